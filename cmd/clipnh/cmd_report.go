@@ -89,6 +89,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
+	takesCollectedKind(fs)
 	modelFlag(fs, &s.Model)
 	fs.IntVar(&s.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)

@@ -112,6 +112,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)
+	takesCollectedKind(fs)
 	neuronLayerFlag(fs, &o.from.NeuronLayer)
 	fs.IntVar(&o.stage.Top, "top", 10, "show the `N` images of largest norm")
 	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for sheets and the images on them")

@@ -76,6 +76,7 @@ func (o *searchOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.stage.Examples, "image", nil, "search for images like `FILE`, or like an image of --scores by its name; may be repeated")
 	fs.StringVar(&o.units, "units", "", "search by a `LIST` of pairs, neurons and heads, such as h21n624,n7,h3")
 	o.sourceOptions.addFlags(fs, dataset.Images)
+	takesCollectedKind(fs)
 	neuronLayerFlag(fs, &o.from.NeuronLayer)
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "text")

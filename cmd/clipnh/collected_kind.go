@@ -10,12 +10,22 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 )
 
+// collectedKind is the annotation of a --dataset whose default is the kind of data set that
+// --scores were collected from.
+const collectedKind = "clipnh-collected-kind"
+
+// takesCollectedKind has --dataset take its default from --scores, and its help say so.
+func takesCollectedKind(fs *pflag.FlagSet) {
+	annotate(fs, "dataset", collectedKind, "scores")
+	fs.Lookup("dataset").Usage += "; unless given, with --scores the one that they were collected from"
+}
+
 // takeCollectedKind gives --dataset, if it is not set, the kind of data set that --scores
-// were collected from: images of a collection lie where they lay then. A default that is
-// about labels too, or that takes any folder of images, stands.
+// were collected from: images of a collection lie where they lay then. Commands that read
+// labels from the data set keep their default.
 func takeCollectedKind(flags *pflag.FlagSet) error {
 	kind, scores, data := flags.Lookup("dataset"), flags.Lookup("scores"), flags.Lookup("data-path")
-	if kind == nil || scores == nil || data == nil || isSet(kind) || kind.DefValue != dataset.ImageNetTest || scores.Value.String() == "" || data.Value.String() == "" || artefact.IsDense(scores.Value.String()) {
+	if kind == nil || scores == nil || data == nil || isSet(kind) || kind.Annotations[collectedKind] == nil || scores.Value.String() == "" || data.Value.String() == "" || artefact.IsDense(scores.Value.String()) {
 		return nil
 	}
 	a, err := cache.Open(scores.Value.String())

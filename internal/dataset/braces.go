@@ -2,9 +2,11 @@ package dataset
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -12,6 +14,32 @@ const (
 	mostExpanded = 1_000_000 // paths of one pattern
 	mostBraces   = 8
 )
+
+// Expand returns paths with those in place of a pattern with braces that it stands for, as
+// if a shell had expanded it: {000..012} and {a,b}. What is there by its own name is no pattern.
+func Expand(paths []string) ([]string, error) {
+	var all []string
+	for _, path := range paths {
+		if !strings.Contains(path, "{") {
+			all = append(all, path)
+			continue
+		}
+		var expanded []string
+		var err error
+		if remote.Named(path) {
+			expanded, err = addresses(path)
+		} else if _, there := os.Lstat(path); there == nil {
+			expanded = []string{path}
+		} else {
+			expanded, err = expandBraces(path)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, expanded...)
+	}
+	return all, nil
+}
 
 // expandBraces returns the paths that a pattern with braces stands for, in its order, as a
 // shell does: {000..012} for numbers, with as many digits as the bounds have, and {a,b}

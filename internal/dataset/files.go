@@ -12,11 +12,15 @@ import (
 	"github.com/clipnh/clipnh/internal/remote"
 )
 
-// Files lists images by path: files as they are, whatever their extension, and for a
+// Files lists images by path, or by pattern as Expand has it: files as they are, whatever their extension, and for a
 // folder or an archive every image in it, at any depth, in name order. Names are paths as they
 // were given, cleaned and with slashes. A path that does not exist, or an image that two
 // of them name, is an error.
 func Files(ctx context.Context, paths []string) (*Dataset, error) {
+	paths, err := Expand(paths)
+	if err != nil {
+		return nil, err
+	}
 	all := &Dataset{Kind: Images}
 	seen := map[string]bool{}
 	add := func(item Item) error {

@@ -11,7 +11,7 @@ import (
 
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"a/2.png", "a/1.jpg", "a/b/3.PNG", "a/notes.txt", "4.png", "bare", "other/4.png"} {
+	for _, name := range []string{"a/2.png", "a/1.jpg", "a/b/3.PNG", "a/notes.txt", "4.png", "bare", "other/4.png", "other/{[4,5].png"} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			t.Fatal(err)
@@ -25,9 +25,10 @@ func TestFiles(t *testing.T) {
 		name, paths, want string
 	}{
 		{"files and a folder", "4.png ../bare ../a", "4.png ../bare ../a/1.jpg ../a/2.png ../a/b/3.PNG"},
-		{"the current folder", ".", "4.png"},
-		{"the folder above", "..", "../4.png ../a/1.jpg ../a/2.png ../a/b/3.PNG ../other/4.png"},
+		{"the current folder", ".", "4.png {[4,5].png"},
+		{"the folder above", "..", "../4.png ../a/1.jpg ../a/2.png ../a/b/3.PNG ../other/4.png ../other/{[4,5].png"},
 		{"paths that are not clean", "./../a//b/./3.PNG", "../a/b/3.PNG"},
+		{"patterns with braces", "../{4,a/2}.png ../a/{1..1}.jpg {[4,5].png", "../4.png ../a/2.png ../a/1.jpg {[4,5].png"},
 		{"an absolute path", dir + "/bare", filepath.ToSlash(dir) + "/bare"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -50,6 +51,9 @@ func TestFiles(t *testing.T) {
 	for paths, want := range map[string]string{
 		"4.png ./4.png":     "4.png: given twice",
 		"../a ../a/b/3.PNG": "../a/b/3.PNG: given twice",
+		"../{a,a/b}":        "../a/b/3.PNG: given twice",
+		"{4.png,":           "{4.png,: a brace that is not closed",
+		"{4,5}.png":         "5.png: no such file or directory",
 	} {
 		if _, err := Files(t.Context(), strings.Fields(paths)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", paths, err, want)

@@ -62,6 +62,9 @@ func (a *auditor) embed(ctx context.Context) error {
 		if err := a.Artefacts.Check(a.src.Artefact, artefact.OfModel(m.Origin())); err != nil {
 			return hint.With(fmt.Errorf("%w (%s)", err, a.Model), "give the {model} that {scores} were collected with")
 		}
+		if err := m.WantDetailsOf(a.ScoresPath, a.src.Origin); err != nil {
+			return err
+		}
 		if m.Config.OutDim != a.src.OutDim {
 			return fmt.Errorf("%s: texts of %d dimensions, want the %d of %s", a.Model, m.Config.OutDim, a.src.OutDim, a.ScoresPath)
 		}

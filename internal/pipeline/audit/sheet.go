@@ -7,7 +7,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
@@ -40,8 +39,7 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 	for _, p := range pairs {
 		for _, t := range p.Top {
 			if items[t.Name] == nil {
-				err := fmt.Errorf("%s: image %s of %s is not there", a.Data.Path, t.Name, a.ScoresPath)
-				a.undrawn = hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
+				a.undrawn = source.NotFound(a.Data, t.Name, a.ScoresPath)
 				return nil, nil
 			}
 		}

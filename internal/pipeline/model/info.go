@@ -4,6 +4,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,14 +153,35 @@ func (m *Model) OVOf(o origin.Origin) (*decomp.OV, error) {
 	return pairs.OV()
 }
 
-// WantOf fails where the model is not the one that scores are of. Those of another program
-// do not say.
+// WantOf fails with cache.ErrStale where the model is not the one that scores are of, or is
+// read with other details. Scores of another program do not say.
 func (m *Model) WantOf(scoresPath string, of origin.Origin) error {
-	if of.Weights == "" || of.SameWeights(m.Origin()) {
+	if of.Weights != "" && !of.SameWeights(m.Origin()) {
+		err := fmt.Errorf("%s: %w: made with other weights than those of %s", scoresPath, cache.ErrStale, m.Path())
+		return hint.With(err, "give the {model} that it was made with")
+	}
+	return m.WantDetailsOf(scoresPath, of)
+}
+
+// WantDetailsOf fails with cache.ErrStale where the heads or the activation are not those
+// that scores of a vision transformer were made with.
+func (m *Model) WantDetailsOf(scoresPath string, of origin.Origin) error {
+	made := of.Transformer
+	if made == nil {
 		return nil
 	}
-	err := fmt.Errorf("%s: %w: made with other weights than those of %s", scoresPath, cache.ErrStale, m.Path())
-	return hint.With(err, "give the {model} that it was made with")
+	this := m.Transformer(made.NeuronLayer)
+	switch {
+	case this == nil:
+		return fmt.Errorf("%s: %w: made with a vision transformer; %s is none", scoresPath, cache.ErrStale, m.Path())
+	case this.Heads != made.Heads:
+		err := fmt.Errorf("%s: %w: made with heads %d; this run uses %d", scoresPath, cache.ErrStale, made.Heads, this.Heads)
+		return hint.With(err, "leave out {vit-heads}: the heads are then those of the scores")
+	case this.Activation != made.Activation:
+		err := fmt.Errorf("%s: %w: made with activation %s; this run uses %s", scoresPath, cache.ErrStale, made.Activation, this.Activation)
+		return hint.With(err, "leave out {activation}: it is then that of the scores")
+	}
+	return nil
 }
 
 // Details are what a checkpoint does not say; see clip.Details.
@@ -191,15 +213,15 @@ func OpenPairsOf(ctx context.Context, path string, d Details, o origin.Origin) (
 // OpenFor is OpenWith for a model that goes with what has origin o: what d leaves open is
 // as there.
 func OpenFor(ctx context.Context, path string, d Details, o origin.Origin) (*Model, error) {
+	return OpenWith(ctx, path, DetailsFor(d, o))
+}
+
+// DetailsFor is d, with what it leaves open as in what has origin o.
+func DetailsFor(d Details, o origin.Origin) Details {
 	if t := o.Transformer; t != nil {
-		if d.Heads == 0 {
-			d.Heads = t.Heads
-		}
-		if d.Activation == "" {
-			d.Activation = t.Activation
-		}
+		d.Heads, d.Activation = cmp.Or(d.Heads, t.Heads), cmp.Or(d.Activation, t.Activation)
 	}
-	return OpenWith(ctx, path, d)
+	return d
 }
 
 // hashed is an open checkpoint with its hash.

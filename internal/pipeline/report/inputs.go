@@ -298,7 +298,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 	for i, name := range in.names {
 		item := in.items[name]
 		if item == nil {
-			return fmt.Errorf("%s: image %s is not in %s", in.ScoresPath, name, in.Data.Path)
+			return source.NotFound(in.Data, name, in.ScoresPath)
 		}
 		if in.labels != nil {
 			in.labels[i] = item.Label

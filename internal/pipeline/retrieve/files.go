@@ -135,8 +135,7 @@ func (d *renderer) locate(result *Result) error {
 		for _, u := range n.Units {
 			for _, t := range u.Top {
 				if d.items[t.Name] == nil {
-					err := fmt.Errorf("%s: image %s of %s is not there", d.Data.Path, t.Name, d.ScoresPath)
-					return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
+					return source.NotFound(d.Data, t.Name, d.ScoresPath)
 				}
 			}
 		}

@@ -9,11 +9,13 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -48,6 +50,25 @@ func (s *searcher) seeExamples(ctx context.Context, say ui.Reporter) ([]float32,
 	return vectors, nil
 }
 
+// expandExamples replaces patterns with braces by the files that they stand for. A name that
+// the collection has is no pattern.
+func (s *searcher) expandExamples() error {
+	var all []string
+	for _, name := range s.o.Examples {
+		if s.rowOf(name) >= 0 {
+			all = append(all, name)
+			continue
+		}
+		files, err := dataset.Expand([]string{name})
+		if err != nil {
+			return err
+		}
+		all = append(all, files...)
+	}
+	s.o.Examples = all
+	return nil
+}
+
 // rowOf returns the row of an image that a collection of scores names; -1: there is none.
 func (s *searcher) rowOf(name string) int {
 	if s.src.Artefact == nil || s.src.OV == nil {
@@ -79,6 +100,7 @@ func (s *searcher) seeFiles(ctx context.Context, files []string, say ui.Reporter
 		}
 		from := s.o.Options
 		from.ScoresPath, from.Paths, from.Strict, from.FeaturesOnly = "", files, true, true
+		from.Details = model.DetailsFor(from.Details, s.src.Origin)
 		if err := s.seeAsCollected(&from); err != nil {
 			return err
 		}

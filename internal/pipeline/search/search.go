@@ -102,6 +102,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 	}
+	if err := s.expandExamples(); err != nil {
+		return nil, err
+	}
 	if err := s.openQueries(ctx, say); err != nil {
 		return nil, err
 	}

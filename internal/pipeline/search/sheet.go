@@ -11,8 +11,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/foreign"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
@@ -65,8 +63,7 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 		cells = max(cells, len(q.Top))
 		for _, hit := range q.Top {
 			if d.items[hit.Name] == nil {
-				err := fmt.Errorf("%s: image %s of %s is not there", d.Data.Path, foreign.Name(hit.Name), d.ScoresPath)
-				return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
+				return source.NotFound(d.Data, hit.Name, d.ScoresPath)
 			}
 		}
 	}

@@ -65,7 +65,11 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error) {
 	list := &sceneList{}
 	seen := map[string]bool{}
-	for _, path := range o.Paths {
+	paths, err := dataset.Expand(o.Paths)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
 		first := len(list.scenes)
 		info, err := os.Stat(path)
 		if remote.Named(path) {

@@ -126,6 +126,9 @@ func embedConcepts(ctx context.Context, o ConceptOptions, weights origin.Origin,
 		err := fmt.Errorf("%s: %w: other weights than those that the scores and components were made with", o.Model, cache.ErrStale)
 		return nil, hint.With(err, "give the {model} that they were made with")
 	}
+	if err := m.WantDetailsOf("the scores and components", weights); err != nil {
+		return nil, err
+	}
 	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads, say)
 	if err != nil {
 		return nil, err

@@ -65,6 +65,10 @@ func ListImages(ctx context.Context, paths []string, o dataset.Options, stride i
 		}
 		return data.Stride(stride), nil
 	}
+	paths, err := dataset.Expand(paths)
+	if err != nil {
+		return nil, err
+	}
 	for _, path := range paths {
 		if dataset.IsList(path) {
 			return nil, hint.With(usage.Errorf("%s: a list, want images, folders or archives", path), "{data-path} takes lists of images")

@@ -9,7 +9,10 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // factored are contributions as scores and weight products.
@@ -219,6 +222,12 @@ func (s *Source) Feature(dst []float32, row int, team par.Team) error {
 
 func (r *scoresReader) close() error { return r.Close() }
 
+// NotFound is the error for an image of scores that a data set does not have.
+func NotFound(o dataset.Options, name, scoresPath string) error {
+	err := fmt.Errorf("%s: image %s of %s is not there, read as %s", remote.Shown(o.Path), foreign.Name(name), scoresPath, o.Kind)
+	return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
+}
+
 // dataLabels returns the labels of images by name; nil if the data set has
 // none.
 func dataLabels(ctx context.Context, o dataset.Options, names []string, of string) ([]int, error) {
@@ -237,7 +246,7 @@ func dataLabels(ctx context.Context, o dataset.Options, names []string, of strin
 	for i, name := range names {
 		label, ok := byName[name]
 		if !ok {
-			return nil, fmt.Errorf("%s: image %s is not in %s", of, name, o.Path)
+			return nil, NotFound(o, name, of)
 		}
 		labels[i] = label
 	}
