@@ -218,7 +218,7 @@ func replaceable(d disk, at layout, kind string) error {
 		if whole := partOf(at.path); whole != "" {
 			return hint.With(fmt.Errorf("write %s: %w: it is a part of %s", at.path, ErrExists, whole), "give another path")
 		}
-		return inTheWay(at.path, "no manifest says that it is ours")
+		return inTheWay(at.path, "no manifest of clipnh is there")
 	default:
 		p, e := dying(d, at)
 		switch {

@@ -276,7 +276,7 @@ func (w *ChunkWriter) vacant() error {
 	}
 	if found != "" {
 		return hint.With(
-			fmt.Errorf("%s: %w: %s, and neither a manifest nor a journal says that it is ours", w.at.path, ErrExists, found),
+			fmt.Errorf("%s: %w: %s, and no manifest or journal of clipnh is there", w.at.path, ErrExists, found),
 			"give another path, or remove it yourself",
 		)
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 var kinds = []struct {
@@ -42,6 +44,9 @@ type Options struct {
 	Kind string
 	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images; archives and Parquet files may be at addresses
 }
+
+// Shown is the path without what is secret in an address.
+func (o Options) Shown() string { return remote.Shown(o.Path) }
 
 // Open lists the images of a data set, at least one. Errors may have a method
 // Hint that says what to do.

@@ -115,7 +115,7 @@ func (r *Report) readMark() error {
 		return err
 	}
 	if err := json.Unmarshal(data, &r.mark); err != nil || r.mark.Tool != report.Tool {
-		return r.missing(report.MarkFile + " is not the mark of a report")
+		return r.missing(report.MarkFile + " is a file that clipnh report did not write")
 	}
 	switch {
 	case r.mark.Format < report.OldestFormat || r.mark.Format > report.Format:

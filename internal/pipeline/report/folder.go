@@ -102,7 +102,7 @@ func readMark(dir string) (*report.Mark, error) {
 	}
 	var m report.Mark
 	if err := json.Unmarshal(data, &m); err != nil || m.Tool != report.Tool {
-		return nil, hint.With(fmt.Errorf("%s: %w: it is not the mark of a report", path, cache.ErrExists), "give another folder")
+		return nil, hint.With(fmt.Errorf("%s: %w: a file that clipnh report did not write", path, cache.ErrExists), "give another folder")
 	}
 	return &m, nil
 }

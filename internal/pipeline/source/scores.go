@@ -12,7 +12,6 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // factored are contributions as scores and weight products.
@@ -224,7 +223,7 @@ func (r *scoresReader) close() error { return r.Close() }
 
 // NotFound is the error for an image of scores that a data set does not have.
 func NotFound(o dataset.Options, name, scoresPath string) error {
-	err := fmt.Errorf("%s: image %s of %s is not there, read as %s", remote.Shown(o.Path), foreign.Name(name), scoresPath, o.Kind)
+	err := fmt.Errorf("%s: image %s of %s is not there, read as %s", o.Shown(), foreign.Name(name), scoresPath, o.Kind)
 	return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
 }
 
