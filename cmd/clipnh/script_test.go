@@ -59,7 +59,8 @@ func TestScripts(t *testing.T) {
 	for _, name := range scriptVariables {
 		t.Setenv(name, "") // puts the old value back in the end
 	}
-	t.Setenv("PATH", os.Getenv("PATH"))
+	path := os.Getenv("PATH") // which a script may change, for itself alone
+	t.Setenv("PATH", path)
 	t.Chdir(t.TempDir()) // and the old folder
 	testscript.RunT(inOrder{t}, testscript.Params{
 		Dir: dir,
@@ -67,6 +68,7 @@ func TestScripts(t *testing.T) {
 			server := httptest.NewServer(http.FileServer(http.Dir(env.WorkDir)))
 			env.Defer(server.Close)
 			env.Setenv("SERVER", server.URL)
+			env.Setenv("PATH", path)
 			env.Setenv(asset.HomeVariable, filepath.Join(env.WorkDir, "home"))
 			for name, path := range links {
 				if err := os.Symlink(path, filepath.Join(env.WorkDir, name)); err != nil {

@@ -189,6 +189,9 @@ func (c *carSource) wrong(err error) error {
 	if !c.combined && c.in.there(combinedCars) && c.in.there(c.train) {
 		return hinted{err, combinedCars + " numbers the images of car_ims, which those of cars_train are not numbered by: put cars_meta.mat and cars_train_annos.mat of the devkit beside it, or get car_ims"}
 	}
+	if errors.As(err, new(notPacked)) {
+		return hinted{err, "put the annotations in the archive or beside it, or give several archives, as in {cars_train,car_devkit}.tgz"}
+	}
 	return hinted{err, "give the folder of Stanford Cars, with devkit and cars_train in it, or " + combinedCars + " and car_ims"}
 }
 

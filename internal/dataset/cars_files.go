@@ -179,13 +179,13 @@ func (p *pack) cars() *carSource {
 			}
 			t := texts[name]
 			if t == nil {
-				return nil, &fs.PathError{Op: "open", Path: of(name), Err: fs.ErrNotExist}
+				return nil, notPacked{p.path, name}
 			}
 			return t.mat()
 		},
 		all: func(folder string) (*Dataset, error) {
 			if !names[folder] {
-				return nil, &fs.PathError{Op: "open", Path: of(folder), Err: fs.ErrNotExist}
+				return nil, notPacked{p.path, folder}
 			}
 			var items []Item
 			for i := range p.items {
@@ -197,6 +197,12 @@ func (p *pack) cars() *carSource {
 		},
 	}
 }
+
+// notPacked is the error of a part that archives do not have.
+type notPacked struct{ archive, name string }
+
+func (e notPacked) Error() string        { return e.archive + ": no " + e.name + " in it" }
+func (e notPacked) Is(target error) bool { return target == fs.ErrNotExist }
 
 // mat reads a MAT-file in an archive.
 func (t *text) mat() (*matfile.File, error) {
