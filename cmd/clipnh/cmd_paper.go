@@ -25,8 +25,9 @@ Measures the results of the paper and reports them next to the published ones:
 %s
 Without names, all that the model's family has: textspan and second-order are
 about vision transformers, and have no published figures beside them; the others
-are about ResNets. Without --model and --data-path the examples that the program carries
-are used, which takes a minute or two; on real data some results take hours.
+are about ResNets. Without --model and --data-path the examples that the program
+carries are used, which takes a minute or two; on real data some results take
+hours.
 
 Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
 and refined_train.csv, each for the results that need it. A result whose data is

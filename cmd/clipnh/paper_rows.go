@@ -39,7 +39,7 @@ func paperResults() []paperResult {
 		{"segmentation", "Training-free segmentation", resNets, segmentations, segmentRows, segmentDrawings},
 		{"shift", "Concepts over the years", resNets, []string{"shift"}, shiftRows, drawing("shift", "concepts over the years")},
 		{textSpanResult, "Vision transformers by parts and texts (TextSpan)", viTs, textSpanSteps(), textSpanRows, nil},
-		{secondOrderResult, "Effects of a layer's neurons through later heads (second order)", viTs, secondOrderSteps(), secondOrderRows, nil},
+		{secondOrderResult, "Effects of a layer's neurons through later heads", viTs, secondOrderSteps(), secondOrderRows, nil},
 	}
 }
 
