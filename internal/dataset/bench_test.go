@@ -2,6 +2,8 @@ package dataset
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,10 +11,10 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// BenchmarkLoad lists a few thousand small images and reads all of them, from files and
-// from archives.
+// BenchmarkLoad lists many small images and reads all of them, from files, from archives, and
+// from an archive at an address.
 func BenchmarkLoad(b *testing.B) {
-	const images = 4000
+	const images = 20_000
 	folder := b.TempDir()
 	data := make([]byte, 9000)
 	copy(data, "\xff\xd8\xff")
@@ -22,9 +24,15 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 	dir := b.TempDir()
-	for _, form := range []string{"files", "photos.tar", "photos.tar.gz", "photos.zip"} {
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+	for _, form := range []string{"files", "photos.tar", "photos.tar.gz", "photos.zip", "http"} {
 		path := folder
-		if form != "files" {
+		switch form {
+		case "files":
+		case "http":
+			path = server.URL + "/photos.tar"
+		default:
 			path = filepath.Join(dir, form)
 			testutil.Pack(b, folder, path, "")
 		}
