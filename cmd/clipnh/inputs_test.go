@@ -54,7 +54,7 @@ func TestCountsAboveTheData(t *testing.T) {
 		{watch + " --list " + huge + " --bootstrap 100000", exitUsage, "--list " + huge + " and --bootstrap 100000: "},
 		{"describe h0n0 --decomposition-save-path " + a.at("codes.npz") + words + " --num-components " + huge, exitDone, "h0n0"},
 		{"sparse --pcs-path " + a.at("pc0.npy") + " --text-descs-embeddings-path " + a.at("words.npy") + words + " --descriptions-save-path " + dir + "/d.json --num-components " + huge,
-			exitUsage, "want --num-components, " + huge},
+			exitUsage, "--num-components " + huge + ": "},
 		{"ablate --mode zero_register_neurons --neurons-sink-diffs-path " + a.at("sink.npy") + " --features-save-path " + dir + "/f.npy --top-k-sink-neurons " + huge + images,
 			exitUsage, "the model has"},
 		{"ablate --mode zero_sink --features-save-path " + dir + "/f.npy --batch-size 1024" + images, exitDone, "zero_sink"},

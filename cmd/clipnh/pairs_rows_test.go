@@ -119,7 +119,11 @@ var pairings = []pairing{
 		"model": "codes.npz pc0.npy", "block": "codes.npz pc0.npy", "precision": "codes.npz pc0.npy", "stride": "codes.npz pc0.npy",
 		"texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line pc0.npy"}, nil},
 
-	{"show", "show h0n0 --scores {scores} --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs, map[string]string{
+	{"show", "show h0n0 --scores {scores} --pcs-path {pc0.npy}" + descs, map[string]string{
+		"model": "scores pc0.npy words.npy", "block": "scores pc0.npy", "precision": "scores pc0.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores pc0.npy"}},
+	{"show neuron", "show n0 --scores {scores} --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs, map[string]string{
 		"model": "scores pc0.npy pc0_n.npy words.npy", "block": "scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy pc0_n.npy"},
 		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},

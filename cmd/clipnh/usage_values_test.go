@@ -14,14 +14,14 @@ import (
 // the files that spelled has.
 var impossible = []struct{ line, message string }{
 	// More than there is.
-	{"describe h0n1 --pcs-path pc0.npy WITHWORDS --num-components 2000", "words, want --num-components, 2000, or more"},
-	{"sparse --pcs-path pc0.npy WITHWORDS --num-components 2000 --descriptions-save-path OUT.json", "words, want --num-components, 2000, or more"},
+	{"describe h0n1 --pcs-path pc0.npy WITHWORDS --num-components 2000", "--num-components 2000: words.npy has 300 words, want at most that many"},
+	{"sparse --pcs-path pc0.npy WITHWORDS --num-components 2000 --descriptions-save-path OUT.json", "--num-components 2000: words.npy has 300 words, want at most that many"},
 	{"collect OF --mode neurons+heads_lens --lens-idx 9 --save-path OUT", "--lens-idx 9: want a block"},
 	{"segment --model MODEL --pcs-path pc0.npy --image IMAGE --vocab VOCAB --classes dog,cat --show-dir OUT --sim-map-idx 9", "9: the last stage has"},
 	{"svd --scores scores --mode n --pc-idx 9 --out-save-path OUT.npy", "no --pc-idx 9"},
 	{"svd --scores stats --top-k-pca 20 --out-save-path OUT.npy", "--top-k-pca 20 wants as many"},
 	{"polysemanticity --scores stats --mode nh --top-images 20", "--top-images 20 wants as many"},
-	{"collect OF --shard 3/99 --save-path OUT", "--shard 3/99: 48 images"},
+	{"collect OF --shard 3/99 --save-path OUT", "--shard 3/99: want no more shards than chunks of 32 images, of which 48 images make 2"},
 	{"ablate OF --mode zero_register_neurons --neurons-sink-diffs-path sink.npy --top-k-sink-neurons 9999 --features-save-path OUT.npy", "--top-k-sink-neurons 9999: the model has"},
 	{"data subset --dataset images --data-path DATA --save-path OUT --number 999", "makes 48, want 999"},
 	{"retrieve --scores scores --neur-idxs 9999", "neuron 9999: want"},
@@ -34,7 +34,7 @@ var impossible = []struct{ line, message string }{
 	{"collect --model MODEL --dataset images --data-path DATA/{a --save-path OUT", "a brace that is not closed"},
 
 	// Too few, or one twice.
-	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog --out OUT", "--classes has 1, want 2 or more"},
+	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog --out OUT", "--classes: one class, \"dog\", want at least two"},
 	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog,cat --permutations 5 --out OUT", "--permutations 5: no probability"},
 	{"edit --model MODEL --scale h1n27=0.5 --remove n27 --by zero --save-path OUT.pt", "two factors"},
 	{"reconstruct --scores scores --means-path means_n.npy --pcs-paths pc0_n.npy,pc0_n.npy --features-save-path OUT.npy", "would count twice"},

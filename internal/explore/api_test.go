@@ -95,8 +95,8 @@ func TestNoReport(t *testing.T) {
 		kind  error
 	}{
 		"empty":        {func(dir string) error { return os.Remove(filepath.Join(dir, report.MarkFile)) }, "so it is no report", cache.ErrMissing},
-		"another mark": {func(dir string) error { return os.WriteFile(filepath.Join(dir, report.MarkFile), []byte("{}"), 0o666) }, "not the mark", cache.ErrMissing},
-		"no JSON":      {func(dir string) error { return os.WriteFile(filepath.Join(dir, report.MarkFile), []byte("x"), 0o666) }, "not the mark", cache.ErrMissing},
+		"another mark": {func(dir string) error { return os.WriteFile(filepath.Join(dir, report.MarkFile), []byte("{}"), 0o666) }, "is a file that clipnh report did not write", cache.ErrMissing},
+		"no JSON":      {func(dir string) error { return os.WriteFile(filepath.Join(dir, report.MarkFile), []byte("x"), 0o666) }, "is a file that clipnh report did not write", cache.ErrMissing},
 		"unfinished": {func(dir string) error {
 			return change(filepath.Join(dir, report.MarkFile), `"complete"`, `"unfinished"`)
 		}, "unfinished", cache.ErrMissing},
