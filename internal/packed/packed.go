@@ -154,6 +154,10 @@ func (s *Store) Open(l Layout, team par.Team) *File {
 		return f
 	}
 	f, err := openFile(path, l)
+	// Another process may just have finished the same file.
+	for tries := 0; errors.Is(err, errReplaced) && tries < 5; tries++ {
+		f, err = openFile(path, l)
+	}
 	if err == nil {
 		if err = f.check(team); err != nil {
 			err = errors.Join(err, f.mapping.Close())
@@ -186,6 +190,8 @@ func (s *Store) keep(path string, f *File) {
 	s.open[path] = f
 }
 
+var errReplaced = errors.New("replaced while it was opened")
+
 // openFile maps the file at path, whose length must be that of the layout.
 func openFile(path string, l Layout) (*File, error) {
 	link, err := os.Lstat(path)
@@ -205,7 +211,7 @@ func openFile(path string, l Layout) (*File, error) {
 		return nil, err
 	}
 	if !os.SameFile(link, info) {
-		return nil, fmt.Errorf("%s: replaced while it was opened", path)
+		return nil, fmt.Errorf("%s: %w", path, errReplaced)
 	}
 	offsets, size := l.place()
 	if info.Size() != size {
