@@ -150,8 +150,22 @@ func (o *shiftOptions) validateWatch() error {
 		return fmt.Errorf("--control %q: want %s or %s", o.control, shift.ControlIndependent, shift.ControlDependent)
 	case o.watch.JUnitPath != "" && math.IsInf(o.watch.FailAbove, 1):
 		return errors.New("--junit needs --fail-above, which says what fails")
-	case o.watch.JUnitPath != "" && filepath.Clean(o.watch.JUnitPath) == filepath.Clean(o.watch.MetricsPath):
-		return fmt.Errorf("--junit and --openmetrics: both are %s, want two files", o.watch.JUnitPath)
+	}
+	return o.separateFiles()
+}
+
+// separateFiles returns an error if one file is named for two results, of which the later
+// would replace the other.
+func (o *shiftOptions) separateFiles() error {
+	outputs := []struct{ flag, path string }{
+		{"save-path", o.stage.SavePath}, {"plot", o.stage.PlotPath}, {"junit", o.watch.JUnitPath}, {"openmetrics", o.watch.MetricsPath},
+	}
+	for i, a := range outputs {
+		for _, b := range outputs[:i] {
+			if a.path != "" && b.path != "" && filepath.Clean(a.path) == filepath.Clean(b.path) {
+				return fmt.Errorf("--%s and --%s: both are %s, want two files", b.flag, a.flag, a.path)
+			}
+		}
 	}
 	return nil
 }

@@ -7,7 +7,7 @@
 //
 // The grid has Cells cells: CellsPerOctave between 2^k and 2^(k+1) for values and their
 // negatives, as DDSketch and HDR histograms have, and one for values near zero. A quantile
-// is found to the width of its cell: an eighth of its size at most, or 2^-14 near zero.
+// is found to the width of its cell: an eighth of its size at most, or 2^-13 near zero.
 //
 // Source: Masson, Rim and Lee, DDSketch, PVLDB 12 (2019), for quantiles of merged counts.
 package sketch
