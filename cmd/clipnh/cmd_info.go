@@ -26,10 +26,10 @@ and the SHA-256 of the file, which artefacts record as the model that they were
 made from.
 
 With --plan, lists instead how each layer of the image tower is computed on this
-machine: the algorithm chosen for its shape and the batch, the arithmetic for
+machine: the algorithm chosen for its shape and the batch, the operations for
 one image, and the memory of its packed weights.
 
-With --devices, says instead what there is for collect --device: the program
+With --devices, lists instead what was found for collect --device: the program
 clipnh-ort, ONNX Runtime's library, the devices that it was built for, and where
 both were looked for.
 

@@ -19,10 +19,10 @@ import (
 )
 
 const scoreHelp = `
-Measures how true the words of units are. A unit's words, weighed by their
+Measures how true the words of units are. A unit's words, weighted by their
 coefficients, predict its score on an image: by their product with the image's
-feature, from which the unit's own contribution has been taken away. For each
-unit the prediction is compared with the score:
+feature, without the unit's own contribution. For each unit the prediction is
+compared with the score:
 
   correlation  Spearman's rank correlation over all images: 1 if the words order
                the images as the unit does, 0 if they know nothing
@@ -30,10 +30,10 @@ unit the prediction is compared with the score:
                has a higher prediction than one of the rest: 1 always, 0.5 as by
                chance
 
-Both are measured for all words of a unit, and for its first word alone, that of
-largest coefficient. The table has quartiles over the units; beside them stands
-the floor, the same for the words of other units, drawn at random (--seed), and
-the share of units above its 95th percentile.
+Both are measured for all words of a unit, and for its first word alone, the one
+with the largest coefficient. The table has the median and quartiles over the
+units; below them the floor, the same for the words of other units, drawn at
+random (--seed); and the share of units above the floor's 95th percentile.
 
 Reads scores that collect wrote (--scores), best of images that the components
 (--pcs-path) were not computed from; words and their embeddings, as sparse does;

@@ -18,23 +18,23 @@ import (
 )
 
 const showHelp = `
-Prints on one screen what is known of a unit, h3n149 for the pair of head 3 and
-neuron 149, or n149 for a neuron: how large its contributions to the images of a
-collection are, its words, the images on which it is strongest and weakest and
-those in the middle, and the units beside it. Those are the pairs of the same
-neuron and, of a pair, also those of the same head, by descending mean norm.
+Prints on one screen what is known about a unit, h3n149 for the pair of head 3
+and neuron 149, or n149 for a neuron: how large its contributions to the images
+of a collection are, its words, the images on which it is strongest, weakest and
+in the middle, and related units by descending mean norm: the pairs of the same
+neuron and, for a pair, also those of the same head.
 
 Images are ranked as retrieve ranks them: by the norm of the unit's
 contribution, not centred, its share of the bias included; of equal norms the
 earlier image comes first. A neuron's contribution is the sum over heads.
 
-Reads scores that collect wrote (--scores), of which only those that are needed.
-Words of units are computed as describe does, from components and embeddings of
-words (--text-descs-embeddings-path, with --pcs-path for pairs and
---neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons). It says which,
-since coefficients of different codes are not on one scale. A word of negative
-coefficient says what the unit is not.
+Reads scores that collect wrote (--scores), only those that are needed. Words of
+units are computed as by describe, from components and embeddings of words
+(--text-descs-embeddings-path, with --pcs-path for pairs and --neuron-pcs-path
+for neurons), or read from codes that sparse wrote (--codes, at most twice: one
+file of pairs, one of neurons). The output says which, since coefficients of
+different codes are not on the same scale. A word with a negative coefficient
+says what the unit is not.
 
 Writes to standard output.`
 

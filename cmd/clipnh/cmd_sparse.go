@@ -31,13 +31,15 @@ methods (--method):
             that it is omp for pairs, and neurons need the scores that the
             components were computed from (--svd-scores)
 
-The mean of the embeddings is subtracted first. Then, with --normalize columns,
-each dimension is divided by its norm over the words, as the paper's code does;
-with rows each word by its norm. none takes the embeddings as they are.
+With --normalize columns, the mean of the embeddings is subtracted, and each
+dimension is divided by its norm over the words, as in the paper's code; with
+rows, the mean is subtracted and each word is divided by its norm. With none,
+the embeddings are used as they are.
 
 A code can stop early: when no word describes what is left (weak), when the best
 word was already taken (repeated), or when it is a combination of those taken
-(dependent). score measures how true the words of each method are.
+(dependent). The command score measures how well the words of each method
+predict.
 
 Reads principal components (--pcs-path, written by svd, [H,C,O] or [C,O]), a
 list of words, one per line, and their embeddings, .npy or .pt, which embed
