@@ -58,7 +58,7 @@ type submitKubernetesOptions struct {
 func (o *submitKubernetesOptions) addFlags(fs *pflag.FlagSet) {
 	o.submitOptions.addFlags(fs, "4Gi", "`PROGRAM` of the pods, in the image (default clipnh, on its PATH)")
 	fs.StringVar(&o.jobs.Image, "image", "", "`IMAGE` of the containers, with clipnh and /bin/sh")
-	fs.StringArrayVar(&o.volumes, "volume", nil, "mount a claim as `CLAIM:PATH`; may be given again")
+	fs.StringArrayVar(&o.volumes, "volume", nil, "mount a claim as `CLAIM:PATH`; may be repeated")
 	fs.StringVar(&o.jobs.Queue, "queue", "", "`NAME` of a local queue of Kueue")
 	fs.StringVar(&o.jobs.Namespace, "namespace", "", "`NAME` of the namespace (default kubectl's)")
 	fs.DurationVar(&o.jobs.Deadline, "deadline", 7*24*time.Hour, "end the jobs after this `TIME`, whatever is left")

@@ -59,10 +59,10 @@ type submitSlurmOptions struct {
 
 func (o *submitSlurmOptions) addFlags(fs *pflag.FlagSet) {
 	o.submitOptions.addFlags(fs, "4G", "`PROGRAM` of the tasks, as the nodes see it (default this program)")
-	fs.StringVar(&o.slurm.Time, "time", "08:00:00", "give each task `TIME`, as Slurm writes it; what is left then is done after a requeue")
+	fs.StringVar(&o.slurm.Time, "time", "08:00:00", "give each task `TIME` in Slurm's notation; a task that needs longer is requeued and resumes")
 	fs.StringVar(&o.slurm.Partition, "partition", "", "`NAME` of the partition (default Slurm's)")
 	fs.StringVar(&o.slurm.Tasks, "tasks", "", "submit only the shards of these `NUMBERS`, such as 3,17-20, of --shards")
-	fs.StringArrayVar(&o.slurm.Options, "sbatch", nil, "another `OPTION` of sbatch, such as --account=lab; may be given again")
+	fs.StringArrayVar(&o.slurm.Options, "sbatch", nil, "another `OPTION` of sbatch, such as --account=lab; may be repeated")
 }
 
 func runSubmitSlurm(ctx context.Context, opts submitSlurmOptions, args []string, g *globalOptions) error {

@@ -93,7 +93,7 @@ var exploreParts = []explorePart{
 	{"GET api/live", "What works, and why other parts do not.", nil, live.Status{}},
 	{"GET api/text?q=TEXT", "Pairs and images near a text.", nil, live.Text{}},
 	{"GET api/image/NUMBER", "Why an image of the collection has its class. The number is the row of the scores. Parameters, all optional: `classes`\n" +
-		"(names with commas between), `class`, `versus`, `off` (units), `by` (mean or zero), `list` and `maps` (how many), `unusual`\n" +
+		"(names separated by commas), `class`, `versus`, `off` (units), `by` (mean or zero), `list` and `maps` (how many), `unusual`\n" +
 		"(true or false), as the flags of `clipnh explain` and `clipnh edit` have them. `explanation` has the fields of\n" +
 		"[`clipnh explain --json`](json.md#explain).", nil, live.Explained{}},
 	{"POST api/drop", "The same of an image that is the body. Parameters: those of api/image, and `unit`, a pair. The answer is as above.", nil, nil},

@@ -205,7 +205,7 @@ func adviseFetch(err error, flags *pflag.FlagSet) error {
 // modelFlag adds --model, which most commands have; the reference calls it
 // --model-name.
 func modelFlag(fs *pflag.FlagSet, model *string) {
-	fs.StringVarP(model, "model", "m", "", "`FILE` of CLIP-ResNet weights, or the name of fetched weights, such as RN50x16")
+	fs.StringVarP(model, "model", "m", "", "`FILE` of CLIP weights, or the name of fetched weights, such as RN50x16")
 	takesAsset(fs, "model", configs.AssetModel)
 }
 

@@ -99,7 +99,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	var version bool
 	root := &cobra.Command{
 		Use:     "clipnh",
-		Short:   "Decompose CLIP-ResNet image encoders into neurons and heads",
+		Short:   "Decompose CLIP image encoders into neurons and heads",
 		Long:    rootHelp,
 		Example: "clipnh demo",
 
@@ -120,14 +120,14 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	global := root.PersistentFlags()
 	global.SortFlags = false
 	global.BoolVarP(&g.quiet, "quiet", "q", false, "print only warnings and errors, no notes and no progress")
-	global.BoolVarP(&g.verbose, "verbose", "v", false, "say more: the project file, values that it gives, and in the demo each command")
+	global.BoolVarP(&g.verbose, "verbose", "v", false, "print more: the project file, the values that it gives, and in the demo each command")
 	global.BoolVar(&g.json, "json", false, "print the result, or the error, as one JSON document")
 	global.StringVar(&g.shown, "progress", "auto", "show progress in the form `HOW`: auto (a bar on a terminal, and a line at the end), json (lines on standard error) or none; SIGUSR1 prints a line in any case")
 	choices(global, "progress", slices.Sorted(maps.Keys(showings))...)
 	global.IntVarP(&g.threads, "threads", "t", 0, "use `N` threads; 0 is all cores")
 	global.BoolVar(&g.force, "force", false, "use artefacts made from something else (model, order, mode, parents), with a warning")
-	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; see to it yourself that no two runs write one path")
-	global.BoolVar(&g.noPacks, "no-packed-cache", false, "neither use nor keep packed weights in the user's cache folder")
+	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; make sure that no two runs write the same path")
+	global.BoolVar(&g.noPacks, "no-packed-cache", false, "do not use or keep packed weights in the user's cache folder")
 	global.BoolP("help", "h", false, "print the help of the command")
 
 	help := newHelpCommand(g)
