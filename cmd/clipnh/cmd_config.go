@@ -80,7 +80,7 @@ type configOptions struct {
 }
 
 func (o *configOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.init, "init", false, "write a clipnh.yaml that explains itself into the working folder")
+	fs.BoolVar(&o.init, "init", false, "write a commented clipnh.yaml into the working folder")
 }
 
 // completeCommands completes names of commands that have values by default.

@@ -79,7 +79,7 @@ func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	detailFlags(fs, &o.details)
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
 	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
-	fs.BoolVar(&o.devices, "devices", false, "say what collect --device can use, and where it was looked for")
+	fs.BoolVar(&o.devices, "devices", false, "list what collect --device can use, and where it was looked for")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --plan or --graph, for batches of `N` images")
 }
 

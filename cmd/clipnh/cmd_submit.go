@@ -58,7 +58,7 @@ func (o *submitOptions) addFlags(fs *pflag.FlagSet, memory, program string) {
 	fs.IntVar(&o.work.Shards, "shards", 16, "split the images into `N` shards, a task for each")
 	fs.IntVar(&o.work.Parallel, "parallel", 0, "run at most `N` tasks at once; 0 is all")
 	fs.IntVar(&o.work.CPUs, "cpus", 8, "give each task `N` processors")
-	fs.StringVar(&o.work.Memory, "mem", memory, "give each task memory of `SIZE`")
+	fs.StringVar(&o.work.Memory, "mem", memory, "give each task `SIZE` of memory")
 	fs.StringVar(&o.work.Name, "name", "", "`NAME` of the jobs (default clipnh- and that of --save-path)")
 	fs.StringVar(&o.work.Program, "program", "", program)
 	fs.IntVar(&o.work.Retries, "retries", 5, "start a task that fails again up to `N` times, after three attempts in its place")
