@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
@@ -94,8 +93,7 @@ type scoreOptions struct {
 func (o *scoreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.stage.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components, .npy")
-	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
-	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
+	takesWords(fs, &o.stage.WordsPath)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "measure the codes in `FILE`, .npz; may be repeated")
 	fs.StringVar(&o.ways, "method", "", "measure codes computed by a `LIST` of methods: nearest, omp, nonneg or textspan, each perhaps with :columns, :rows or :none; or all")

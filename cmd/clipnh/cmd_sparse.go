@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
@@ -160,8 +159,7 @@ type codingOptions struct {
 func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int, normalize omp.Normalization) {
 	o.omp = normalize
 	fs.StringVarP(&o.pcsPath, "pcs-path", "p", "", "`FILE` of principal components, .npy")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
-	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
+	takesWords(fs, &o.wordsPath)
 	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
 	fs.IntVar(&o.components, "num-components", components, "use at most `K` words per unit")
 	fs.StringVar(&o.method, "method", describe.OMP.String(), "`HOW` to choose words: omp, nearest, nonneg or textspan")

@@ -34,6 +34,12 @@ func takesAsset(fs *pflag.FlagSet, flag, kind string) {
 	annotate(fs, flag, assetAnnotation, kind)
 }
 
+// takesWords adds the flag of the list of words that describe units.
+func takesWords(fs *pflag.FlagSet, path *string) {
+	fs.StringVar(path, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
+	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
+}
+
 // defaultsToAsset marks a flag whose default is an asset, if that has been fetched.
 func defaultsToAsset(fs *pflag.FlagSet, flag, name string) {
 	annotate(fs, flag, defaultAnnotation, name)
