@@ -24,10 +24,10 @@ import (
 const paperHelp = `
 Measures the results of the paper and reports them next to the published ones:
 %s
-Without names, all that the model's family has: textspan and second-order are
-about vision transformers, and have no published figures beside them; the others
-are about ResNets. Without --model and --data-path the examples that the program
-carries are used, which takes a minute or two; on real data some results take
+Without names, all results for the model's family are measured: textspan and
+second-order are about vision transformers, and have no published figures beside
+them; the others are about ResNets. Without --model and --data-path the built-in
+examples are used, which takes a minute or two; on real data some results take
 hours.
 
 Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
