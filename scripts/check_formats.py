@@ -50,8 +50,8 @@ def check_module():
             path = os.path.join(folder, name)
             if name == "manifest.json" or name.endswith(".json") and os.path.exists(path[:-5]):
                 path = folder if name == "manifest.json" else path[:-5]
-                if path.endswith(".pt"):
-                    continue  # for torch.load
+                if path.endswith((".pt", ".safetensors", ".txt")):
+                    continue  # for torch, or text
                 assert clipnh.open(path, check=True).kind, path
                 opened += 1
     with open("caches/means.npy", "ab") as f:
