@@ -73,7 +73,7 @@ func newAuditCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -100,7 +100,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
@@ -250,6 +250,8 @@ func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
 		return err
 	}
 	written := err
+	g.sayFewer(opts.set, listing{"list", opts.list, len(result.Pairs), ui.Pairs, "that go with groups"},
+		listing{"sheet-pairs", o.Sheets, len(result.Pairs), ui.Pairs, "that go with groups"}, listing{"top-images", o.TopImages, result.Images, ui.Images, ""})
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {

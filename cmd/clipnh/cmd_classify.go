@@ -51,7 +51,7 @@ func newClassifyCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.from.Paths, opts.given = args, cmd.Flags().Changed
+			opts.from.Paths, opts.given, opts.set = args, cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -150,6 +150,7 @@ func runClassify(ctx context.Context, opts classifyOptions, g *globalOptions) er
 	if opts.csv && g.json {
 		return usageError{errors.New("--csv and --json: want one of them")}
 	}
+	g.sayFewer(opts.set, listing{"top", o.Top, len(o.Classes), ui.Classes, ""})
 	out := &labelPrinter{p: g.printer, json: g.json, csv: opts.csv}
 	result, err := classify.Run(ctx, o, classify.Sink{Begin: out.begin, Image: out.image}, g.printer)
 	if result != nil {

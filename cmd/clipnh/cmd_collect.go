@@ -336,7 +336,7 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
-		StatsOnly: o.stats, NoFeatures: o.noFeatures, TopK: o.topK, Precision: precisions[o.precision],
+		StatsOnly: o.stats, NoFeatures: o.noFeatures, TopK: o.topK, FitTopK: o.set == nil || !o.set("top-k"), Precision: precisions[o.precision],
 		SavePath: o.savePath, Half: o.dtype == npy.Float16.String(), Expand: o.expand,
 		Strict: o.strict, Restart: o.restart, Store: g.files, Verify: o.verify, Images: o.images,
 	}

@@ -58,7 +58,7 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 		},
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.stage.Here, opts.stage.There = args[0], args[1]
+			opts.stage.Here, opts.stage.There, opts.set = args[0], args[1], setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -70,7 +70,10 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 }
 
 // compareOptions is everything the compare command can be told: the stage's options.
-type compareOptions struct{ stage report.CompareOptions }
+type compareOptions struct {
+	set   givenFlags // has a value that someone gave it
+	stage report.CompareOptions
+}
 
 func (o *compareOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.stage.List, "list", 10, "list `N` pairs that differ, that appear and that die")
@@ -91,6 +94,7 @@ func runCompare(ctx context.Context, opts compareOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
+	g.sayFewer(opts.set, listing{"list", o.List, max(len(result.Moved), len(result.Appeared), len(result.Died)), ui.Pairs, "that differ, appear or die"})
 	if g.json {
 		return g.printer.JSON(result)
 	}

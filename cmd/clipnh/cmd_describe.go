@@ -54,7 +54,7 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.units = splitUnits(strings.Join(args, " "))
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -70,7 +70,7 @@ const describeComponents = 8
 
 // describeOptions is everything the describe command can be told.
 type describeOptions struct {
-	given givenFlags
+	given, set givenFlags // on the command line; by someone
 	codingOptions
 	units             []string
 	decompositionPath string
@@ -114,6 +114,13 @@ func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) er
 	all, err := coding.Describe(ctx, coding.DescribeOptions{Options: options, DecompositionPath: opts.decompositionPath})
 	if err != nil {
 		return err
+	}
+	words := 0
+	for _, d := range all {
+		words = max(words, len(d.Terms))
+	}
+	if opts.decompositionPath != "" {
+		g.sayFewer(opts.set, listing{"num-components", options.Components, words, ui.Words, "in a code"})
 	}
 	if g.json {
 		return g.printer.JSON(describedUnits{all})

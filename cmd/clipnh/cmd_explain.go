@@ -75,7 +75,7 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.stage.Paths, opts.given = args, cmd.Flags().Changed
+			opts.stage.Paths, opts.given, opts.set = args, cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -91,6 +91,7 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 type explainOptions struct {
 	stage explain.Options
 	given givenFlags
+	set   givenFlags // has a value that someone gave it
 
 	classes, templates textList
 	precision          string
@@ -101,7 +102,7 @@ type explainOptions struct {
 func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.stage.Model)
 	detailFlags(fs, &o.stage.Details)
-	neuronLayerFlag(fs, &o.stage.NeuronLayer)
+	neuronLayerFlag(fs, &o.stage.NeuronLayer, layerOfInputs)
 	vocabFlag(fs, &o.stage.Vocab)
 	classesFlag(fs, &o.classes)
 	templatesFlag(fs, &o.templates, "class")
@@ -223,10 +224,14 @@ func runExplain(ctx context.Context, opts explainOptions, g *globalOptions) erro
 		return err
 	}
 	o.Store = g.files
+	g.sayFewer(opts.set, listing{"top", opts.top, len(o.Classes), ui.Classes, ""})
 	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top}
 	result, err := explain.Run(ctx, o, explain.Sink{Begin: out.begin, Explanation: out.explanation}, g.printer)
 	if result != nil {
 		err = errors.Join(err, out.end(result, err))
+	}
+	if s := out.setup; s != nil && result != nil {
+		g.sayFewer(opts.set, listing{"list", o.Units, s.Heads * s.Neurons, ui.Pairs, ""}, listing{"maps", o.Maps, min(2*o.Units, s.Heads*s.Neurons), ui.Pairs, "that are listed"})
 	}
 	if err != nil {
 		return err

@@ -110,6 +110,7 @@ const (
 
 func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.live.ModelPath)
+	detailFlags(fs, &o.live.Details)
 	vocabFlag(fs, &o.live.Vocab)
 	defaultNeeds(fs, "vocab", "model")
 	templatesFlag(fs, &o.templates, "text")
@@ -128,7 +129,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *exploreOptions) validate() error {
-	if err := o.templates.check(); err != nil {
+	if err := cmp.Or(o.templates.check(), checkDetails(o.live.Details)); err != nil {
 		return err
 	}
 	host, port, err := net.SplitHostPort(o.listen)
@@ -201,6 +202,19 @@ func (o *exploreOptions) leavePresets(r *explore.Report, g *globalOptions) {
 			g.printer.Note("--%s %s stands aside: the report names its own", in.flag, *in.path)
 		}
 		*in.path = ""
+		if in.flag == "model" {
+			o.leaveDetails()
+		}
+	}
+}
+
+// leaveDetails takes back details that were not given, of a model that stands aside.
+func (o *exploreOptions) leaveDetails() {
+	if !o.given("vit-heads") {
+		o.live.Details.Heads = 0
+	}
+	if !o.given("activation") {
+		o.live.Details.Activation = ""
 	}
 }
 

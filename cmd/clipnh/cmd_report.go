@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,6 +92,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "dataset", dataset.Kinds()...)
 	takesCollectedKind(fs)
 	modelFlag(fs, &s.Model)
+	detailFlags(fs, &s.Details)
 	fs.IntVar(&s.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
 	fs.StringVar(&s.Groups.Path, "groups-csv", "", "`FILE` of groups of images, with one row per image")
@@ -128,11 +130,11 @@ func (o *reportOptions) validate() error {
 	if s.Model != "" && s.Data.Path == "" {
 		return errors.New("--model needs --data-path, the images that maps are of")
 	}
-	if err := checkPrecision(o.precision); err != nil {
+	if err := cmp.Or(checkDetails(s.Details), checkPrecision(o.precision)); err != nil {
 		return err
 	}
 	return o.given.refuseIn(
-		rule{s.Model == "", "without --model", []string{"batch-size", "precision"}},
+		rule{s.Model == "", "without --model", []string{"vit-heads", "activation", "batch-size", "precision"}},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
 		rule{read, "with --codes", []string{"neuron-pcs-path"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset"}},

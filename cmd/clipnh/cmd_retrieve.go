@@ -90,7 +90,6 @@ func newRetrieveCommand(g *globalOptions) *cobra.Command {
 // which most flags set, and texts from which others are made.
 type retrieveOptions struct {
 	sourceOptions
-	set   givenFlags // has a value that someone gave it
 	stage retrieve.Options
 
 	neurons, pairs string
@@ -113,7 +112,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)
 	takesCollectedKind(fs)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 	fs.IntVar(&o.stage.Top, "top", 10, "show the `N` images of largest norm")
 	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for sheets and the images on them")
 	fs.IntVar(&o.stage.SheetHeads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
@@ -214,7 +213,7 @@ func parseNeurons(list string) ([]int, error) {
 	for _, word := range splitUnits(list) {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 0 {
-			return nil, fmt.Errorf("--neur-idxs %q: want whole numbers, such as 624,1300", list)
+			return nil, fmt.Errorf("--neur-idxs %s: %q, want whole numbers, such as 624,1300", list, word)
 		}
 		neurons = append(neurons, n)
 	}
@@ -258,6 +257,7 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 		return err
 	}
 	written := err
+	opts.sayFewer(result, g)
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
@@ -268,6 +268,19 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 		skipped = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
 	}
 	return outcome(written, err, skipped)
+}
+
+// sayFewer notes which lists are shorter than what was asked for.
+func (o *retrieveOptions) sayFewer(r *retrieve.Result, g *globalOptions) {
+	heads, near, texts := 0, 0, map[string]int{}
+	for _, n := range r.Neurons {
+		heads = max(heads, len(n.Units)-1)
+	}
+	for _, f := range r.Found {
+		texts[f.Text]++
+		near = max(near, texts[f.Text])
+	}
+	g.sayFewer(o.set, listing{"top", o.stage.Top, r.Images, ui.Images, ""}, listing{"text-pairs", o.stage.TextPairs, near, ui.Pairs, "that add to any image"}, listing{"heads", o.stage.SheetHeads, heads, ui.Pairs, "of a neuron"})
 }
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {

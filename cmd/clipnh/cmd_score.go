@@ -70,7 +70,7 @@ func newScoreCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.stage.Units = splitUnits(strings.Join(args, " "))
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -84,6 +84,7 @@ func newScoreCommand(g *globalOptions) *cobra.Command {
 // scoreOptions is everything the score command can be told.
 type scoreOptions struct {
 	given givenFlags
+	set   givenFlags // has a value that someone gave it
 	stage score.Options
 	ways  string
 
@@ -187,6 +188,9 @@ func runScore(ctx context.Context, opts scoreOptions, g *globalOptions) error {
 	result, err := score.Run(ctx, o, g.printer)
 	if err != nil {
 		return err
+	}
+	if len(o.Units) == 0 {
+		g.sayFewer(opts.set, listing{"list", o.List, result.Units, ui.Units, ""})
 	}
 	if g.json {
 		return g.printer.JSON(result)

@@ -48,7 +48,7 @@ func newSearchCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.from.Paths, opts.given = args, cmd.Flags().Changed
+			opts.from.Paths, opts.given, opts.set = args, cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -77,7 +77,7 @@ func (o *searchOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.units, "units", "", "search by a `LIST` of pairs, neurons and heads, such as h21n624,n7,h3")
 	o.sourceOptions.addFlags(fs, dataset.Images)
 	takesCollectedKind(fs)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, "")
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "text")
 	templatesFlag(fs, &o.templates, "text")
@@ -147,6 +147,7 @@ func runSearch(ctx context.Context, opts searchOptions, g *globalOptions) error 
 		return err
 	}
 	written := err
+	g.sayFewer(opts.set, listing{"top", o.Top, result.Images, ui.Images, ""})
 	switch {
 	case g.json:
 		err = g.printer.JSON(result)

@@ -119,7 +119,7 @@ type segmentOptions struct {
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	detailFlags(fs, &o.Details)
-	neuronLayerFlag(fs, &o.NeuronLayer)
+	neuronLayerFlag(fs, &o.NeuronLayer, layerOfInputs)
 	vocabFlag(fs, &o.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVarP(&o.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")

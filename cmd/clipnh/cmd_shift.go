@@ -80,7 +80,7 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			if opts.cars.CSV != "" && !cmd.Flags().Changed("dataset") {
 				opts.from.Data.Kind = dataset.Cars // no other data set has such a table
 			}
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -134,7 +134,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.watch.Reference, "watch", "", "reference collection `REF` to compare --scores with")
 	o.addWatchFlags(fs, "with --watch, ")
 	o.sourceOptions.addFlags(fs, dataset.Images)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 }
 
 func (o *shiftOptions) validate() error {

@@ -55,7 +55,7 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 		},
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.stage.Unit, opts.given = args[0], cmd.Flags().Changed
+			opts.stage.Unit, opts.given, opts.set = args[0], cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -68,8 +68,8 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 
 // showOptions is everything the show command can be told: the stage's options.
 type showOptions struct {
-	given givenFlags
-	stage show.Options
+	given, set givenFlags // on the command line; by someone
+	stage      show.Options
 }
 
 func (o *showOptions) addFlags(fs *pflag.FlagSet) {
@@ -133,6 +133,14 @@ func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 	result, err := show.Run(ctx, o, g.printer)
 	if err != nil {
 		return err
+	}
+	beside := 0
+	for _, group := range result.Beside {
+		beside = max(beside, group.Count)
+	}
+	g.sayFewer(opts.set, listing{"top", o.Top, result.Images, ui.Images, ""}, listing{"list", o.Beside, beside, ui.Pairs, "beside it"})
+	if len(o.DecompositionPaths) > 0 {
+		g.sayFewer(opts.set, listing{"num-components", o.Components, len(result.Words), ui.Words, "in its code"})
 	}
 	if g.json {
 		return g.printer.JSON(result)

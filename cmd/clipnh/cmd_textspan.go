@@ -56,7 +56,7 @@ func newTextSpanCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -70,6 +70,7 @@ func newTextSpanCommand(g *globalOptions) *cobra.Command {
 // textspanOptions is everything the textspan command can be told.
 type textspanOptions struct {
 	given   givenFlags
+	set     givenFlags // has a value that someone gave it
 	stage   evaluate.TextSpanOptions
 	restart bool // discard what was made from something else
 }
@@ -131,6 +132,7 @@ func runTextSpan(ctx context.Context, opts textspanOptions, g *globalOptions) er
 	if o.Texts, err = readTexts(o.TextsPath, g.printer); err != nil {
 		return err
 	}
+	o.FitTexts, o.FitRank = !opts.set("texts-per-head"), !opts.set("w-ov-rank")
 	o.Artefacts, o.Writer, o.Threads = g.artefacts(), g.writer(opts.restart), g.workers()
 	result, err := evaluate.TextSpan(ctx, o, g.printer)
 	if result == nil {

@@ -172,18 +172,37 @@ type unfinished struct{}
 func (unfinished) Error() string        { return "unfinished" }
 func (unfinished) Is(target error) bool { return target == cache.ErrMissing }
 
-// verdict returns the error of artefacts that are damaged, missing, unfinished or stale.
+// verdict returns the error of artefacts that are damaged, missing, unfinished or stale: it
+// counts all of them, and is what the gravest are.
 func verdict(result *verify.Result) error {
-	for _, bad := range []struct {
+	bad, gravest := 0, error(nil)
+	var counts []string
+	for _, of := range []struct {
 		state string
 		err   error
 	}{
-		{verify.StateDamaged, cache.ErrDamaged}, {verify.StateMissing, cache.ErrMissing},
-		{verify.StateUnfinished, errUnfinished}, {verify.StateStale, cache.ErrStale},
+		{verify.StateStale, cache.ErrStale}, {verify.StateUnfinished, errUnfinished},
+		{verify.StateMissing, cache.ErrMissing}, {verify.StateDamaged, cache.ErrDamaged},
 	} {
-		if n := result.Counts[bad.state]; n > 0 {
-			return fmt.Errorf("%d of %d artefacts: %w", n, len(result.Artefacts), bad.err)
+		if n := result.Counts[of.state]; n > 0 {
+			bad, gravest = bad+n, of.err
+			counts = slices.Insert(counts, 0, fmt.Sprintf("%d %v", n, of.err))
 		}
 	}
-	return nil
+	switch len(counts) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%d of %d artefacts: %w", bad, len(result.Artefacts), gravest)
+	}
+	err := fmt.Errorf("%d of %d artefacts: %s", bad, len(result.Artefacts), strings.Join(counts, ", "))
+	return verdictError{err, gravest}
 }
+
+// verdictError is what artefacts of several states come to.
+type verdictError struct {
+	error
+	gravest error
+}
+
+func (e verdictError) Unwrap() error { return e.gravest }

@@ -67,7 +67,7 @@ func newWatchCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: reporting(exitStatus(exitShift, exitMissing, exitStale, exitInterrupted)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := require("--reference", opts.watch.Reference, "--scores", opts.from.ScoresPath); err != nil {
 				return usageError{err}
 			}

@@ -112,6 +112,9 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		return err
 	}
 	written := err
+	if opts.set("list") && o.List > max(result.WatchedConcepts, result.ChangedPairs) {
+		g.printer.Note("--list %d: there are %s, and %s that changed", o.List, ui.Count(result.WatchedConcepts, "concept"), ui.Pairs.Count(int64(result.ChangedPairs)))
+	}
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {

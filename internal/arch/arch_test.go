@@ -75,7 +75,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/explain": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset",
-		"internal/decomp", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
+		"internal/decomp", "internal/foreign", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
 		"internal/par", "internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source",
 		"internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},

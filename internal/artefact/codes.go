@@ -162,6 +162,15 @@ func (c *Codes) Want(units, words int) error {
 	return nil
 }
 
+// WantUnits returns an error if the codes say that they are of neurons where pairs are wanted,
+// or the other way round.
+func (c *Codes) WantUnits(pairs bool) error {
+	if of := c.Units().Shape; of != nil && of.IsPairs() != pairs {
+		return otherUnits(c.Path, inWords(KindCodes), of.IsPairs())
+	}
+	return nil
+}
+
 // Units is what the rows are of, without a shape where the file does not say.
 func (c *Codes) Units() unit.Layered {
 	if c.Artefact == nil || c.Artefact.Manifest.Origin.Code == nil {

@@ -67,6 +67,9 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 	}
 	if !slices.Equal(c.Units.Shape, units) || c.OutDim != outDim {
 		c.Close()
+		if err := c.tensor.otherUnits(len(units) + 1); err != nil {
+			return nil, err
+		}
 		return nil, c.tensor.WrongShape(npy.ShapeString(append(slices.Clone(units), outDim)) + ", a component for every " + units.Kind() + " of the model")
 	}
 	return c, nil

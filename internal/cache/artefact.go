@@ -66,10 +66,18 @@ func openArtefact(d disk, path string) (*Artefact, error) {
 	return a, nil
 }
 
-// incomplete adds a hint about repair to the error of a truncated or missing file.
-func (a *Artefact) incomplete(err error) error {
-	return hint.With(err, fmt.Sprintf("run \"clipnh verify %s\": it says how to repair it", a.at.path))
+// An IncompleteError is about an artefact of which a file is missing, or has another length
+// than was written. It is ErrDamaged.
+type IncompleteError struct {
+	Path     string
+	Manifest Manifest
+	Err      error // names the file
 }
+
+func (e *IncompleteError) Error() string { return e.Err.Error() }
+func (e *IncompleteError) Unwrap() error { return e.Err }
+
+func (a *Artefact) incomplete(err error) error { return &IncompleteError{a.at.path, a.Manifest, err} }
 
 // readArtefact reads a manifest without looking for the payloads.
 func readArtefact(d disk, path string) (*Artefact, error) {

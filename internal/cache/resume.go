@@ -32,6 +32,10 @@ func (w *ChunkWriter) finished() error {
 	if removed {
 		a, err = readArtefact(w.disk, w.at.path)
 	}
+	var cut *IncompleteError
+	if errors.As(err, &cut) {
+		return err // what can be repaired need not be made again
+	}
 	if err != nil {
 		return hint.With(err, startOver)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/remote"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A pack is an archive, or several, whose members are taken for the files of a folder.
@@ -93,7 +94,7 @@ func archivesAt(dataPath string) ([]string, error) {
 	for i, at := range paths {
 		at = filepath.Clean(at)
 		if seen[at] {
-			return nil, fmt.Errorf("%s: %s is named twice, want each once", dataPath, at)
+			return nil, usage.Errorf("%s: %s is named twice, want each once", dataPath, at)
 		}
 		seen[at], paths[i] = true, at
 	}

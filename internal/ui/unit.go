@@ -18,6 +18,9 @@ var (
 	Pairs   = Unit{"pair", "pairs", "pair"} // of a neuron and a head
 	Heads   = Unit{"head", "heads", "head"}
 	Neurons = Unit{"neuron", "neurons", "neuron"}
+	Classes = Unit{"class", "classes", "class"}
+	Words   = Unit{"word", "words", "word"}
+	Units   = Unit{"unit", "units", "unit"} // pairs or neurons
 	Steps   = Unit{"step", "steps", "step"}
 	Chunks  = Unit{"chunk", "chunks", "chunk"}    // of a collection's images
 	Shards  = Unit{"shard", "shards", "shard"}    // of a collection

@@ -128,7 +128,7 @@ func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 	var missing []string
 	for i, k := range a.from.Known {
 		if s, was := skipped[k.Image]; was && !taken[i] {
-			a.say.Warn("skipped: %s: %s", s.Name, s.Reason)
+			a.say.Warn("skipped: %s", source.Passed(s))
 			a.result.Skipped = append(a.result.Skipped, s)
 		} else if !taken[i] {
 			missing = append(missing, k.Image)

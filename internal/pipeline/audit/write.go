@@ -62,6 +62,9 @@ func (o *Options) canWrite() error {
 		}
 		return !errors.Is(lines.Err(), bufio.ErrTooLong), nil
 	}
+	if err := artefact.CanMakeFolders(o.path(pageFile)); err != nil {
+		return err
+	}
 	return errors.Join(
 		figure.CanReplace(o.path(listFile), "a list of pairs", isList),
 		figure.CanReplace(o.path(neuronFile), "a list of neurons", isList),

@@ -24,6 +24,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Run sends a dataset's images through the image tower and keeps, for
@@ -117,6 +118,9 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 		return nil, err
 	}
 	data = data.Stride(o.Stride)
+	if n := len(data.Items); o.StatsOnly && !o.FitTopK && o.TopK > n {
+		return nil, usage.Errorf("{top-k} %d: %s has %s, want at most that many", o.TopK, o.Data.Path, ui.Images.Count(int64(n)))
+	}
 	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
 		return nil, err

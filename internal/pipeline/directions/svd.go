@@ -100,6 +100,8 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	switch {
 	case src.images() == 0:
 		return nil, fmt.Errorf("%s: no images in it", o.CollectPath)
+	case o.TopK > src.images() && !o.FitTopK:
+		return nil, usage.Errorf("{top-k-pca} %d: %s has %s, want at most that many", o.TopK, o.CollectPath, ui.Images.Count(int64(src.images())))
 	case o.PC > 0 && o.PC >= src.rank():
 		return nil, usage.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
 	}

@@ -168,7 +168,8 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if o.namesHeads() {
 		return e.run(ctx)
 	}
-	pairs, err := m.Pairs(o.Images.NeuronLayer)
+	e.Images.NeuronLayer = m.LayerOf(o.Images.NeuronLayer, o.MeansPath, o.ScoresPath, o.PCsPath, o.MaskPath)
+	pairs, err := m.Pairs(e.Images.NeuronLayer)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +277,7 @@ func (e *editor) inseparable(err error) error {
 	}
 	neuron := e.units.Layers.Neuron(shared.Neuron)
 	return hint.With(
-		fmt.Errorf("%s: pair %s has no weights of its own: all pairs of %s share them", e.Model, e.units.Name(shared.Pair), neuron),
+		usage.Errorf("%s: pair %s has no weights of its own: all pairs of %s share them", e.Model, e.units.Name(shared.Pair), neuron),
 		fmt.Sprintf("name the neuron, %s, for all its pairs, or components of neurons where texts choose; ablate takes a single pair out of features", neuron))
 }
 

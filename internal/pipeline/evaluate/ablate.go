@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -50,6 +51,7 @@ type AblateOptions struct {
 	Percentiles []float64
 	Norms       map[string]string // by mode, .npy
 	TopImages   int
+	FitTop      bool
 
 	// Means are .npy files for the modes that need some, told apart by shape:
 	// [H,C,O] of pairs, which also serve neurons; [C,O] of neurons; [C,T]
@@ -93,6 +95,10 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	o.FirstOrder = slices.ContainsFunc(o.Modes, IsFirstOrder)
 	if other := slices.IndexFunc(o.Modes, func(mode string) bool { return !IsFirstOrder(mode) }); o.FirstOrder && other >= 0 {
 		return nil, usage.Errorf("{mode} %s: %s is about pairs or neurons, the others about heads and MLPs: want one command for each", strings.Join(o.Modes, ","), o.Modes[other])
+	}
+	o.LayerFrom = append([]string{o.MaskPath}, o.Means...)
+	for _, mode := range slices.Sorted(maps.Keys(o.Norms)) {
+		o.LayerFrom = append(o.LayerFrom, o.Norms[mode])
 	}
 	src, err := source.Open(ctx, o.Options, o.Threads, say)
 	if err != nil {
@@ -282,7 +288,7 @@ func (a *ablater) chooseUnits(mode string, units unit.Layered) ([]chosenUnits, *
 	if path == "" {
 		return nil, nil, usage.Errorf("{mode} %s: {percentile} needs the norms of its units", mode)
 	}
-	s, err := readStrengths(o.Artefacts, path, mode, o.TopImages, src.Origin)
+	s, err := readStrengths(o.Artefacts, path, mode, strongest{o.TopImages, o.FitTop}, src.Origin)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -323,6 +329,9 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 			}
 			t.Close()
 			if wrong == nil {
+				wrong = t.WantShape(want, " for {mode} "+mode)
+			}
+			if wrong == nil { // of another kind
 				wrong = t.WrongShape(npy.ShapeString(want) + " for {mode} " + mode)
 			}
 		}

@@ -141,6 +141,27 @@ func (m *Model) PairsOrigin(neuronLayer *int, precision string) origin.Origin {
 	return o
 }
 
+// LayerOf is the layer whose neurons are looked at: given, or else what the first of the
+// artefacts at paths that knows one was made with. Empty paths, and those without a manifest,
+// say nothing; neither does any artefact of a model without layers. That all artefacts are of
+// one layer, their readers see.
+func (m *Model) LayerOf(given *int, paths ...string) *int {
+	if given != nil || m.Require(clip.Residual) != nil {
+		return given
+	}
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if a, err := cache.Open(path); err == nil {
+			if layer := a.Manifest.Origin.PairsLayer(); layer != nil {
+				return layer
+			}
+		}
+	}
+	return nil
+}
+
 // PairsOf are the pairs of what has origin o, which the model made.
 func (m *Model) PairsOf(o origin.Origin) (clip.Pairs, error) { return m.Pairs(o.PairsLayer()) }
 

@@ -23,7 +23,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if err := in.wantMaps(); err != nil {
 		return err
 	}
-	m, err := model.OpenPairsOf(ctx, in.Model, model.Details{}, in.from)
+	m, err := model.OpenPairsOf(ctx, in.Model, in.Details, in.from)
 	if err != nil {
 		return err
 	}
@@ -32,6 +32,9 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if in.from.Weights != "" && !in.from.SameWeights(m.Origin()) {
 		err := fmt.Errorf("%s: %w: made with other weights than those of %s", in.ScoresPath, cache.ErrStale, in.Model)
 		return hint.With(err, "give the {model} that it was made with")
+	}
+	if err := m.WantDetailsOf(in.ScoresPath, in.from); err != nil {
+		return err
 	}
 	pairs, err := m.PairsOf(in.from)
 	if err != nil {

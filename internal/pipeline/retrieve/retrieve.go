@@ -106,6 +106,7 @@ type Hit struct {
 // is whole, and lacks only the paths of what could not be drawn.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	from := o.Options
+	from.LayerFrom = append([]string{o.PCsPath, o.NeuronPCsPath}, o.DecompositionPaths...)
 	if o.ScoresPath != "" {
 		from.Model = ""
 		if !artefact.IsDense(o.ScoresPath) {

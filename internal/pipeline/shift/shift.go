@@ -123,6 +123,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 	}
+	o.LayerFrom = []string{o.PCsPath}
 	src, err := source.Open(ctx, o.Options, o.Threads, say)
 	if err != nil {
 		return nil, err
