@@ -29,8 +29,8 @@ Takes parts of the model out and measures how well it still classifies. Modes:
   zero_register_neurons  activations are zeroed for the --top-k-sink-neurons
                          neurons without which attention to the last token drops
                          most
-The first three modes keep some units and take out the others. Which are taken
-out is given by name (--pairs h3n7,n624 or --units-file; with --except all
+The first three modes keep some units and take out the others. The units to
+take out are given by name (--pairs h3n7,n624 or --units-file; with --except all
 others), by a mask (--replace-index-path, True for kept) or, for a curve in one
 pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
 each percentile, as mask does, for each mode whose norms are given. The last two
@@ -47,7 +47,7 @@ Other modes replace whole parts of the feature by their means over the images,
 from what collect --mode heads wrote (--scores) and, of a vision transformer,
 what --mode mlps and cls_attn wrote of the same images (--parts):
   mlps           all MLPs, and the class token that enters the first layer
-  cls_attn       what heads add by the class token that they read
+  cls_attn       what heads add by reading the class token
   mlps+cls_attn  both
   layers         the heads of the first layer, of the first two, and so on to
                  all, each in a row of its own

@@ -35,8 +35,8 @@ are found among the classes by name.
 
 The table has a row for each image, with --top a row for each label; --csv
 prints image, rank, label, probability, logit and true label, in full precision;
---json has everything. Memory does not grow with the number of images, but by
-their names.`
+--json has everything. Memory does not grow with the number of images, except
+for their names.`
 
 func newClassifyCommand(g *globalOptions) *cobra.Command {
 	var opts classifyOptions

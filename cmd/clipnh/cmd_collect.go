@@ -67,18 +67,18 @@ each part of the class token adds to the feature, and sum to it together:
   mlps                the class token that enters the first layer, and each MLP,
                       [B,L+1,O]
   tokens              each head by each token that it reads, [B,L,T,H,O]
-  cls_attn            the heads of each layer by the class token that they read,
-                      [B,L,O], which is a part of heads
-Of several layers, --neuron-layer 9,10, one pass through the tower collects
-both: each goes to a folder within --save-path, layer9 and layer10, which is
-that of a run of this layer alone, and which other commands take as --scores.
+  cls_attn            what the heads of each layer add by reading the class
+                      token, [B,L,O], which is a part of heads
+With several layers, --neuron-layer 9,10, one pass through the tower collects
+them all: each goes to a folder within --save-path, layer9 and layer10, with the
+bytes of a run of that layer alone; other commands take it as --scores.
 With --form published these are divided by the norm of the image feature, as in
 the caches that the authors of TextSpan published: attn.npy, mlp.npy and
-cls_attn.npy, if --save-path says so.
+cls_attn.npy, if --save-path has such a name.
 With neuron_acts, the activations of the neurons of layer --neuron-layer at
 every token are stored, [B,C,T]; edit takes their means.
-A file does not say its activation, and seldom its heads: --activation and
---vit-heads do, or a note says what was guessed.
+Files do not name the activation, and seldom the number of heads: give them with
+--activation and --vit-heads, or a note says what was guessed.
 
 Writes a folder at --save-path:
   scores.npy          [B,H,C], one row per image
@@ -101,13 +101,13 @@ svd --mode nh and polysemanticity --mode nh compute the same results as from
 scores. Memory does not depend on the number of images; for RN50x16, an image
 takes 3 KiB on disk instead of 576.
 
-With --no-features too there is no row for an image, and disk does not depend on
-their number either. Beside the extremes, whose images are named, the folder has
-a sketch of the scores of each pair (scores.sketch): exact sums of their first
-three powers, and a histogram from which quantiles are known to an eighth of
-their size. watch and compare take two such folders; svd --mode nh, edit and
-explain take one. What needs the features of images, such as polysemanticity,
-refuses.
+With --no-features as well, no row is kept for an image, and disk space does not
+depend on their number either. Beside the extremes, whose images are named, the
+folder has a sketch of the scores of each pair (scores.sketch): exact sums of
+their first three powers, and a histogram from which quantiles are known to an
+eighth of their size. watch and compare take two such folders; svd --mode nh,
+edit and explain take one. Commands that need the features of images, such as
+polysemanticity, refuse it.
 
 With --device the image tower runs outside of this program, as the graph that
 export writes, in ONNX Runtime: ort-cpu on the processor, cuda, webgpu, coreml

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/pipeline/report"
+	"github.com/clipnh/clipnh/internal/quantity"
 	files "github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -17,8 +18,8 @@ const compareHelp = `
 Compares two collections, A and B: which pairs differ, which appear only in B,
 and which die, that is, are found only in A. Each is a folder of scores that
 collect wrote, a summary (collect --stats-only --no-features), or a report of
-scores. A pair is dead whose mean norm is below 1 %
-of the largest, in A; it adds next to nothing to any image. Between models of
+scores. A pair is dead in a collection if its mean norm is below 1 %
+of the largest there: it adds next to nothing to any image. Between models of
 one architecture it dies, or appears, if its norm is at least halved, or
 doubled too: one that merely crosses the 1 % counts as alive in both.
 
@@ -34,7 +35,7 @@ that differ by no more than rounding are counted, not listed.
 Of other models, each pair is matched with the one whose scores on shared images
 correlate most, or, without shared images, whose direction is nearest; where
 nothing has a similarity of 0.5, it has died, or appeared. Each model's pairs
-are then held against its own largest norm.
+are then compared with its own largest norm.
 
 A summary has no images: pairs are compared by directions, means and deviations,
 and norms are root mean squares, on both sides, in place of means.
@@ -45,13 +46,13 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 	var opts compareOptions
 	cmd := &cobra.Command{
 		Use:   "compare A B",
-		Short: "Say which pairs differ between two collections or reports",
+		Short: "List the pairs that differ between two collections or reports",
 		Long:  compareHelp,
 		Example: "clipnh compare caches/june caches/july\n" +
 			"clipnh compare report caches/july --list 20",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageError{fmt.Errorf("%s given: want two", ui.Count(len(args), "collection"))}
+				return usageError{fmt.Errorf("%s given: want two", quantity.Of(len(args), "collection"))}
 			}
 			return nil
 		},

@@ -22,8 +22,8 @@ import (
 const configHelp = `
 Prints the values that flags have when they are not given, and where each comes
 from: the project file, the environment, what was fetched, or the program. With
-the name of a command, all of its flags; without, those of all commands that
-are not the program's own.
+the name of a command, it prints all of its flags; without, those of all
+commands whose values are not the program's own.
 
 The project file is clipnh.yaml in the working folder or the nearest folder
 above it that has one. It says once what all commands share, and in sections
@@ -34,26 +34,26 @@ what one command is told:
   collect:
     dataset: images
 
-Relative paths in it are relative to its folder. Keys are names of flags. Those
-that may be shared are inputs and how the machine is used, none that says where
-to write; sections take every flag of their command but --force, --restart and
+Relative paths in it are relative to its folder. Keys are names of flags. Inputs
+may be shared, and how the machine is used, but nothing that says where to
+write; sections take every flag of their command but --force, --restart and
 --repair. For a shared one there is also a variable of the environment, such as
 CLIPNH_MODEL for --model.
 
-A flag that is given counts most, then the environment, then the command's
+A flag that is given takes precedence, then the environment, then the command's
 section, then what is shared, then what was fetched. A value that would
-contradict one that counts more stands aside: if --model is given, the scores
-of another model in the project file are not used. --verbose says with any
-command which values it takes and which stand aside.
+contradict one of higher precedence is not used: if --model is given, the scores
+of another model in the project file are left out. With --verbose, any command
+says which values it takes and which it leaves out.
 
-Writes clipnh.yaml into the working folder with --init: every shared key with
+With --init, writes clipnh.yaml into the working folder: every shared key, with
 what it is for, commented out. It never replaces a file.`
 
 func newConfigCommand(g *globalOptions) *cobra.Command {
 	var opts configOptions
 	cmd := &cobra.Command{
 		Use:   "config [COMMAND] [--init]",
-		Short: "Show what flags are by default here, and why",
+		Short: "Show the defaults of flags here, and where they come from",
 		Long:  configHelp,
 		Example: "clipnh config --init\n" +
 			"clipnh config collect",
@@ -225,7 +225,7 @@ func (r *configResult) print(one bool, p *ui.Printer) error {
 		}
 	}
 	if len(rows) == 0 {
-		p.Note("all flags are the program's own by default")
+		p.Note("all flags have the program's own defaults")
 		return r.printUnused(p)
 	}
 	for _, d := range rows {

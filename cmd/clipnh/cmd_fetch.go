@@ -26,11 +26,11 @@ transformers, and those that open_clip trained on yfcc15m, cc12m and laion400m;
 vocab is the merges file of their tokenizer, words the word list of the paper.
 
 A file gets its name only once it is complete and its SHA-256 matches. A
-download that breaks off resumes where it stopped, a few times by itself, later
-when the same command is run again. A server that sends less than 4 KiB a second
-is given up. Without a network, the message says where to put the file by hand.
-Two processes can fetch the same file at the same time. HTTPS_PROXY, HTTP_PROXY
-and NO_PROXY are followed.
+download that breaks off resumes where it stopped: a few times by itself, and
+later when the same command is run again. A server that sends less than 4 KiB a
+second is abandoned. Without a network, the message says where to put the file
+by hand. Two processes can fetch the same file at the same time. HTTPS_PROXY,
+HTTP_PROXY and NO_PROXY are followed.
 
 Files are kept in the folder assets below $CLIPNH_HOME, or else below clipnh in
 $XDG_CACHE_HOME or ~/.cache (on macOS and Windows, in the system's folder for

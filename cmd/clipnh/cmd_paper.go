@@ -17,17 +17,17 @@ import (
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const paperHelp = `
 Measures the results of the paper and reports them next to the published ones:
-%s
-Without names, all that the model's family has: textspan and second-order are
-about vision transformers, and have no published figures beside them; the others
-are about ResNets. Without --model and --data-path the examples that the program
-carries are used, which takes a minute or two; on real data some results take
-hours.
+%s Without names, it measures all that apply to the model's family: textspan and
+second-order are about vision transformers, and have no published figures beside
+them; the others are about ResNets. Without --model and --data-path the examples
+that the program carries are used, which takes a minute or two; on real data
+some results take hours.
 
 Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
 and refined_train.csv, each for the results that need it. A result whose data is
@@ -274,7 +274,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		}
 	}
 	if executed == 0 {
-		g.printer.Note("nothing to do: all %d steps are up to date", len(all))
+		g.printer.Note("nothing to do: all %s are up to date", quantity.Of(len(all), "step"))
 	}
 	if err := report.Save(g.files, opts.dir); err != nil {
 		return err

@@ -19,7 +19,7 @@ import (
 const searchHelp = `
 Searches images: by a text (--text), by an example image (--image), or by a unit
 (--units), a pair such as h21n624, a neuron, n624, or a head, h21. Each query
-ranks the images in its own right: a text or an example by the cosine of its
+ranks the images by itself: a text or an example by the cosine of its
 vector and the image's feature, a unit by the norm of its contribution, not
 centred, bias share included, as retrieve ranks. Of equal values the earlier
 image comes first.

@@ -10,11 +10,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/pipeline/status"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const statusHelp = `
-Says how far the shards of a collection are, on whatever machines they are made:
+Shows how far the shards of a collection have come, on whichever machines:
 images that are finished, the rate, the time left, shards that have stopped, and
 what to do next.
 
@@ -32,19 +33,19 @@ func newStatusCommand(g *globalOptions) *cobra.Command {
 	var opts statusOptions
 	cmd := &cobra.Command{
 		Use:         "status PATH",
-		Short:       "Say how far shards are that several machines make",
+		Short:       "Show how far the shards of several machines have come",
 		Long:        statusHelp,
 		Example:     "clipnh status caches/val",
 		Annotations: exitStatus(exitMissing, exitInterrupted),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%d paths, want the one that was given with --shard", len(args))}
+				return usageError{fmt.Errorf("%s, want the one that was given with --shard", quantity.Of(len(args), "path"))}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.late <= 0 {
-				return usageError{fmt.Errorf("--late %v: want more than nothing", opts.late)}
+				return usageError{fmt.Errorf("--late %v: want more than 0", opts.late)}
 			}
 			return runStatus(cmd.Context(), args[0], opts, g)
 		},
@@ -112,7 +113,7 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 		line += "complete; "
 	}
 	if len(r.Shards) > 0 {
-		line += fmt.Sprintf("%d of %d shards done, %s images", r.Counts[status.Done], len(r.Shards), outOf(r.Finished, r.Images))
+		line += fmt.Sprintf("%d of %s done, %s images", r.Counts[status.Done], quantity.Of(len(r.Shards), "shard"), outOf(r.Finished, r.Images))
 	}
 	if r.Skipped > 0 {
 		line += fmt.Sprintf(", %d skipped", r.Skipped)

@@ -22,10 +22,10 @@ Paths in the command line are those that containers see: absolute, and
 write. Values of a project file and of the environment are not used, since a pod
 has neither. The image must have clipnh and /bin/sh.
 
-A pod that is evicted, or whose node fails, is replaced and resumes; this counts
-as no failure. A shard that fails with a status that may pass is started again
-up to --retries times. Wrong usage and what is missing or stale (2, 10, 11) ends
-the job. Needs Kubernetes 1.29 or later.`
+A pod that is evicted, or whose node fails, is replaced and resumes; this does
+not count as a failure. A shard that fails with a status that may pass is
+started again up to --retries times. Wrong usage and what is missing or stale
+(2, 10, 11) ends the job. Needs Kubernetes 1.29 or later.`
 
 func newSubmitKubernetesCommand(g *globalOptions) *cobra.Command {
 	var opts submitKubernetesOptions

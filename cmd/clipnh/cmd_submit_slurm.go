@@ -14,7 +14,7 @@ import (
 )
 
 const submitSlurmHelp = `
-Submits an array of Slurm with a task for each shard, and a job that depends on
+Submits a Slurm array job with a task for each shard, and a job that depends on
 it (afterok) and merges. If a task fails for good, the merge is cancelled;
 submit the same line again, and shards that are done end at once.
 
@@ -35,7 +35,7 @@ func newSubmitSlurmCommand(g *globalOptions) *cobra.Command {
 	var opts submitSlurmOptions
 	cmd := &cobra.Command{
 		Use:   "slurm [flags] -- COMMAND FLAGS...",
-		Short: "Submit shards as an array of Slurm, and the merge after it",
+		Short: "Submit shards as a Slurm array job, and the merge after it",
 		Long:  submitSlurmHelp,
 		Example: "clipnh submit slurm --dry-run --shards 64 --time 04:00:00 -- \\\n" +
 			"  collect --model RN50x16.pt --dataset images --data-path photos \\\n" +

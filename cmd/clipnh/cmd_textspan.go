@@ -34,8 +34,8 @@ published, the last 4 layers and 20 texts a head.
 With the MLPs of the same images (--parts, from collect --mode mlps), labels
 (--data-path) and class embeddings (--imagenet-zeroshot-path), also measures
 zero-shot accuracy with these heads rebuilt from their texts: as their mean and
-what lies along the texts. All else is kept; in a second row, the heads of
-earlier layers are at their means too, as in the authors' script.
+what lies along the texts. Everything else is kept; in a second row, the heads
+of earlier layers are at their means too, as in the authors' script.
 
 Writes the texts to --save-path: a .txt with the texts of each layer and head as
 the authors' script lists them, or a .json that also has the explained shares.

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -32,16 +33,16 @@ unfinished collection, or a folder of these, such as caches.
   unknown     no manifest says what is right: a file of another program
   sound       none of these
 
-What a run that was killed left beside an artefact (.tmp files) belongs to none:
-it is named, does not change the exit status, and is removed by --repair. The
-artefact that the run would have replaced is whole, or the new one is.
+Temporary files (.tmp) that a killed run left beside an artefact are named, do
+not change the exit status, and are removed by --repair. The artefact itself is
+whole: the old one, or the new one.
 
 The artefacts that an artefact was made from are looked up among the paths;
 those that are not there are "not checked". With --data-path the images of
 collections are compared too: each file with its checksum at the time when it
-was read, or, where there are no checksums (segment, shift), names and sizes
-("same sizes"). Images of another data set than that of --data-path are "not
-checked", and a note says why.
+was read, or, where there are no checksums (means, and segment and shift of
+older builds), names and sizes ("same sizes"). Images of another data set than
+that of --data-path are "not checked", and a note says why.
 
 With --repair, damaged parts of what collect and registers wrote are computed
 again, from the same --model and --data-path; without these, only .tmp files are
@@ -182,7 +183,7 @@ func verdict(result *verify.Result) error {
 		{verify.StateUnfinished, errUnfinished}, {verify.StateStale, cache.ErrStale},
 	} {
 		if n := result.Counts[bad.state]; n > 0 {
-			return fmt.Errorf("%d of %d artefacts: %w", n, len(result.Artefacts), bad.err)
+			return fmt.Errorf("%d of %s: %w", n, quantity.Of(len(result.Artefacts), "artefact"), bad.err)
 		}
 	}
 	return nil

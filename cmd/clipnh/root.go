@@ -112,7 +112,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	choices(global, "progress", slices.Sorted(maps.Keys(showings))...)
 	global.IntVarP(&g.threads, "threads", "t", 0, "use `N` threads; 0 is all cores")
 	global.BoolVar(&g.force, "force", false, "use artefacts made from something else (model, order, mode, parents), with a warning")
-	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; see to it yourself that no two runs write one path")
+	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; make sure yourself that no two runs write the same path")
 	global.BoolVar(&g.noPacks, "no-packed-cache", false, "neither use nor keep packed weights in the user's cache folder")
 	global.BoolP("help", "h", false, "print the help of the command")
 

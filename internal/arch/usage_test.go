@@ -22,7 +22,7 @@ var anOption = regexp.MustCompile(`\{[a-z][a-z0-9-]*\}`)
 // the folder and the beginning of the text.
 var notUsage = []struct{ folder, text string }{
 	{"internal/pipeline/evaluate", "accuracy needs "},                           // no error: a note of what is switched off
-	{"internal/pipeline/evaluate", "%s: features and logits of %d images take"}, // memory
+	{"internal/pipeline/evaluate", "%s: features and logits of %s take"}, // memory
 	{"internal/pipeline/classify", "%s: label %s of image %s is not among"},     // the table's contents
 	{"internal/pipeline/classify", "%s: class %s is not among"},                 // the folder's
 	{"internal/pipeline/audit", "%s: label %s of image %s is not among"},        // the table's contents

@@ -46,6 +46,7 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 		}
 		if payload.Kernel = Family(); len(m.Payloads) == 1 && m.Payloads[0].Kernel != "" {
 			payload.Kernel = m.Payloads[0].Kernel
+			payload.Inputs = m.Payloads[0].Inputs
 		}
 		m.Payloads = []Payload{payload}
 		manifest, manifestTmp, err := writeManifestTemporary(d, at, m)
