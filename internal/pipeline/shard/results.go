@@ -217,7 +217,7 @@ func (f *File) Save(done int, result func() any, must bool) error {
 // returns how many inputs that is of.
 func (f *File) resume(into any) (done int, err error) {
 	var p progress
-	_, err = f.state().Load(&p, func(r io.Reader) error {
+	found, err := f.state().Load(&p, func(r io.Reader) error {
 		if p.Done < 0 || p.Done > f.plan.Inputs {
 			return fmt.Errorf("inconsistent counts: %d of %s done", p.Done, quantity.Of(f.plan.Inputs, "input"))
 		}
@@ -229,10 +229,13 @@ func (f *File) resume(into any) (done int, err error) {
 		}
 		return decodeResult(r, into)
 	})
+	if err != nil || !found {
+		return 0, err // f.kernel stays: of a merge it is that of the shards
+	}
 	if f.kernel = p.Kernel; p.Done > 0 && p.Kernel == "" {
 		f.kernel = cache.UnknownFamily
 	}
-	return p.Done, err
+	return p.Done, nil
 }
 
 // Unusable is the error of a finished result whose contents are not what its
