@@ -27,8 +27,8 @@ def read(name):
 def tutorial_commands():
     """Yields the commands that succeed; the tutorial also shows one that is refused."""
     text = re.sub(r"\\\n +", "", read("tutorial.md"))
-    for command, output in re.findall(r"^    \$ (clipnh .*)\n(.*)", text, re.M):
-        if not output.startswith("    error:"):
+    for command, output in re.findall(r"^    \$ (clipnh .*)\n((?:    (?!\$ ).*\n)*)", text, re.M):
+        if not re.search("^    error:", output, re.M):
             yield command
 
 

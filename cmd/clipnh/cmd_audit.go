@@ -19,15 +19,15 @@ import (
 )
 
 const auditHelp = `
-Tells whether a zero-shot classifier relies on the wrong thing, such as the
-background, which pairs are responsible, and how well it does without them.
+Finds out whether a zero-shot classifier relies on a spurious cue, such as the
+background, which pairs carry it, and how accurate the classifier is without
+these pairs.
 
 Images have a label, one of --classes, and a group, such as the background: in a
-table with columns image, label and group (--labels-csv), or by the folders that
-they are in, LABEL/GROUP/ (without it). Every row of the table must belong to an
-image; images are matched by name. Scores are what collect wrote
-(--scores), or are computed (--model and --data-path), and kept in a temporary
-file meanwhile.
+table with columns image, label and group (--labels-csv), or by their folders,
+LABEL/GROUP/ (without it). Every row of the table must have its image; images
+are matched by name. Scores are those that collect wrote (--scores), or are
+computed (--model and --data-path) and kept in a temporary file meanwhile.
 
 It prints
   - the accuracy of each group, the worst one, and the gap to the mean;
@@ -42,14 +42,15 @@ It prints
     those that widen differences are mean-ablated;
   - the command that makes the checkpoint without the chosen number of them.
 
-Each group is split in half at random (--seed). Pairs, and how many to remove,
-are chosen on one half; accuracies without them are measured on the other.
+Each group is split in half at random (--seed). The pairs, and how many to
+remove, are chosen on one half; the accuracies without them are measured on the
+other.
 
-With --concepts, it also has the correlation of the image's cosine with each
+With --concepts, it also prints the correlation of the image's cosine with each
 concept and the group, and the cosines of pairs with concepts. Pairs have words
-if these are read from codes that sparse wrote (--codes), or
-computed as describe does, from components and embeddings of words
-(--text-descs-embeddings-path and --pcs-path).
+if codes that sparse wrote are given (--codes), or components and embeddings of
+words (--text-descs-embeddings-path and --pcs-path), from which they are
+computed as by describe.
 
 Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
 everything, also printed by --json; curve.png, the accuracies; removed.txt, the
@@ -114,7 +115,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes of pairs that sparse wrote, .npz")
-	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.IntVar(&s.Components, "num-components", describeComponents, wordsUsage)

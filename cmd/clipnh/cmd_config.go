@@ -21,39 +21,39 @@ import (
 
 const configHelp = `
 Prints the values that flags have when they are not given, and where each comes
-from: the project file, the environment, what was fetched, or the program. With
-the name of a command, it prints all of its flags; without, those of all
-commands whose values are not the program's own.
+from: the project file, the environment, what was fetched, or the program's
+defaults. With the name of a command, prints all of its flags; without, those of
+all commands that are not the program's defaults.
 
 The project file is clipnh.yaml in the working folder or the nearest folder
-above it that has one. It says once what all commands share, and in sections
-what one command is told:
+above it that has one. It sets values for all commands, and in sections values
+for single commands:
 
   model: RN50x16
   data-path: photos
   collect:
     dataset: images
 
-Relative paths in it are relative to its folder. Keys are names of flags. Inputs
-may be shared, and how the machine is used, but nothing that says where to
-write; sections take every flag of their command but --force, --restart and
---repair. For a shared one there is also a variable of the environment, such as
-CLIPNH_MODEL for --model.
+Relative paths in it are relative to its folder. Keys are names of flags. Only
+inputs, and flags that say how the machine is used, can be set for all commands;
+paths to write cannot. Sections may have every flag of their command but
+--force, --restart and --repair. A flag that can be set for all commands also
+has an environment variable, such as CLIPNH_MODEL for --model.
 
-A flag that is given takes precedence, then the environment, then the command's
-section, then what is shared, then what was fetched. A value that would
-contradict one of higher precedence is not used: if --model is given, the scores
-of another model in the project file are left out. With --verbose, any command
-says which values it takes and which it leaves out.
+A flag on the command line counts most, then the environment, then the command's
+section, then the value for all commands, then what was fetched. A value that
+conflicts with one that counts more is ignored: if --model is given, the scores
+of another model in the project file are not used. With --verbose any command
+says which values it takes and which it ignores.
 
-With --init, writes clipnh.yaml into the working folder: every shared key, with
-what it is for, commented out. It never replaces a file.`
+With --init, writes clipnh.yaml into the working folder: every key for all
+commands with an explanation, commented out. It never replaces a file.`
 
 func newConfigCommand(g *globalOptions) *cobra.Command {
 	var opts configOptions
 	cmd := &cobra.Command{
 		Use:   "config [COMMAND] [--init]",
-		Short: "Show the defaults of flags here, and where they come from",
+		Short: "Show the values of flags that are not given, and their sources",
 		Long:  configHelp,
 		Example: "clipnh config --init\n" +
 			"clipnh config collect",
@@ -80,7 +80,7 @@ type configOptions struct {
 }
 
 func (o *configOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.init, "init", false, "write a clipnh.yaml that explains itself into the working folder")
+	fs.BoolVar(&o.init, "init", false, "write a commented clipnh.yaml into the working folder")
 }
 
 // completeCommands completes names of commands that have values by default.

@@ -14,11 +14,11 @@ import (
 )
 
 const dataCheckHelp = `
-Checks whether a folder has the layout of a data set. Reports the parts that are
-there and how much each holds, next to the counts of the published set; what is
-missing or wrong, and where to get it; and, if all is well, what to run. Reads
-names, sizes and the headers of some files, not whole images. Exits with 1 if
-something is missing or wrong, after printing the report.
+Checks whether a folder has the layout of a data set. Reports the parts that
+were found and how much each holds, next to the counts of the published set;
+what is missing or wrong, and where to get it; and, if all is well, what to run.
+Reads names, sizes and the headers of some files, not whole images. Ends with
+status 1 if something is missing or wrong, after printing the report.
 
 Data sets:
 `

@@ -26,19 +26,19 @@ import (
 )
 
 const demoHelp = `
-Runs the whole analysis on an example that the program carries: a small
-CLIP-ResNet trained on drawings of things in ten colours, with its tokenizer and
-data sets, a vision transformer trained on the same drawings, and a second
+Runs the whole analysis on an example that is built into the program: a small
+CLIP ResNet trained on drawings of things in ten colours, with its tokenizer and
+data sets; a vision transformer trained on the same drawings; and a second
 ResNet, which learned to rely on backgrounds. The files are written below --dir.
 Each command is then run as if it had been typed. At the end the results are
 shown next to those of an independent PyTorch implementation. What the commands
 print goes to log.txt in --dir; --verbose prints it, with each command before
 it. It takes about a minute of processor time.
 
-Of the vision transformer, the neurons of one layer are taken apart by the heads
-of later layers, and pairs of both models that agree on a word are shown. The
+For the vision transformer, the neurons of one layer are split by the heads of
+later layers, and pairs of both models that agree on a word are shown. The
 second ResNet is explained, audited and edited. The demo fails if the edited
-checkpoint, collected afresh, does not classify as the audit measured.
+checkpoint, collected again, does not classify as the audit measured.
 
 Reads nothing. Writes the example and the artefacts made from it below --dir; a
 second run keeps what is there. With --files-only it stops after writing the

@@ -15,21 +15,22 @@ import (
 )
 
 const describeHelp = `
-Prints the words that the principal components of a few units are made of, and
-the coefficient of each: h12n624 is the pair of head 12 and neuron 624; n624 is
-a neuron or, if the components are of pairs, all pairs of that neuron. The
-residual is the norm of what the words leave of the component, whose own norm
-is 1.
+Prints the words that approximate the principal components of a few units, with
+their coefficients: h12n624 is the pair of head 12 and neuron 624; n624 is a
+neuron or, if the components are of pairs, all pairs of that neuron. The
+residual is the norm of what the words leave of the component, whose own norm is
+1.
 
-A word with a negative coefficient says what the unit is not. Of all methods,
-omp over the embeddings as they are (--normalize none) has the words that
-predict the scores of units best, as score measures them, and is the default;
-docs/descriptions.md has the comparison. sparse explains the methods.
+A word with a negative coefficient says what the unit is not. The default
+method, omp over the embeddings without normalisation (--normalize none), has
+the words that predict the scores of units best, as measured by score;
+docs/descriptions.md has the comparison. The help of sparse explains the
+methods.
 
-Reads what sparse reads and computes the codes. Or reads codes that sparse wrote
-(--codes) and prints the --num-components largest
-coefficients, with a residual only if that is all of them. A decomposition
-written by the reference needs --pcs-path too, to tell heads from neurons.
+Reads what sparse reads and computes the codes; or reads codes that sparse wrote
+(--codes) and prints the --num-components largest coefficients, with a residual
+only if these are all of them. A decomposition written by the reference needs
+--pcs-path too, to tell pairs from neurons.
 
 Writes to standard output.`
 

@@ -17,37 +17,37 @@ import (
 )
 
 const explainHelp = `
-Says why a model gives an image its class. A class's logit, 100 times the cosine
-of the image and the class's text, is a sum over neuron-head pairs and a
-constant of the weights, exactly. The output has the classes with logits and
+Shows why a model gives an image its class. A class's logit, 100 times the
+cosine of the image and the class's text, is exactly a sum over neuron-head
+pairs and a constant of the weights. The output has the classes with logits and
 probabilities; the pairs and neurons that add most to the logit, and those that
-take most from it; and the sum, next to the logit as the model gives it.
+subtract most from it; and the sum, next to the logit that the model gives.
 
-It explains the class of the largest logit, or --class. With --versus, it
+It explains the class with the largest logit, or --class. With --versus, it
 explains by how much the logit of --class exceeds that of another class.
 
 Images are files and folders, or a data set (--data-path). Classes are names, or
 IN or PC for those of ImageNet or PASCAL Context (--classes); their embeddings
 are computed (--vocab) or read (--imagenet-zeroshot-path).
 
-With --scores, what collect wrote of some images, or --means-path, what svd
+With --scores, what collect wrote for a set of images, or --means-path, what svd
 wrote, a pair's score is shown beside its mean, and its part is split into what
-the mean would add (usual) and the rest (unusual), by which --unusual lists
-units. With --scores it also has the score's rank among the collected images,
-1 being the largest; statistics (collect --stats-only) know it for extreme
-scores only.
+the mean would add (usual) and the rest (unusual), by which --unusual ranks
+units. With --scores the score's rank among the collected images is shown too, 1
+being the largest; statistics (collect --stats-only) know it for extreme scores
+only.
 
-Listed units have words if these are read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons),
-or computed as describe does, from components and embeddings of words
+Listed units have words if codes that sparse wrote are given (--codes, at most
+twice: one file of pairs, one of neurons), or components and embeddings of words
 (--text-descs-embeddings-path, with --pcs-path for pairs and --neuron-pcs-path
-for neurons). A word of negative coefficient says what the unit is not.
+for neurons), from which words are computed as by describe. A word with a
+negative coefficient says what the unit is not.
 
 --save-dir draws a sheet for each image: the image; a map of what each place
 adds to the logit; such maps of the strongest pairs; what each listed pair adds,
 beside what is usual; and how all parts sum to the logit. The class token's
-share is handed back to the places that it is the mean of. What the position
-embedding adds belongs to no place, and is a number of its own.
+share is returned to the places that it is the mean of. What the position
+embedding adds belongs to no place, and is a separate number.
 
 In a vision transformer, the pairs are those of the neurons of --neuron-layer
 with the heads of later layers. They are a part of the feature: what no pair
@@ -117,7 +117,7 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of means of pairs that svd wrote, to compare with, .npy, [H,C,O]")
 	fs.BoolVar(&o.stage.Unusual, "unusual", false, "list units by what they add beyond the usual")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &o.stage.WordsPath)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")

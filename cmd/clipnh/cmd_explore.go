@@ -24,14 +24,15 @@ import (
 )
 
 const exploreHelp = `
-Shows a report, that report wrote, in the browser, with a live part: any text;
+Shows the pages that report wrote in the browser, with live answers: any text;
 classes of your own for an image; an image of yours; pixels labelled with texts;
-and pairs that are switched off, with what the model then says of an image, its
-accuracy over the collection, and the "clipnh edit" line that makes that model.
+and pairs that are switched off, with what the model then predicts for an image,
+its accuracy over the collection, and the "clipnh edit" command that makes that
+model.
 
-Inputs are found where the report was made from, and must still be the same;
-flags say where they are now. What is missing, or is another file, switches off
-the part that needs it, and is named on standard error and on the pages:
+Inputs are looked for where the report was made from, and must still be the
+same; flags say where they are now. What is missing, or has changed, switches
+off the part that needs it, and is named on standard error and on the pages:
 
   --scores                  pairs that are switched off, nearest images
   --imagenet-zeroshot-path  classes; with --data-path, accuracy

@@ -15,10 +15,10 @@ import (
 
 const maskHelp = `
 Selects the strongest units, or with --pairs and --units-file those named (with
---except all others), for ablate to keep. The strength of a unit is the mean of
-its --top-images largest norms; units at or above --percentile of all strengths
-are kept (as numpy.percentile, with linear interpolation). ablate takes out the
-others.
+--except all others), which ablate keeps; it ablates the others. The strength of
+a unit is the mean of its --top-images largest norms; units at or above
+--percentile of all strengths are kept (as numpy.percentile, with linear
+interpolation).
 
 Reads norms written by svd or by the reference: [H,C,K] for pairs
 (--neuron-head-norms-path), or [C,K] for neurons (--neurons-norms-path) or

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
@@ -23,11 +24,12 @@ import (
 
 const paperHelp = `
 Measures the results of the paper and reports them next to the published ones:
-%s Without names, it measures all that apply to the model's family: textspan and
+%s
+Without names, all results for the model's family are measured: textspan and
 second-order are about vision transformers, and have no published figures beside
-them; the others are about ResNets. Without --model and --data-path the examples
-that the program carries are used, which takes a minute or two; on real data
-some results take hours.
+them; the others are about ResNets. Without --model and --data-path the built-in
+examples are used, which takes a minute or two; on real data some results take
+hours.
 
 Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
 and refined_train.csv, each for the results that need it. A result whose data is
@@ -82,7 +84,8 @@ func (o *paperOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	vocabFlag(fs, &o.vocab)
 	defaultNeeds(fs, "vocab", "model", "words", "data-path")
-	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe components with, one per line")
+	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe components with, one per line, or the name of a fetched list, such as words")
+	takesAsset(fs, "words", configs.AssetWords)
 	fs.StringVarP(&o.data, "data-path", "d", "", "`DIR` of the data sets")
 	fs.IntVar(&o.stride, "sample-stride", 5, "collect every `K`-th image of imagenet/test; the reference takes every 5th")
 	fs.IntVar(&o.valStride, "val-stride", 1, "measure accuracy on every `K`-th image of imagenet/val; scores take 590 KB an image for RN50x16")

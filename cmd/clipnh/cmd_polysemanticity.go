@@ -15,11 +15,11 @@ import (
 )
 
 const polysemanticityHelp = `
-Measures how many things a neuron, or a neuron-head pair, stands for, by how
-dissimilar the images are on which it is strongest. For each unit, the
---top-images images of largest centred norm are taken, and the squared distances
-of their image embeddings, of length one, to their mean are summed: 0 when all
-are alike, at most --top-images.
+Measures how polysemantic neurons and neuron-head pairs are, by how dissimilar
+their top-activating images are. For each unit, the --top-images images of
+largest centred norm are taken, and the squared distances of their image
+embeddings, of length one, to their mean are summed: 0 when all are alike
+(monosemantic), at most --top-images.
 
 Reads a folder of scores that collect wrote, from which the image features
 follow; or, for pairs (--mode nh), a folder of collect --stats-only, which gives
@@ -36,7 +36,7 @@ func newPolysemanticityCommand(g *globalOptions) *cobra.Command {
 	var opts polysemanticityOptions
 	cmd := &cobra.Command{
 		Use:   "polysemanticity --scores PATH",
-		Short: "Measure how dissimilar a unit's strongest images are",
+		Short: "Measure how dissimilar a unit's top-activating images are",
 		Long:  polysemanticityHelp,
 		Example: "clipnh polysemanticity --scores caches/photos \\\n" +
 			"  --scores-save-path caches/poly.npy --plot poly.png",

@@ -25,7 +25,7 @@ A pair's page has the images on which it is strongest, weakest and in between,
 the histogram of its scores, its words, its neighbours by direction and by
 scores, and means by label. Images are ranked as retrieve ranks them.
 
-Reads scores that collect wrote (--scores). The rest is optional, and what is
+Reads scores that collect wrote (--scores). Everything else is optional; what is
 missing is named on standard error and on the first page:
 
   --codes, --text-descs-list-path
@@ -40,16 +40,16 @@ missing is named on standard error and on the first page:
   --groups-csv              groups of images, such as years
   --with                    another collection: which pairs differ, as compare
 
-Writes below --out. A report that was interrupted resumes; a folder that is not
-a report is not touched. The same inputs give the same bytes. Images that have
-changed since they were collected are shown as they are now, marked on the pages
-and named with a warning: numbers are those of the earlier files.`
+Writes below --out. An interrupted report resumes; a folder that is not a report
+is not touched. The same inputs give the same bytes. Images that have changed
+since they were collected are shown as they are now, marked on the pages and
+named with a warning: the numbers are those of the earlier files.`
 
 func newReportCommand(g *globalOptions) *cobra.Command {
 	var opts reportOptions
 	cmd := &cobra.Command{
 		Use:   "report --scores PATH --out DIR",
-		Short: "Make pages that show every pair, as a static site",
+		Short: "Make a folder of web pages that show every pair",
 		Long:  reportHelp,
 		Example: "clipnh report --scores caches/photos --pcs-path caches/pc0.npy \\\n" +
 			"  --codes caches/codes.npz \\\n" +
@@ -81,7 +81,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	fs.StringVar(&s.WordScoresPath, "word-scores-path", "", "`FILE` of how well words of pairs predict scores, that score wrote, .npy")

@@ -18,8 +18,8 @@ import (
 )
 
 const retrieveHelp = `
-Finds the images that a neuron, and each of its neuron-head pairs, contributes
-to most: a neuron may stand for butterflies, and its pair with head 21 for
+Finds the top-activating images of a neuron and of each of its neuron-head
+pairs: a neuron may stand for butterflies, and its pair with head 21 for
 butterfly costumes. Images are ranked by the norm of the unit's contribution,
 not centred, its share of the bias included; a neuron's contribution is the sum
 over heads.
@@ -27,10 +27,10 @@ over heads.
 Units are neurons with all of their pairs (--neur-idxs 624,1300), single pairs
 with their neuron (--pairs h21n624,h3n7), or those whose principal component
 (--pcs-path, written by svd) is closest to a text (--text "butterfly costume",
---model, --vocab). They can be combined. Of the pairs near a text, dead ones,
-whose largest norm is below 1 % of the largest there, are left out: their
-components may point anywhere. --weigh-by-norm ranks by cosine times the largest
-norm, for the pairs that express a text most strongly.
+--model, --vocab). These can be combined. Of the pairs close to a text, dead
+ones, whose largest norm is below 1 % of the largest of all pairs, are left out,
+since their components may point anywhere. --weigh-by-norm ranks by cosine times
+the largest norm, which favours the pairs that contribute most.
 
 Reads scores that collect wrote (--scores; also dense .dat or .npy
 contributions, of clipnh or of the reference), or a checkpoint and images
@@ -56,17 +56,17 @@ not. An image that cannot be read is skipped with a warning; one that has
 changed since it was collected is drawn, with a warning too (--strict stops
 instead).
 
-Words of units are computed as describe does, from components and embeddings of
+Words of units are computed as by describe, from components and embeddings of
 words (--text-descs-embeddings-path, with --pcs-path for pairs and
---neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons). A
-word of negative coefficient says what the unit is not.`
+--neuron-pcs-path for neurons), or read from codes that sparse wrote (--codes,
+at most twice: one file of pairs, one of neurons). A word with a negative
+coefficient says what the unit is not.`
 
 func newRetrieveCommand(g *globalOptions) *cobra.Command {
 	var opts retrieveOptions
 	cmd := &cobra.Command{
 		Use:   "retrieve --neur-idxs LIST --scores PATH --data-path PATH --save-dir DIR",
-		Short: "Show the images on which neurons and pairs are strongest",
+		Short: "Show the top-activating images of neurons and pairs",
 		Long:  retrieveHelp,
 		Example: "clipnh retrieve --neur-idxs 624 --scores caches/photos --dataset images \\\n" +
 			"  --data-path photos --model RN50x16.pt --save-dir retrieved\n" +
@@ -121,7 +121,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.stage.Copies, "copies", false, "write a full-size copy of each image for each unit, as the reference does")
 	fs.IntVar(&o.stage.CopySide, "copy-side", 512, "shrink images to at most `N` pixels per side; 0 keeps their size, as --copies does")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &o.stage.WordsPath)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.IntVar(&o.stage.Components, "num-components", describeComponents, wordsUsage)
 }

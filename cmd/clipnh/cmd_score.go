@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
@@ -20,10 +19,10 @@ import (
 )
 
 const scoreHelp = `
-Measures how true the words of units are. A unit's words, weighed by their
+Measures how true the words of units are. A unit's words, weighted by their
 coefficients, predict its score on an image: by their product with the image's
-feature, from which the unit's own contribution has been taken away. For each
-unit the prediction is compared with the score:
+feature, without the unit's own contribution. For each unit the prediction is
+compared with the score:
 
   correlation  Spearman's rank correlation over all images: 1 if the words order
                the images as the unit does, 0 if they say nothing
@@ -31,10 +30,10 @@ unit the prediction is compared with the score:
                has a higher prediction than one of the rest: 1 always, 0.5 as by
                chance
 
-Both are measured for all words of a unit, and for its first word alone, that of
-largest coefficient. The table has quartiles over the units; beside them is the
-floor, the same for the words of other units, drawn at random (--seed), and
-the share of units above its 95th percentile.
+Both are measured for all words of a unit, and for its first word alone, the one
+with the largest coefficient. The table has the median and quartiles over the
+units; below them the floor, the same for the words of other units, drawn at
+random (--seed); and the share of units above the floor's 95th percentile.
 
 Reads scores that collect wrote (--scores), preferably of images that the
 components (--pcs-path) were not computed from; words and their embeddings, as
@@ -95,8 +94,7 @@ type scoreOptions struct {
 func (o *scoreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.stage.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components, .npy")
-	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
-	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
+	takesWords(fs, &o.stage.WordsPath)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "measure the codes in `FILE`, .npz; may be repeated")
 	fs.StringVar(&o.ways, "method", "", "measure codes computed by a `LIST` of methods: nearest, omp, nonneg or textspan, each perhaps with :columns, :rows or :none; or all")

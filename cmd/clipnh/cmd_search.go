@@ -17,18 +17,18 @@ import (
 )
 
 const searchHelp = `
-Searches images: by a text (--text), by an example image (--image), or by a unit
-(--units), a pair such as h21n624, a neuron, n624, or a head, h21. Each query
-ranks the images by itself: a text or an example by the cosine of its
-vector and the image's feature, a unit by the norm of its contribution, not
-centred, bias share included, as retrieve ranks. Of equal values the earlier
-image comes first.
+Finds the images that match a text (--text), are similar to an example image
+(--image), or to which a unit contributes most (--units: a pair such as h21n624,
+a neuron, n624, or a head, h21). Each query ranks the images separately: texts
+and examples by the cosine with the image's feature, units by the norm of their
+contribution, not centred, bias share included, as retrieve ranks. Of equal
+values the earlier image comes first.
 
-Images are files and folders, or a data set (--data-path), seen by --model; or
-those of a collection (--scores), whose scores give the features exactly, as
-sums over pairs, without a pass through the image tower. A collection needs
---model and --vocab for texts only, and --model for an example that is a file;
-an image of the collection is an example by its name.
+Images are files and folders, or a data set (--data-path), which --model
+encodes; or those of a collection (--scores), whose scores give the features
+exactly, as sums over pairs, without a pass through the image tower. With a
+collection, --model and --vocab are needed for texts only, and --model for an
+example that is a file; an image of the collection is an example by its name.
 
 --csv prints query, rank, image, measure and value, in full precision; --json
 has everything. Writes, with --save-dir, sheet.png: a row of images for each

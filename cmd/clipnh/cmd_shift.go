@@ -27,7 +27,7 @@ is closest to its embedding. Their ratio in an image is the length of the sum of
 their contributions divided by that of all contributions, the image feature. The
 mean ratio of each group (such as a year) is printed next to the true share of
 the label; over images, ratio and label are correlated (point-biserial r, with
-the two-sided p of Student's t).
+the two-sided p of Student's t). To compare two collections, use watch.
 
 Concepts are --concepts yellow,convertible, or --concepts @FILE, a list. They
 are embedded with --model, --vocab and --templates; or their embeddings, written
@@ -67,7 +67,7 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 	var opts shiftOptions
 	cmd := &cobra.Command{
 		Use:   "shift --concepts TEXT,... --pcs-path FILE --scores PATH",
-		Short: "Follow concepts over years, or watch a collection for shifts",
+		Short: "Follow concepts over years or other groups of images",
 		Long:  shiftHelp,
 		Example: "clipnh shift --concepts yellow,convertible --pcs-path caches/pc0.npy \\\n" +
 			"  --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +

@@ -19,23 +19,23 @@ import (
 )
 
 const showHelp = `
-Prints on one screen what is known of a unit, h3n149 for the pair of head 3 and
-neuron 149, or n149 for a neuron: how large its contributions to the images of a
-collection are, its words, the images on which it is strongest and weakest and
-those in the middle, and the units beside it. Those are the pairs of the same
-neuron and, of a pair, also those of the same head, by descending mean norm.
+Prints on one screen what is known about a unit, h3n149 for the pair of head 3
+and neuron 149, or n149 for a neuron: how large its contributions to the images
+of a collection are, its words, the images on which it is strongest, weakest and
+in the middle, and related units by descending mean norm: the pairs of the same
+neuron and, for a pair, also those of the same head.
 
 Images are ranked as retrieve ranks them: by the norm of the unit's
 contribution, not centred, its share of the bias included; of equal norms the
 earlier image comes first. A neuron's contribution is the sum over heads.
 
-Reads scores that collect wrote (--scores), and of these only what is needed.
-Words of units are computed as describe does, from components and embeddings of
-words (--text-descs-embeddings-path, with --pcs-path for pairs and
---neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons). It says which,
-since coefficients of different codes are not on one scale. A word of negative
-coefficient says what the unit is not.
+Reads scores that collect wrote (--scores), only those that are needed. Words of
+units are computed as by describe, from components and embeddings of words
+(--text-descs-embeddings-path, with --pcs-path for pairs and --neuron-pcs-path
+for neurons), or read from codes that sparse wrote (--codes, at most twice: one
+file of pairs, one of neurons). The output says which, since coefficients of
+different codes are not on the same scale. A word with a negative coefficient
+says what the unit is not.
 
 Writes to standard output.`
 
@@ -79,7 +79,7 @@ func (o *showOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&s.Top, "top", 3, "list `N` images of each kind: strongest, in the middle, weakest")
 	fs.IntVar(&s.Beside, "list", 5, "list the `N` strongest pairs of the same neuron, and of the same head")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")

@@ -15,25 +15,26 @@ import (
 )
 
 const statusHelp = `
-Shows how far the shards of a collection have come, on whichever machines:
+Shows the progress of the shards of a result, whichever machines compute them:
 images that are finished, the rate, the time left, shards that have stopped, and
 what to do next.
 
 Reads the journals of the shards next to PATH, which is --save-path as it was
 given with --shard: for caches/val these are caches/val.1-of-16 and so on. Takes
 no locks, and writes nothing. The rate of a shard is that of its last eight
-chunks. A shard is "running" if it finished a chunk lately, "stopped" if that is
-longer ago than --late and than three chunks take, and "begun" if it has not
-finished one. Shards of segment and shift are "done", "begun" or "missing".
+chunks. A shard is "running" if it has finished a chunk recently, "stopped" if
+that was longer ago than --late and than three chunks take, and "begun" if it
+has not finished one. Shards of segment and shift are "done", "begun" or
+"missing".
 
-Stopped, begun and missing shards are made by the same command as before, with
-their --shard: they resume.`
+To complete stopped, begun and missing shards, run the same command as before
+with their --shard: they resume.`
 
 func newStatusCommand(g *globalOptions) *cobra.Command {
 	var opts statusOptions
 	cmd := &cobra.Command{
 		Use:         "status PATH",
-		Short:       "Show how far the shards of several machines have come",
+		Short:       "Show the progress of shards on several machines",
 		Long:        statusHelp,
 		Example:     "clipnh status caches/val",
 		Annotations: exitStatus(exitMissing, exitInterrupted),

@@ -21,21 +21,21 @@ const textspanHelp = `
 Finds, for each head of the last layers of a vision transformer, the texts that
 span what it adds to the image feature (TextSpan, arXiv:2310.05916). Texts are
 projected onto the span of the head's first --w-ov-rank singular vectors; then
-the text along which the head's outputs vary most is taken, what lies along it
-is removed from the outputs and from the other texts, and so on, until there are
---texts-per-head. Of texts along which the outputs vary equally the first is
+the text along which the head's outputs vary most is taken, its direction is
+removed from the outputs and from the other texts, and so on, until there are
+--texts-per-head. If the outputs vary equally along several texts, the first is
 taken. The share of the outputs' variance that the texts explain is printed.
 
 Reads the heads, which collect --mode heads wrote (--scores; also the .npy of
-published caches), and the texts with their embeddings, which count as they are,
-not centred. The published results are of caches made with collect --form
-published, the last 4 layers and 20 texts a head.
+published caches), and the texts with their embeddings, which are used as they
+are, not centred. The published results are of caches made with collect --form
+published, the last 4 layers and 20 texts per head.
 
 With the MLPs of the same images (--parts, from collect --mode mlps), labels
 (--data-path) and class embeddings (--imagenet-zeroshot-path), also measures
 zero-shot accuracy with these heads rebuilt from their texts: as their mean and
-what lies along the texts. Everything else is kept; in a second row, the heads
-of earlier layers are at their means too, as in the authors' script.
+their components along the texts. Everything else is kept; in a second row, the
+heads of earlier layers are at their means too, as in the authors' script.
 
 Writes the texts to --save-path: a .txt with the texts of each layer and head as
 the authors' script lists them, or a .json that also has the explained shares.

@@ -33,16 +33,16 @@ unfinished collection, or a folder of these, such as caches.
   unknown     no manifest says what is right: a file of another program
   sound       none of these
 
-Temporary files (.tmp) that a killed run left beside an artefact are named, do
-not change the exit status, and are removed by --repair. The artefact itself is
-whole: the old one, or the new one.
+Files that a killed run left beside an artefact (.tmp files) belong to none:
+they are named, do not change the exit status, and are removed by --repair. The
+artefact that the run was replacing is still whole, or is the new one.
 
-The artefacts that an artefact was made from are looked up among the paths;
+The artefacts that an artefact was made from are looked for among the paths;
 those that are not there are "not checked". With --data-path the images of
-collections are compared too: each file with its checksum at the time when it
-was read, or, where there are no checksums (means, and segment and shift of
-older builds), names and sizes ("same sizes"). Images of another data set than
-that of --data-path are "not checked", and a note says why.
+collections are compared too: each file with its checksum from when it was read
+or, without checksums (of older builds), by name and size ("same sizes"). Images
+of another data set than that of --data-path are "not checked", and a note says
+why.
 
 With --repair, damaged parts of what collect and registers wrote are computed
 again, from the same --model and --data-path; without these, only .tmp files are

@@ -34,6 +34,12 @@ func takesAsset(fs *pflag.FlagSet, flag, kind string) {
 	annotate(fs, flag, assetAnnotation, kind)
 }
 
+// takesWords adds the flag of the list of words that describe units.
+func takesWords(fs *pflag.FlagSet, path *string) {
+	fs.StringVar(path, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
+	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
+}
+
 // defaultsToAsset marks a flag whose default is an asset, if that has been fetched.
 func defaultsToAsset(fs *pflag.FlagSet, flag, name string) {
 	annotate(fs, flag, defaultAnnotation, name)
@@ -205,7 +211,7 @@ func adviseFetch(err error, flags *pflag.FlagSet) error {
 // modelFlag adds --model, which most commands have; the reference calls it
 // --model-name.
 func modelFlag(fs *pflag.FlagSet, model *string) {
-	fs.StringVarP(model, "model", "m", "", "`FILE` of CLIP-ResNet weights, or the name of fetched weights, such as RN50x16")
+	fs.StringVarP(model, "model", "m", "", "`FILE` of CLIP weights, or the name of fetched weights, such as RN50x16")
 	takesAsset(fs, "model", configs.AssetModel)
 }
 
