@@ -48,7 +48,7 @@ Other modes replace whole parts of the feature by their means over the images,
 from what collect --mode heads wrote (--scores) and, of a vision transformer,
 what --mode mlps and cls_attn wrote of the same images (--parts):
   mlps           all MLPs, and the class token that enters the first layer
-  cls_attn       what heads add by the class token that they read
+  cls_attn       what heads add by reading the class token
   mlps+cls_attn  both
   layers         the heads of the first layer, of the first two, and so on to
                  all, each in a row of its own

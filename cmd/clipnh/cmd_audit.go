@@ -59,7 +59,7 @@ image files are given (with --scores, those of --data-path; those that have
 changed since they were collected are named, and --strict stops instead). In a
 vision transformer, no weight is that of a pair alone: neurons.txt has the
 neurons of the chosen pairs, and the command takes these out.
-Nothing is written if something is wrong.`
+If anything is wrong, nothing is written.`
 
 func newAuditCommand(g *globalOptions) *cobra.Command {
 	var opts auditOptions
@@ -118,7 +118,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
-	fs.IntVar(&s.Components, "num-components", 3, "show `K` words, of codes the largest; computed with another K, words differ (describe and show: 8)")
+	fs.IntVar(&s.Components, "num-components", describeComponents, wordsUsage)
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
 	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")
 	fs.Float64Var(&s.Level, "level", 0.05, "find pairs whose corrected probability is at most `P`")
@@ -197,6 +197,7 @@ const (
 func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 	s := o.stage
 	s.Options, s.Threads, s.Store, s.CommandLines = o.images(g), g.workers(), g.files, o.editLines
+	s.Named = o.given.named(s.Components)
 	var err error
 	if s.Texts.Classes, err = parseNames(&o.classes, g); err != nil {
 		return s, err
@@ -210,6 +211,7 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
+		s.Components = o.given.components(s.Components, s.Words)
 	}
 	if s.ClassesPath == "" || o.concepts.given() && s.ConceptsPath == "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
@@ -255,7 +257,7 @@ func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printAudit(result, opts.list, g.printer)
+		err = printAudit(result, opts.list, o.Named, g.printer)
 	}
 	var skipped error
 	if n := len(result.Skipped); n > 0 {
@@ -264,7 +266,7 @@ func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
 	return outcome(written, err, skipped)
 }
 
-func printAudit(r *audit.Result, list int, p *ui.Printer) error {
+func printAudit(r *audit.Result, list, words int, p *ui.Printer) error {
 	groups := ui.NewTable(ui.Left("label"), ui.Left("group"), ui.Right("images"), ui.Right("accuracy %"), ui.Right("mean margin"))
 	for _, g := range r.Before.Groups {
 		groups.Row(g.Label, g.Group, fmt.Sprint(g.Images), fmt.Sprintf("%.1f", 100*g.Accuracy), fmt.Sprintf("%.2f", g.Margin))
@@ -283,7 +285,7 @@ func printAudit(r *audit.Result, list int, p *ui.Printer) error {
 	}
 	err := errors.Join(p.Table(groups), p.Text("\n"), p.Table(summary))
 	if n := min(list, len(r.Pairs)); n > 0 {
-		err = errors.Join(err, p.Text("\n"), p.Table(auditedPairs(r.Pairs[:n])))
+		err = errors.Join(err, p.Text("\n"), p.Table(auditedPairs(r.Pairs[:n], words)))
 	}
 	if len(r.Curve) > 1 {
 		t := ui.NewTable(ui.Right("pairs removed"), ui.Right("worst group %"), ui.Right("mean %"))
@@ -301,7 +303,7 @@ func printAudit(r *audit.Result, list int, p *ui.Printer) error {
 	return errors.Join(err, printRounding(p, r.Rounding))
 }
 
-func auditedPairs(pairs []audit.Pair) *ui.Table {
+func auditedPairs(pairs []audit.Pair, named int) *ui.Table {
 	columns := []ui.Column{ui.Left("pair"), ui.Right("effect"), ui.Right("r"), ui.Right("P"), ui.Left("label"), ui.Left("group")}
 	words := slices.ContainsFunc(pairs, func(x audit.Pair) bool { return len(x.Words) > 0 })
 	if words {
@@ -311,7 +313,7 @@ func auditedPairs(pairs []audit.Pair) *ui.Table {
 	for _, x := range pairs {
 		row := []string{x.Unit, fmt.Sprintf("%+.3f", x.Effect), fmt.Sprintf("%+.3f", x.R), fmt.Sprintf("%.3g", x.P), x.Label, x.Group}
 		if words {
-			row = append(row, signedWords(x.Words))
+			row = append(row, signedWords(x.Words, named))
 		}
 		t.Row(row...)
 	}

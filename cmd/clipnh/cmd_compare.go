@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/pipeline/report"
+	"github.com/clipnh/clipnh/internal/quantity"
 	files "github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -52,7 +53,7 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 			"clipnh compare report caches/july --list 20",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageError{fmt.Errorf("%s given: want two", ui.Count(len(args), "collection"))}
+				return usageError{fmt.Errorf("%s given: want two", quantity.Of(len(args), "collection"))}
 			}
 			return nil
 		},

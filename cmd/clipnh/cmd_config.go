@@ -225,7 +225,7 @@ func (r *configResult) print(one bool, p *ui.Printer) error {
 		}
 	}
 	if len(rows) == 0 {
-		p.Note("all flags are the program's own by default")
+		p.Note("all flags have the program's own defaults")
 		return r.printUnused(p)
 	}
 	for _, d := range rows {

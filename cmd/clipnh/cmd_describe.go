@@ -65,8 +65,32 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
-// describeComponents is how many words describe a unit unless someone asks otherwise.
+// describeComponents is how many words describe a unit unless someone asks otherwise: codes
+// of another number have other coefficients, and perhaps other words.
 const describeComponents = 8
+
+// namedWords is how many of a unit's words tables with a row for each unit name, the first,
+// unless --num-components says how many.
+const namedWords = 3
+
+// wordsUsage is what --num-components does where tables name units.
+var wordsUsage = fmt.Sprintf("describe units by `K` words, of codes the largest; tables name the first %d unless it is given, --json has all", namedWords)
+
+// named is how many words tables name.
+func (given givenFlags) named(components int) int {
+	if given != nil && given("num-components") {
+		return components
+	}
+	return namedWords
+}
+
+// components is how many words describe a unit: of a list of fewer than the default, all.
+func (given givenFlags) components(asked int, words []string) int {
+	if len(words) == 0 || given != nil && given("num-components") {
+		return asked
+	}
+	return min(asked, len(words))
+}
 
 // describeOptions is everything the describe command can be told.
 type describeOptions struct {

@@ -122,7 +122,7 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
-	fs.IntVar(&o.stage.Components, "num-components", 3, "show `K` words, of codes the largest; computed with another K, coefficients differ (describe and show: 8)")
+	fs.IntVar(&o.stage.Components, "num-components", describeComponents, wordsUsage)
 	fs.IntVar(&o.top, "top", 5, "show the `N` classes of largest logit; --json has all")
 	fs.IntVar(&o.stage.Units, "list", 5, "list the `N` strongest pairs and neurons for the class, and as many against it")
 	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed")
@@ -152,7 +152,7 @@ func (o *explainOptions) validate() error {
 	case len(s.Paths) > 0 && s.Data.Path != "":
 		return fmt.Errorf("images as arguments, %q, and --data-path: want one of them", s.Paths[0])
 	case s.Versus != "" && s.Class == "":
-		return errors.New("--versus needs --class, which it is held against")
+		return errors.New("--versus needs --class, the class to compare it with")
 	case s.Versus != "" && s.Versus == s.Class:
 		return fmt.Errorf("--class and --versus are both %q: want two classes", s.Class)
 	case s.ScoresPath != "" && s.MeansPath != "":
@@ -210,6 +210,7 @@ func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
+		s.Components = o.given.components(s.Components, s.Words)
 	}
 	if s.TextsPath == "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
@@ -225,7 +226,7 @@ func runExplain(ctx context.Context, opts explainOptions, g *globalOptions) erro
 	}
 	o.Store = g.files
 	g.sayFewer(opts.set, listing{"top", opts.top, len(o.Classes), ui.Classes, ""})
-	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top}
+	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top, words: opts.given.named(o.Components)}
 	result, err := explain.Run(ctx, o, explain.Sink{Begin: out.begin, Explanation: out.explanation}, g.printer)
 	if result != nil {
 		err = errors.Join(err, out.end(result, err))

@@ -45,11 +45,11 @@ The scores are read once at the start; what needs them waits. The answers have
 the numbers of retrieve, explain, ablate and segment; docs/explore.md has the
 fields.
 
-Prints the address and serves until Ctrl-C ends it, with status 0; status 130 is
-that of an interruption before that. Only this machine can connect, unless
---listen says otherwise; then every address begins with a token (--token, or one
-that is drawn), without which nothing is answered. Traffic is not encrypted.
-Nothing is written, and images that are sent are not kept.
+Prints the address and serves until Ctrl-C, then ends with status 0; if it is
+interrupted before it serves, with 130. Only this machine can connect, unless
+--listen says otherwise; then every address begins with a token (--token, or a
+random one), without which nothing is answered. Traffic is not encrypted.
+Nothing is written, and uploaded images are not kept.
 --check prints what would be live, and serves nothing.`
 
 func newExploreCommand(g *globalOptions) *cobra.Command {
@@ -119,7 +119,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.paths.Components, "pcs-path", "p", "", "`FILE` of principal components of pairs (default that of the report)")
 	fs.StringVar(&o.paths.Classes, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes (default that of the report)")
 	fs.StringVarP(&o.live.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
-	fs.StringVar(&o.live.Data.Kind, "dataset", "", "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images (default that of the report, or else images)")
+	fs.StringVar(&o.live.Data.Kind, "dataset", "", "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images (default that of the report, or of its scores)")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.listen, "listen", exploreAddress, "listen on `HOST:PORT`; port 0 is any free one")
 	fs.StringVar(&o.token, "token", "", "`TEXT` that every address must begin with (default with --listen to others: a random one)")
@@ -160,7 +160,6 @@ func (o *exploreOptions) validate() error {
 func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
 	o.leavePresets(r, g)
 	p := o.live
-	p.Data.Kind = cmp.Or(p.Data.Kind, dataset.Images)
 	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
 	p.Given = map[live.Input]bool{live.Model: o.given("model"), live.Vocab: o.given("vocab"), live.Images: o.given("data-path")}
 	if p.Vocab != "" {
@@ -199,7 +198,7 @@ func (o *exploreOptions) leavePresets(r *explore.Report, g *globalOptions) {
 			continue
 		}
 		if g.verbose {
-			g.printer.Note("--%s %s stands aside: the report names its own", in.flag, *in.path)
+			g.printer.Note("--%s %s is not used: the report names its own", in.flag, *in.path)
 		}
 		*in.path = ""
 		if in.flag == "model" {

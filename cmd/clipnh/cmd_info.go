@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/diagram"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -141,8 +142,8 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	}
 	text := "none: texts cannot be embedded"
 	if info.TextLayers > 0 {
-		text = fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
-			info.TextWidth, info.TextHeads, info.TextLayers, info.ContextLength, info.VocabSize)
+		text = fmt.Sprintf("width %d, %s, %s, context %d, vocabulary %d",
+			info.TextWidth, quantity.Of(info.TextHeads, "head"), quantity.Of(info.TextLayers, "layer"), info.ContextLength, info.VocabSize)
 	}
 	t.Row("text tower", text)
 	if e := info.Edited; e != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -281,7 +282,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		}
 	}
 	if executed == 0 {
-		g.printer.Note("nothing to do: all %d steps are up to date", len(all))
+		g.printer.Note("nothing to do: all %s are up to date", quantity.Of(len(all), "step"))
 	}
 	if err := report.Save(g.files, opts.dir); err != nil {
 		return err

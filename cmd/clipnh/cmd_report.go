@@ -30,11 +30,11 @@ Reads scores that collect wrote (--scores). Everything else is optional; what is
 missing is named on standard error and on the first page:
 
   --codes, --text-descs-list-path
-                            words, that sparse wrote, as show takes them
-  --pcs-path                components, that svd wrote: signs of pairs, and with
+                            words (from sparse), as show takes them
+  --pcs-path                components (from svd): signs of pairs, and with
                             --text-descs-embeddings-path words, computed
-  --word-scores-path        how well words predict scores, that score wrote
-  --imagenet-zeroshot-path  classes, that embed wrote: with labels, accuracy
+  --word-scores-path        how well words predict scores (from score)
+  --imagenet-zeroshot-path  classes (from embed): with labels, accuracy
   --data-path, --dataset    the images that were collected: thumbnails, labels
   --model                   with the images: maps of activation, of attention,
                             and of what each place adds to a logit
@@ -43,8 +43,8 @@ missing is named on standard error and on the first page:
 
 Writes below --out. An interrupted report resumes; a folder that is not a report
 is not touched. The same inputs give the same bytes. Images that have changed
-since they were collected are shown and named with a warning: the numbers are of
-what they were.`
+since they were collected are shown as they are now, marked on the pages and
+named with a warning: the numbers are those of the earlier files.`
 
 func newReportCommand(g *globalOptions) *cobra.Command {
 	var opts reportOptions

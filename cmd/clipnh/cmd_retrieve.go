@@ -49,11 +49,12 @@ Writes, below --save-dir, for neuron 624 and its pair with head 21:
   images/123_cat.png   image number 123 of those that were read, cat.jpg, at 512
                        pixels a side (--copy-side), once for all units
 With --copies the images are written as the reference does, in full size and
-once for each unit: 624/0_123.png is the neuron's image of rank 0,
-624/624_21/0_57.png the pair's. That takes hundreds of files for a neuron.
-Files of an earlier run in these folders are replaced, other files are not.
-An image that cannot be read is skipped with a warning, and one that has changed
-since it was collected is drawn with one (--strict stops instead).
+once for each unit, numbered from 0: 624/0_123.png is the neuron's strongest
+image, 624/624_21/0_57.png the pair's. That takes hundreds of files for a
+neuron. Files of an earlier run in these folders are replaced, other files are
+not. An image that cannot be read is skipped with a warning; one that has
+changed since it was collected is drawn, with a warning too (--strict stops
+instead).
 
 Words of units are computed as by describe, from components and embeddings of
 words (--text-descs-embeddings-path, with --pcs-path for pairs and
@@ -121,7 +122,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	takesWords(fs, &o.stage.WordsPath)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
-	fs.IntVar(&o.stage.Components, "num-components", 5, "show `K` words, of codes the largest; computed with another K, words differ (describe and show: 8)")
+	fs.IntVar(&o.stage.Components, "num-components", describeComponents, wordsUsage)
 }
 
 func (o *retrieveOptions) validate() error {
@@ -236,6 +237,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 		if p.Words, err = readTexts(p.WordsPath, g.printer); err != nil {
 			return p, err
 		}
+		p.Components = o.given.components(p.Components, p.Words)
 	}
 	if o.texts.given() {
 		if p.Texts, err = o.texts.read(&g.texts); err != nil {
@@ -304,7 +306,7 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 		shown := n.Units[:min(1+opts.stage.SheetHeads, len(n.Units))]
 		left += len(n.Units) - len(shown)
 		for _, u := range shown {
-			unit, words := u.Unit, signedWords(u.Words)
+			unit, words := u.Unit, signedWords(u.Words, opts.given.named(opts.stage.Components))
 			for _, r := range u.Top {
 				row := []string{unit, fmt.Sprint(r.Rank), fmt.Sprint(r.Image), r.Name, fmt.Sprintf("%#.4g", r.Norm)}
 				if described {

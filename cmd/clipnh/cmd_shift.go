@@ -59,7 +59,9 @@ With --shard 3/16 only the third of sixteen parts of the images of --model is
 measured, to FILE.3-of-16.json, so that several machines can share the work.
 clipnh merge joins the parts into the file of a single run (its --plot draws the
 figure). A part that was interrupted or killed resumes when the same command is
-run again. With --scores no shards are needed: shift takes seconds.`
+run again. With --scores no shards are needed: shift takes seconds. Images that
+changed since they were collected, or since a part was measured, are named where
+--data-path has them (--strict stops instead).`
 
 func newShiftCommand(g *globalOptions) *cobra.Command {
 	var opts shiftOptions
@@ -241,6 +243,7 @@ func (o *shiftOptions) validateShift() error {
 	if err := plotFormatErr(o.stage.PlotPath); o.stage.PlotPath != "" && err != nil {
 		return err
 	}
+	o.draws = o.from.Data.Path != "" // which compares the images of scores with their files
 	return o.sourceOptions.validate()
 }
 
@@ -356,6 +359,7 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	o.Threads, o.Store = g.workers(), g.files
 	if opts.from.ScoresPath != "" {
 		o.Options.Model = "" // it only embeds texts
+		o.Collected = o.Data
 		if !artefact.IsDense(opts.from.ScoresPath) {
 			o.Data.Path = "" // what collect wrote has the names of the images
 		}

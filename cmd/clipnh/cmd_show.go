@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/pipeline/show"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -49,7 +50,7 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 			"clipnh show n149 --scores caches/photos --top 10",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624", ui.Count(len(args), "unit"))}
+				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624", quantity.Of(len(args), "unit"))}
 			}
 			return nil
 		},
@@ -82,7 +83,7 @@ func (o *showOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
-	fs.IntVar(&s.Components, "num-components", describeComponents, "show `K` words, of codes the largest; of units beside it the first 3 of them")
+	fs.IntVar(&s.Components, "num-components", describeComponents, fmt.Sprintf("show `K` words, of codes the largest; of units beside it the first %d unless it is given", namedWords))
 }
 
 func (o *showOptions) validate() error {
@@ -129,6 +130,7 @@ func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 		if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
 			return err
 		}
+		o.Components = opts.given.components(o.Components, o.Words)
 	}
 	result, err := show.Run(ctx, o, g.printer)
 	if err != nil {
@@ -145,10 +147,10 @@ func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}
-	return printShow(result, o.WordsPath != "", g.printer)
+	return printShow(result, o.WordsPath != "", opts.given.named(o.Components), g.printer)
 }
 
-func printShow(r *show.Result, described bool, p *ui.Printer) error {
+func printShow(r *show.Result, described bool, named int, p *ui.Printer) error {
 	t := ui.NewTable(ui.Left(r.Unit), ui.Right("mean"), ui.Right("deviation"), ui.Right("smallest"), ui.Right("median"), ui.Right("largest"))
 	spread := func(name string, s trend.Summary) {
 		t.Row(name, number(s.Mean), number(s.Deviation), number(s.Smallest), number(s.Median), number(s.Largest))
@@ -197,7 +199,7 @@ func printShow(r *show.Result, described bool, p *ui.Printer) error {
 		for _, u := range g.Units {
 			row := []string{u.Unit, fmt.Sprint(u.Rank), number(u.Mean), number(u.Largest), u.Image}
 			if described {
-				row = append(row, signedWords(u.Words[:min(len(u.Words), 3)]))
+				row = append(row, signedWords(u.Words, named))
 			}
 			t.Row(row...)
 		}

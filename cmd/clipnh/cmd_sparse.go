@@ -26,9 +26,9 @@ methods (--method):
   nearest   the words of largest cosine, which are their coefficients
   nonneg    matching pursuit without negative coefficients, as in SpLiCE
   textspan  the words that explain most of the variance of the unit's
-            contributions, as TextSpan; a pair's have one direction only, so
-            that it is omp for pairs, and neurons need the scores that the
-            components were computed from (--svd-scores)
+            contributions, as TextSpan; those of a pair have only one
+            direction, for which this is omp; neurons need the scores that
+            the components were computed from (--svd-scores)
 
 With --normalize columns, the mean of the embeddings is subtracted, and each
 dimension is divided by its norm over the words, as in the paper's code; with

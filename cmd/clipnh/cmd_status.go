@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/pipeline/status"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -39,13 +40,13 @@ func newStatusCommand(g *globalOptions) *cobra.Command {
 		Annotations: exitStatus(exitMissing, exitInterrupted),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%d paths, want the one that was given with --shard", len(args))}
+				return usageError{fmt.Errorf("%s, want the one that was given with --shard", quantity.Of(len(args), "path"))}
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.late <= 0 {
-				return usageError{fmt.Errorf("--late %v: want more than nothing", opts.late)}
+				return usageError{fmt.Errorf("--late %v: want more than 0", opts.late)}
 			}
 			return runStatus(cmd.Context(), args[0], opts, g)
 		},
@@ -113,7 +114,7 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 		line += "complete; "
 	}
 	if len(r.Shards) > 0 {
-		line += fmt.Sprintf("%d of %d shards done, %s images", r.Counts[status.Done], len(r.Shards), outOf(r.Finished, r.Images))
+		line += fmt.Sprintf("%d of %s done, %s images", r.Counts[status.Done], quantity.Of(len(r.Shards), "shard"), outOf(r.Finished, r.Images))
 	}
 	if r.Skipped > 0 {
 		line += fmt.Sprintf(", %d skipped", r.Skipped)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/submit"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -120,7 +121,7 @@ func printSubmitted(r *submitted, p *ui.Printer, asJSON bool) error {
 	}
 	t := ui.NewTable(ui.Left("job"), ui.Left("makes"))
 	for _, job := range r.Jobs {
-		makes := fmt.Sprintf("%d shards with %s", r.Shards, job.Name)
+		makes := fmt.Sprintf("%s with %s", quantity.Of(r.Shards, "shard"), job.Name)
 		if job.Name == "merge" {
 			makes = r.Path + ", when all shards are done"
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -39,7 +40,7 @@ artefact that the run was replacing is still whole, or is the new one.
 The artefacts that an artefact was made from are looked for among the paths;
 those that are not there are "not checked". With --data-path the images of
 collections are compared too: each file with its checksum from when it was read
-or, without checksums (segment, shift), by name and size ("same sizes"). Images
+or, without checksums (of older builds), by name and size ("same sizes"). Images
 of another data set than that of --data-path are "not checked", and a note says
 why.
 
@@ -193,9 +194,9 @@ func verdict(result *verify.Result) error {
 	case 0:
 		return nil
 	case 1:
-		return fmt.Errorf("%d of %d artefacts: %w", bad, len(result.Artefacts), gravest)
+		return fmt.Errorf("%d of %s: %w", bad, quantity.Of(len(result.Artefacts), "artefact"), gravest)
 	}
-	err := fmt.Errorf("%d of %d artefacts: %s", bad, len(result.Artefacts), strings.Join(counts, ", "))
+	err := fmt.Errorf("%d of %s: %s", bad, quantity.Of(len(result.Artefacts), "artefact"), strings.Join(counts, ", "))
 	return verdictError{err, gravest}
 }
 

@@ -29,7 +29,7 @@ Changes are differences of means in pooled standard deviations. Among many, some
 differ by chance: p is how likely so large a difference is between two random
 parts of one collection, and q is the least rate of false discoveries at which
 the concept, or pair, counts as changed among all of them (Benjamini-Hochberg,
-for concepts and for pairs; --control by holds whatever depends on what). At
+for concepts and for pairs; --control by is valid under any dependence). At
 --fdr 0.05, no more than 5 % of those called changed are expected to be chance.
 p follows from three moments of the permutation distribution; --test welch takes
 Welch's t, which does not need equal spreads, and does need means that are about

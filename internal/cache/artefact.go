@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // Artefact is a finished artefact, opened for reading.
@@ -145,7 +146,7 @@ func withoutManifest(d disk, at layout) (*Artefact, error) {
 			return nil, fmt.Errorf("read %s: %w", at.journal, err)
 		}
 		return nil, hint.With(
-			fmt.Errorf("%s: %w: not finished, %d of %d chunks are done", at.path, ErrMissing, len(j.chunks), chunkCount(j.plan)),
+			fmt.Errorf("%s: %w: not finished, %d of %s are done", at.path, ErrMissing, len(j.chunks), quantity.Of(chunkCount(j.plan), "chunk")),
 			"run the command that makes it again: it resumes from there",
 		)
 	}

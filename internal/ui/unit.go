@@ -39,9 +39,6 @@ func (u Unit) Count(n int64) string {
 	return fmt.Sprintf("%d %s", n, u.many)
 }
 
-// Count formats n with the name of what is counted, given for one: "1 chunk", "3 chunks".
-func Count(n int, one string) string { return Unit{one: one, many: one + "s"}.Count(int64(n)) }
-
 // outOf formats n of total: "120 of 300 images".
 func (u Unit) outOf(n, total int64) string {
 	if u == Bytes {

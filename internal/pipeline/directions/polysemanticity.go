@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -100,11 +101,11 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 		return nil, usage.Errorf("{top-images} %d: %s has %s, want at most that many", o.TopImages, o.CollectPath, ui.Images.Count(int64(images)))
 	}
 	if images <= o.TopImages {
-		say.Warn("%s: %d images for {top-images} %d: every unit has the same ones; take more, or a smaller {top-images}", o.CollectPath, images, o.TopImages)
+		say.Warn("%s: %s for {top-images} %d: every unit has the same ones; take more, or a smaller {top-images}", o.CollectPath, quantity.Of(images, "image"), o.TopImages)
 	}
 	result := &PolysemanticityResult{Images: images, TopImages: o.TopImages, Plot: o.PlotPath}
 	histogram := plot.Histogram{
-		Title: "Polysemanticity", X: fmt.Sprintf("inertia of the embeddings of the top %d images", min(o.TopImages, images)), Bins: histogramBins,
+		Title: "Polysemanticity", X: fmt.Sprintf("inertia of the embeddings of the top %s", quantity.Of(min(o.TopImages, images), "image")), Bins: histogramBins,
 	}
 	var unwritten error
 	for _, kind := range []struct {

@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -342,7 +343,7 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 // ablationFigure draws accuracy over percentiles, a curve for each mode.
 func ablationFigure(e *Evaluation) plot.Figure {
 	f := plot.Figure{
-		Title: fmt.Sprintf("Zero-shot accuracy on %d images", e.Images),
+		Title: fmt.Sprintf("Zero-shot accuracy on %s", quantity.Of(e.Images, "image")),
 		X:     "units kept, the strongest (% of all, logarithmic)", Shares: true,
 		Y:     "top-1 accuracy (%)",
 		Level: plot.Level{Name: "untouched model", Y: 100 * e.Baseline.Top1}, YRange: [2]float64{0, 100},

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textspan"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -120,7 +121,7 @@ type spanner struct {
 func (s *spanner) open() error {
 	f := s.src.FirstOrder
 	if s.LastLayers > f.Layers {
-		return usage.Errorf("{num-of-last-layers} %d: %s has %d layers", s.LastLayers, f.Heads.Path, f.Layers)
+		return usage.Errorf("{num-of-last-layers} %d: %s has %s", s.LastLayers, f.Heads.Path, quantity.Of(f.Layers, "layer"))
 	}
 	if !f.Whole() && (s.ClassesPath != "" || s.FeaturesPath != "") {
 		return usage.Errorf("%s: heads alone, which do not sum to the features: want the MLPs of the same images in {parts}", f.Heads.Path)
@@ -134,7 +135,7 @@ func (s *spanner) open() error {
 		return err
 	}
 	if n := s.texts.Texts; n != len(s.Texts) {
-		return fmt.Errorf("%s: embeddings of %d texts, but %s has %d", s.EmbeddingsPath, n, s.TextsPath, len(s.Texts))
+		return fmt.Errorf("%s: embeddings of %s, but %s has %d", s.EmbeddingsPath, quantity.Of(n, "text"), s.TextsPath, len(s.Texts))
 	}
 	switch {
 	case s.TextsPerHead > len(s.Texts) && !s.FitTexts:

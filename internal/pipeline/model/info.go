@@ -194,7 +194,7 @@ func (m *Model) WantDetailsOf(scoresPath string, of origin.Origin) error {
 	this := m.Transformer(made.NeuronLayer)
 	switch {
 	case this == nil:
-		return fmt.Errorf("%s: %w: made with a vision transformer; %s is none", scoresPath, cache.ErrStale, m.Path())
+		return fmt.Errorf("%s: %w: made with a vision transformer, which %s is not", scoresPath, cache.ErrStale, m.Path())
 	case this.Heads != made.Heads:
 		err := fmt.Errorf("%s: %w: made with heads %d; this run uses %d", scoresPath, cache.ErrStale, made.Heads, this.Heads)
 		return hint.With(err, "leave out {vit-heads}: the heads are then those of the scores")

@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -41,7 +42,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 		return err
 	}
 	if c, ov := m.Config, in.scores.OV; pairs.Neurons != ov.Neurons || pairs.Heads != ov.Heads || c.OutDim != ov.OutDim {
-		return fmt.Errorf("%s: %d heads, %d neurons and %d dimensions, want those of %s, %d, %d and %d", in.Model, pairs.Heads, pairs.Neurons, c.OutDim, in.ScoresPath, ov.Heads, ov.Neurons, ov.OutDim)
+		return fmt.Errorf("%s: %s, %s and %s, want those of %s, %d, %d and %d", in.Model, quantity.Of(pairs.Heads, "head"), quantity.Of(pairs.Neurons, "neuron"), quantity.Of(c.OutDim, "dimension"), in.ScoresPath, ov.Heads, ov.Neurons, ov.OutDim)
 	}
 	in.files = append(in.files, report.Input{Kind: report.InputModel, Path: filepath.ToSlash(in.Model), SHA256: m.Hash})
 	return nil

@@ -75,7 +75,7 @@ func (b *builder) run(ctx context.Context) error {
 	b.result.Changed = b.recorded.Tell(b.say)
 	b.result.Parts = b.overview.Parts
 	b.result.Files, b.result.Kept, b.result.Bytes = b.folder.files, b.folder.kept, b.folder.bytes
-	return b.folder.finish()
+	return b.folder.finish(b.result.Changed)
 }
 
 // writeMoved compares the collection with another one.

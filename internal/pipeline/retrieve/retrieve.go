@@ -89,7 +89,7 @@ const wholeNeuron = -1
 
 // Hit is an image that a unit is strong on.
 type Hit struct {
-	Rank  int     `json:"rank"`  // from 0
+	Rank  int     `json:"rank"`  // from 1
 	Image int     `json:"image"` // its row in the scores: its place among the images that could be read
 	Name  string  `json:"name"`
 	Norm  float32 `json:"norm"` // of the contribution, uncentred

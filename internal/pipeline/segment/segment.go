@@ -150,6 +150,9 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 			if err := source.Recall(result.Path, result.Skipped, o.Strict, say); err != nil {
 				return nil, err
 			}
+			if result.Changed, err = o.changedSince(ctx, result.Path, scenes, file.Sums, say); err != nil {
+				return nil, err
+			}
 			return tally.finish(), nil
 		}
 		if err := unchanged(ctx, scenes[:done], file.Sums, o.Threads, say.Progress()); err != nil {

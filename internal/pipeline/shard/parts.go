@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -106,7 +107,7 @@ func OpenAll(of string, paths []string, anyDevice bool) ([]Part, error) {
 		if more := len(missing) - shown; more > 0 {
 			numbers += fmt.Sprintf(" and %d more", more)
 		}
-		err := fmt.Errorf("%s: %w: of %d shards, number %s", of, cache.ErrMissing, len(all), numbers)
+		err := fmt.Errorf("%s: %w: of %s, number %s", of, cache.ErrMissing, quantity.Of(len(all), "shard"), numbers)
 		return nil, hint.With(err, fmt.Sprintf("run the command that makes them, such as collect, again with {shard} %s/%d and so on", missing[0], len(all)))
 	}
 	return all, nil
@@ -165,7 +166,7 @@ func newPart(a *cache.Artefact) (Part, error) {
 		inputs = 1 // its one row, of all images
 	}
 	if err != nil || m.Inputs != inputs || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
-		return Part{}, fmt.Errorf("%s: %w: %d images of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.InputsInAll(), m.ChunkInputs, s)
+		return Part{}, fmt.Errorf("%s: %w: %s of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, quantity.Of(m.Inputs, "image"), p.InputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil
 }

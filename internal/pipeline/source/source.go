@@ -189,10 +189,22 @@ func (s *Source) EditedNeurons(gone []bool, means []float64) (features func(dst 
 	}, true, err
 }
 
+// Listed are checksums of a model's images as they were listed.
+func (s *Source) Listed() []uint32 { return ListedAll(s.Items, s.sizes) }
+
 // Restrict leaves only items lo to hi of a model's images.
 func (s *Source) Restrict(lo, hi int) {
 	s.Items, s.sizes, s.Names = s.Items[lo:hi], s.sizes[lo:hi], s.Names[lo:hi]
 	s.Images = hi - lo
+}
+
+// Collection is what was collected, scores or a dense file; nil of a model, and of another
+// program's file.
+func (s *Source) Collection() *cache.Artefact {
+	if r, ok := s.reader.(*denseReader); ok {
+		return r.Dense.Artefact
+	}
+	return s.Artefact
 }
 
 // Each hands over all batches.
@@ -262,7 +274,7 @@ func Recall(of string, skipped []Skipped, strict bool, say ui.Reporter) error {
 	for _, s := range skipped {
 		if strict && s.Reason != Missing {
 			err := fmt.Errorf("%s: made without an image: %s", of, Passed(s))
-			return hint.With(err, "when it can be read, discard what is there with {restart}")
+			return hint.With(err, "to include it once it can be read, discard what is there with {restart}")
 		}
 		say.Warn("skipped: %s", Passed(s))
 	}
