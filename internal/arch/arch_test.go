@@ -124,7 +124,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/verify": {
 		"configs", "internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
-		"internal/npy", "internal/origin", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
+		"internal/npy", "internal/origin", "internal/par", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
 		"internal/quantity", "internal/ui",
 	},
 	"internal/pipeline/live": {
