@@ -120,9 +120,7 @@ card better.
 
 With --shard 3/16 only the third of sixteen parts of the images is collected, to
 PATH.3-of-16, so that several machines can share the work. clipnh merge joins
-the parts into exactly the bytes of a single run. An image that cannot be read
-is skipped with a warning (--strict stops instead). A run that was interrupted
-or killed resumes when the same command is run again.
+the parts into exactly the bytes of a single run.
 
 An image that cannot be read is skipped with a warning (--strict stops instead).
 A run that was interrupted or killed resumes when the same command is run again.`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -108,6 +109,11 @@ func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
 func (o *describeOptions) validate() error {
 	if len(o.units) == 0 {
 		return errors.New("no unit given: want at least one, such as h12n624 or n624")
+	}
+	for i, name := range o.units {
+		if slices.Contains(o.units[:i], name) {
+			return fmt.Errorf("unit %s is given twice", name)
+		}
 	}
 	needed := []string{"--text-descs-list-path", o.wordsPath}
 	if o.decompositionPath == "" {

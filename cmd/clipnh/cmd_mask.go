@@ -143,7 +143,10 @@ func (o *maskOptions) chosen() (mode, path string, err error) {
 	given := o.paths()
 	if o.mode != "" {
 		if given[o.mode] == "" {
-			return "", "", fmt.Errorf("--mode %q: want neur_head_reprs, neur_reprs or neur_acts, and its norms", o.mode)
+			if flag := normsFlags[o.mode]; flag != "" {
+				return "", "", fmt.Errorf("--mode %s: want its norms, --%s", o.mode, flag)
+			}
+			return "", "", fmt.Errorf("--mode %q: want neur_head_reprs, neur_reprs or neur_acts", o.mode)
 		}
 		return o.mode, given[o.mode], nil
 	}

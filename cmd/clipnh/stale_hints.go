@@ -107,8 +107,8 @@ func sideHints(cmd *cobra.Command, e *cache.MismatchError, message string) []str
 		add(arg, arg)
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if !isSet(f) || !takesPath(f) {
-			return
+		if !isSet(f) || !takesPath(f) || f.Name == "save-path" {
+			return // what is written, also where an older run left something
 		}
 		for _, path := range valuesOf(f) {
 			add(path, "--"+f.Name+" "+path)

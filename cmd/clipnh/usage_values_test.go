@@ -15,6 +15,8 @@ import (
 var impossible = []struct{ line, message string }{
 	// More than there is.
 	{"describe h0n1 --pcs-path pc0.npy WITHWORDS --num-components 2000", "--num-components 2000: words.npy has 300 words, want at most that many"},
+	{"describe h0n1 h0n2 h0n1 --pcs-path pc0.npy WITHWORDS", "unit h0n1 is given twice"},
+	{"mask --neuron-head-norms-path norms.npy --mode neur_reprs --mask-save-path OUT.npy", "--mode neur_reprs: want its norms, --neurons-norms-path"},
 	{"sparse --pcs-path pc0.npy WITHWORDS --num-components 2000 --descriptions-save-path OUT.json", "--num-components 2000: words.npy has 300 words, want at most that many"},
 	{"collect OF --mode neurons+heads_lens --lens-idx 9 --save-path OUT", "--lens-idx 9: want a block"},
 	{"segment --model MODEL --pcs-path pc0.npy --image IMAGE --vocab VOCAB --classes dog,cat --show-dir OUT --sim-map-idx 9", "9: the last stage has"},

@@ -231,7 +231,11 @@ func (c *collector) room(rowBytes int64, rows int) error {
 		c.disk += fmt.Sprintf(", the disk has room for %s", ui.FormatBytes(int64(free)))
 		return nil
 	}
-	err = fmt.Errorf("%s: %s are still to be written, the disk has room for %s", path, ui.FormatBytes(left), ui.FormatBytes(int64(free)))
+	want, room := ui.FormatBytes(left), ui.FormatBytes(int64(free))
+	if want == room {
+		want, room = fmt.Sprint(left, " B"), fmt.Sprint(free, " B")
+	}
+	err = fmt.Errorf("%s: %s are still to be written, the disk has room for %s", path, want, room)
 	switch {
 	case c.mode.row().kind == artefact.KindDense:
 		err = fmt.Errorf("%w (scores alone, a path without .dat or .npy, take %d times less)", err, c.model.Config.OutDim)

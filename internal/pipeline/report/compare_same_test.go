@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -123,6 +124,27 @@ func TestCompareAtThreshold(t *testing.T) {
 		m := compared(t, test.here, test.there)
 		if len(m.Moved) != test.moved || len(m.Died) != test.died || len(m.Appeared) != test.appeared {
 			t.Errorf("%s: %+v moved, %+v died, %+v appeared", test.what, m.Moved, m.Died, m.Appeared)
+		}
+	}
+}
+
+// TestCompareWarnsOfPreparation holds that images which were prepared in two ways are named:
+// that moves scores too.
+func TestCompareWarnsOfPreparation(t *testing.T) {
+	base := synthetic(t, 2, 8, 4, 40)
+	scores, _, ov := columnsOf(t, base)
+	var paths []string
+	for _, turned := range []bool{false, true} {
+		of := origin.Origin{Images: &origin.Images{EXIF: turned}}
+		paths = append(paths, pipelinetest.ScoresOf(t, decomp.OVFromSlices(ov.Heads, ov.Neurons, ov.OutDim, ov.Value, ov.Out, ov.Bias), named("%d.jpg"), flat(scores), of))
+	}
+	for i, there := range paths {
+		say, heard := pipelinetest.Heard()
+		if _, err := Compare(context.Background(), CompareOptions{Here: paths[0], There: there, List: 10, Threads: 1}, say); err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Contains(heard.String(), "collected with another exif than "+there); warned != (i == 1) {
+			t.Errorf("exif false beside %v: said %q", i == 1, heard)
 		}
 	}
 }

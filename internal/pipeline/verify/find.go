@@ -77,6 +77,9 @@ func (v *verifier) findBelow(ctx context.Context, dir string) error {
 	})
 	if err == nil && len(v.found) == before {
 		v.add(dir) // a folder of nothing
+		if f := v.found[before]; errors.Is(f.err, cache.ErrMissing) {
+			f.err = fmt.Errorf("%s: %w: no artefact in this folder", dir, cache.ErrMissing)
+		}
 	}
 	return err
 }

@@ -1,0 +1,95 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/report"
+)
+
+// side is one of two collections.
+type side struct {
+	title   string
+	from    *cache.Artefact
+	ov      *decomp.OV
+	scores  *artefact.Scores  // one of these
+	summary *artefact.Summary // or this, which has no names and sums
+	names   []string
+	sums    []artefact.ImageSum
+
+	norm, mean, sd []float64 // of pairs
+	length         []float64 // |v| of pairs
+	threshold      float64   // norms of those that are alive
+}
+
+func (o CompareOptions) open(path string) (*side, error) {
+	s := &side{title: filepath.ToSlash(filepath.Clean(path))}
+	mark, err := readMark(path)
+	if err == nil {
+		scores, ok := mark.Input(path, artefact.KindScores)
+		switch {
+		case mark.State != report.Complete:
+			return nil, hint.With(fmt.Errorf("%s: %w: the report is unfinished", path, cache.ErrMissing), `run the same "clipnh report" command again, which resumes`)
+		case !ok:
+			return nil, fmt.Errorf("%s: the report does not name its scores", path)
+		}
+		path = scores.Path
+	}
+	if s.from, err = o.Artefacts.Collection(path, nil, artefact.KindScores, artefact.KindSummary); err != nil {
+		return nil, err
+	}
+	if s.from.Manifest.Kind == artefact.KindSummary {
+		if s.summary, err = artefact.SummaryOf(s.from); err != nil {
+			return nil, err
+		}
+		s.ov = s.summary.OV
+		return s, nil
+	}
+	if s.scores, err = artefact.ScoresOf(s.from); err != nil {
+		return nil, err
+	}
+	s.ov = s.scores.OV
+	if s.scores.Images == 0 {
+		return nil, errors.Join(fmt.Errorf("%s: scores of no image", path), s.scores.Close())
+	}
+	if s.names, err = s.scores.Names(); err != nil {
+		return nil, errors.Join(err, s.scores.Close())
+	}
+	s.sums = artefact.ImageSums(s.scores.Artefact, s.scores.Images)
+	return s, nil
+}
+
+func (s *side) close() error {
+	if s.scores == nil {
+		return nil
+	}
+	return s.scores.Close()
+}
+
+func (s *side) pairNames() report.PairNames {
+	l := artefact.LayersOf(s.from)
+	return report.PairNames{Neurons: s.ov.Neurons, FirstLayer: l.First, LayerHeads: l.Heads}
+}
+
+// warnOfPreparation warns where images were prepared in two ways, which moves scores.
+func (c *comparison) warnOfPreparation() {
+	here, there := c.here.from.Manifest.Origin.Images, c.there.from.Manifest.Origin.Images
+	if here == nil || there == nil {
+		return
+	}
+	for _, way := range []struct {
+		name    string
+		differs bool
+	}{
+		{"preprocessing", here.Preprocessing != there.Preprocessing}, {"order of preprocessing", here.Preprocess != there.Preprocess}, {"exif", here.EXIF != there.EXIF},
+	} {
+		if way.differs {
+			c.say.Warn("%s was collected with another %s than %s: some of the change may be due to that", c.Here, way.name, c.There)
+		}
+	}
+}
