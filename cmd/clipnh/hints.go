@@ -52,6 +52,7 @@ var recipes = map[string]recipe{
 	artefact.KindNorms:           {"svd --norm-save-path", true, false},
 	artefact.KindPolysemanticity: {"polysemanticity --scores-save-path", true, false},
 	artefact.KindWordScores:      {"score --save-path", true, false},
+	artefact.KindListing:         {"data list --save-path", true, false},
 	artefact.KindMask:            {"mask --mask-save-path", true, false},
 	artefact.KindFeatures:        {"reconstruct --features-save-path", true, false}, // or ablate
 	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},

@@ -41,7 +41,7 @@ func (c *collector) namingImages(ctx context.Context, err error) error {
 	if stopped != nil {
 		return stopped
 	}
-	what := source.FirstChange(c.items, now, sums, made != nil && made.Names == source.NamesHash(c.data.Items))
+	what := source.FirstChange(c.items, now, sums, made != nil && made.Names == c.listed.names)
 	if what == "" {
 		return err
 	}
@@ -90,7 +90,7 @@ func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
 	}
 	if got := addSums(0, now); got != state.Sum {
 		return hint.With(
-			fmt.Errorf("%s: %w: one of the first %s is not the file that it was: its bytes have changed", c.data.Root, cache.ErrStale,
+			fmt.Errorf("%s: %w: one of the first %s is not the file that it was: its bytes have changed", c.listed.data.Root, cache.ErrStale,
 				ui.Images.Count(int64(state.Done))),
 			"restore it, or discard what is there with {restart}",
 		)

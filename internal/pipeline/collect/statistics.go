@@ -130,7 +130,7 @@ func (s *summary) end(err error) error {
 		return err
 	}
 	if s.state.Images == 0 && s.c.options.Shard.Whole() {
-		return fmt.Errorf("%s: none of %d images could be read", s.c.data.Root, s.at.Inputs)
+		return fmt.Errorf("%s: none of %d images could be read", s.c.listed.data.Root, s.at.Inputs)
 	}
 	pairs := s.c.mode.(statisticsMode).pairs
 	s.w.Kernel = s.state.Kernel
