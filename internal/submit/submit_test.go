@@ -28,6 +28,9 @@ func TestRefused(t *testing.T) {
 	for want, change := range map[string]func(*Slurm){
 		"{shards} 0":                 func(s *Slurm) { s.Shards = 0 },
 		"{shards} 70000":             func(s *Slurm) { s.Shards = 70000 },
+		"{fan-in} 1":                 func(s *Slurm) { s.FanIn = 1 },
+		"{fan-in} -1":                func(s *Slurm) { s.FanIn = -1 },
+		"{fan-in} 2":                 func(s *Slurm) { s.Shards, s.FanIn = 3, 2 },
 		"{parallel} 9":               func(s *Slurm) { s.Parallel = 9 },
 		"{cpus} 0":                   func(s *Slurm) { s.CPUs = 0 },
 		"{retries} -1":               func(s *Slurm) { s.Retries = -1 },
