@@ -163,8 +163,8 @@ func (s Slurm) Submit(ctx context.Context) ([]Job, error) {
 			for _, job := range jobs {
 				ids = append(ids, job.ID)
 			}
-			err = hint.With(fmt.Errorf("submitted as job %s, but not the job of %s that waits for it: %w", strings.Join(ids, ", "), script.Name, err),
-				fmt.Sprintf("cancel what was submitted with \"scancel %s\", or go on by hand when it is done: \"clipnh status %s\" says how", strings.Join(ids, " "), s.Save))
+			err = hint.With(fmt.Errorf("submitted %s, and failed to submit the next job, %s: %w", strings.Join(ids, ", "), script.Name, err),
+				fmt.Sprintf("cancel what was submitted with \"scancel %s\", or continue by hand when it is done: \"clipnh status %s\" says how", strings.Join(ids, " "), s.Save))
 		}
 		if err != nil {
 			return jobs, err

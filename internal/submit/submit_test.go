@@ -141,7 +141,7 @@ func TestSubmitSlurm(t *testing.T) {
 	fakeProgram(t, "sbatch", `case $* in *dependency*) echo "sbatch: error: no such thing" >&2; exit 1 ;; esac; echo 41`)
 	jobs, err = s.Submit(context.Background())
 	var h interface{ Hint() string }
-	if len(jobs) != 1 || err == nil || !strings.Contains(err.Error(), "submitted as job 41") || !strings.Contains(err.Error(), "no such thing") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "scancel 41") {
+	if len(jobs) != 1 || err == nil || !strings.Contains(err.Error(), "submitted 41, and failed to submit the next job, merge: ") || !strings.Contains(err.Error(), "no such thing") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "scancel 41") {
 		t.Errorf("%v, %v", jobs, err)
 	}
 	fakeProgram(t, "sbatch", "echo Submitted batch job 7")

@@ -232,6 +232,27 @@ func TestNotOnTheNode(t *testing.T) {
 	}
 }
 
+// TestSubmitted hands scripts to an sbatch that takes so many: each job waits for the one before,
+// and of a failure it says what was submitted.
+func TestSubmitted(t *testing.T) {
+	w := newWorld(t)
+	t.Setenv("PATH", w.dir+":/usr/bin:/bin")
+	w.program(t, "sbatch", `echo "$*" >>lines; cat >/dev/null
+n=$(wc -l <lines)
+[ "$n" -lt 3 ] || { echo "sbatch: error: no more" >&2; exit 1; }
+echo "$((40 + n));ant"`)
+	work := w.work()
+	work.List = []string{"data", "list"}
+	jobs, err := (Slurm{Work: work, Folder: w.dir, Time: "60"}).Submit(t.Context())
+	var h interface{ Hint() string }
+	if len(jobs) != 2 || err == nil || !strings.Contains(err.Error(), "submitted 41, 42, and failed to submit the next job, merge: ") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "scancel 41 42") {
+		t.Errorf("%v, %v", jobs, err)
+	}
+	if got := w.read(t, "lines"); got != "--parsable\n--parsable --dependency=afterok:41\n--parsable --dependency=afterok:42\n" {
+		t.Errorf("lines %q", got)
+	}
+}
+
 // TestTree checks the jobs of shards that are merged in a tree, by a list that is kept first.
 func TestTree(t *testing.T) {
 	w := newWorld(t)

@@ -114,7 +114,7 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 		o.Data.Kind = v.DataKind
 	}
 	if sh := from.Shard; sh != nil {
-		o.Shard = shard.Shard{Number: sh.Number, Of: sh.Of}
+		o.Shard = shard.Recorded(sh)
 		if err := o.Shard.Check(); err != nil {
 			return o, fmt.Errorf("%s: shard %w", path, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
@@ -158,6 +159,41 @@ func TestPartUnfinished(t *testing.T) {
 	}
 	if a, err := cache.Open(half.Part.Path(o.SavePath)); err != nil || a.Manifest.Origin.Shard.Last != 3 {
 		t.Errorf("part %v", err)
+	}
+}
+
+// TestPartRepaired: a part that is damaged has the bytes again that it had.
+func TestPartRepaired(t *testing.T) {
+	for name, change := range map[string]func(*collect.Options){
+		artefact.ScoresFile: func(o *collect.Options) {},
+		artefact.SumsFile:   func(o *collect.Options) { o.StatsOnly, o.TopK = true, 40 },
+		artefact.SketchFile: func(o *collect.Options) { o.StatsOnly, o.NoFeatures, o.TopK = true, true, 40 },
+	} {
+		o := collecttest.GoldenImages(t, "part")
+		o.Data.Path = manyImages(t)
+		change(&o)
+		for i := range 2 {
+			o.Shard = shard.Shard{Number: i + 2, Of: 4}
+			collecttest.Collect(t, o)
+		}
+		if _, err := Run(t.Context(), Options{SavePath: o.SavePath, Part: part(2, 3, 4), Threads: 1}, pipelinetest.Silent()); err != nil {
+			t.Fatal(err)
+		}
+		at := part(2, 3, 4).Path(o.SavePath)
+		want := artefactFiles(t, at)
+		data := []byte(want[string(filepath.Separator)+name])
+		data[len(data)-5] ^= 1
+		if err := os.WriteFile(filepath.Join(at, name), data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		a, err := cache.Inspect(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := collect.Repair(t.Context(), a, collect.RepairOptions{Model: o.Model, DataPath: o.Data.Path, BatchSize: o.BatchSize, Threads: 2}, pipelinetest.Silent()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		sameFiles(t, artefactFiles(t, at), want)
 	}
 }
 
