@@ -38,6 +38,9 @@ const (
 	maxText = 64 << 10  // of a name or a path
 )
 
+// minEntry is how many bytes an entry has at least: so memory for entries is bounded by the file.
+const minEntry = 5
+
 // tailBytes are those behind the head: its length, 8 bytes, and its CRC-32C.
 const tailBytes = 12
 
@@ -113,6 +116,9 @@ func Write(w io.Writer, h *Head, each func(add func(Entry) error) error) error {
 	err := each(func(e Entry) error {
 		if len(e.Name) > maxText || len(e.Path) > maxText {
 			return fmt.Errorf("%s: a name or path of more than %d bytes", foreign.Name(e.Name[:min(len(e.Name), 64)]), maxText)
+		}
+		if e.Label >= len(h.Classes) || e.Store >= len(h.Stores) {
+			return fmt.Errorf("%s: class %d and archive %d of a list of %d and %d", foreign.Name(e.Name), e.Label, e.Store, len(h.Classes), len(h.Stores))
 		}
 		block = binary.AppendUvarint(block, uint64(e.Store+1))
 		block = binary.AppendUvarint(block, uint64(e.Size+1))
@@ -221,20 +227,26 @@ var errDamaged = errors.New("damaged: list the images again")
 
 // findBlocks adds up the lengths of the blocks, which end where the head begins.
 func (f *File) findBlocks(end int64) error {
+	if f.Images < 0 || f.Images/BlockEntries > len(f.Blocks) || (f.Images+BlockEntries-1)/BlockEntries != len(f.Blocks) {
+		return errDamaged
+	}
 	at := int64(len(Magic))
 	f.starts = append(f.starts, at)
-	for _, n := range f.Blocks {
-		if n <= 4 || int64(n) > end-at {
+	for b, n := range f.Blocks {
+		if n < f.entries(b)*minEntry+4 || int64(n) > end-at {
 			return errDamaged
 		}
 		at += int64(n)
 		f.starts = append(f.starts, at)
 	}
-	if at != end || f.Images < 0 || (f.Images+BlockEntries-1)/BlockEntries != len(f.Blocks) {
+	if at != end {
 		return errDamaged
 	}
 	return nil
 }
+
+// entries is how many entries a block has.
+func (f *File) entries(b int) int { return min(BlockEntries, f.Images-b*BlockEntries) }
 
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
@@ -243,7 +255,7 @@ func (f *File) Close() error { return f.file.Close() }
 func (f *File) Each(lo, hi int, do func(i int, e Entry) error) error {
 	for b := lo / BlockEntries; b*BlockEntries < hi; b++ {
 		first := b * BlockEntries
-		err := f.block(b, min(BlockEntries, f.Images-first), func(i int, e Entry) error {
+		err := f.block(b, f.entries(b), func(i int, e Entry) error {
 			if first+i < lo || first+i >= hi {
 				return nil
 			}
@@ -268,17 +280,17 @@ func (f *File) block(b, n int, do func(i int, e Entry) error) error {
 	}
 	all := string(rest) // names share its memory
 	at := 0
-	number := func(most uint64) int {
+	number := func(most uint64) uint64 {
 		v, k := binary.Uvarint(rest[at:])
 		if k <= 0 || v > most {
 			at = -1
 			return 0
 		}
 		at += k
-		return int(v)
+		return v
 	}
 	text := func() string {
-		k := number(maxText)
+		k := int(number(maxText))
 		if at < 0 || k > len(all)-at {
 			at = -1
 			return ""
@@ -289,9 +301,9 @@ func (f *File) block(b, n int, do func(i int, e Entry) error) error {
 	for i := range n {
 		var e Entry
 		for _, field := range []func(){
-			func() { e.Store = number(uint64(len(f.Stores))) - 1 },
+			func() { e.Store = int(number(uint64(len(f.Stores)))) - 1 },
 			func() { e.Size = int64(number(1<<62)) - 1 },
-			func() { e.Label = number(max(uint64(len(f.Classes)), 1<<31-1)) - 1 },
+			func() { e.Label = int(number(uint64(len(f.Classes)))) - 1 },
 			func() { e.Name = text() },
 			func() { e.Path = text() },
 		} {
