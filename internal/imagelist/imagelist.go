@@ -27,7 +27,7 @@ import (
 )
 
 // Magic is the first line of a list.
-const Magic = "clipnh listing 1\n"
+const Magic = "CLIPNH image list 1\n"
 
 // BlockEntries is how many entries are read together.
 const BlockEntries = 4096
