@@ -9,8 +9,8 @@ the others of it: links to its files, and a manifest with another number. COUNT 
 256 and 4096) are the numbers of shards that are merged; for each the list of images is made
 again, of links to those in --images. Prints the seconds and the peak memory of "clipnh
 merge", what it read, and the CPU time per image of the shard that was collected. With
---fan-in, merges so many shards at a time to parts as well, and then the parts, prints the
-same of these, the longest of the parts and the last merge, and compares the bytes.
+--fan-in, merges so many shards at a time to parts as well, and then the parts, prints what
+all of these took, the longest part and the last merge, and compares the bytes.
 """
 import argparse
 import os
@@ -87,10 +87,9 @@ def tree(program, save, count, fan_in):
     last = run(program, "merge", "--quiet", "--threads", "1", "--save-path", save)
     if contents(save) != flat:
         raise SystemExit("%d shards: the bytes of the tree are not those of one merge" % count)
-    longest = max(seconds for seconds, _, _ in each) + last[0]
-    cores = sum(used for _, used, _ in each) + last[1]
-    print("%5d shards in %d parts: %.1f s if all parts are merged at once, %.1f s of a core, %.0f MiB at most; equal bytes"
-          % (count, parts, longest, cores, max(peak for _, _, peak in each + [last]) / 1024), flush=True)
+    used = [core for _, core, _ in each]
+    print("%5d shards in %d parts: %.1f s of a core, %.1f s of it for the longest part and %.1f s for the last merge, %.0f MiB at most; equal bytes"
+          % (count, parts, sum(used) + last[1], max(used), last[1], max(peak for _, _, peak in each + [last]) / 1024), flush=True)
 
 
 def main():

@@ -13,7 +13,7 @@ subset. They never move, change or remove images.`
 func newDataCommand(g *globalOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "data",
-		Short:       "Check the folder of a data set, list it, or make a subset of it",
+		Short:       "Check, list or make a subset of a data set",
 		Long:        dataHelp,
 		Example:     "clipnh data check imagenet_test datasets/imagenet",
 		Annotations: exitStatus(),

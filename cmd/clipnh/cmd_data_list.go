@@ -13,9 +13,9 @@ import (
 )
 
 const dataListHelp = `
-Lists the images of a data set once and keeps the list: names, sizes, labels, and
-the archives that hold them. Give the list as --data-path in place of what it
-lists. What is collected has the same bytes.
+Lists the images of a data set once and keeps the list: names, sizes, labels,
+and the archives that hold them. Give the list as --data-path in place of what
+it lists. What is collected has the same bytes.
 
 Every task of "collect --shard" lists all images, those of the other shards too,
 unless it is given a list: then it reads its own part, opens only the archives
@@ -24,7 +24,7 @@ compares the sizes of its own images with the list, and stops where one differs.
 Other commands read all of a list.
 
 Paths in the list are absolute. A list that is there stays as it is, unless
---restart is given; "clipnh verify LIST --data-path PATH" tells whether it holds.`
+--restart is given; "clipnh verify LIST --data-path PATH" compares the two.`
 
 func newDataListCommand(g *globalOptions) *cobra.Command {
 	var opts listOptions
@@ -32,10 +32,8 @@ func newDataListCommand(g *globalOptions) *cobra.Command {
 		Use:   "list --data-path PATH --save-path FILE",
 		Short: "Keep a list of the images, for shards to read their part of",
 		Long:  dataListHelp,
-		Example: "clipnh data list --dataset images --data-path \"shards/{000..999}.tar\" \\\n" +
-			"  --save-path photos.listing\n" +
-			"clipnh collect --shard 1/64 --model RN50.pt --dataset images \\\n" +
-			"  --data-path photos.listing --save-path caches/photos",
+		Example: "clipnh data list --dataset images --data-path photos \\\n" +
+			"  --save-path photos.listing",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
