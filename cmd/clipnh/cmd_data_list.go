@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/pipeline/listing"
+	imagelists "github.com/clipnh/clipnh/internal/pipeline/listing"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -65,7 +65,7 @@ func (o *listOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func runDataList(ctx context.Context, opts listOptions, g *globalOptions) error {
-	r, err := listing.Run(ctx, listing.Options{
+	r, err := imagelists.Run(ctx, imagelists.Options{
 		Data: opts.data, SavePath: opts.savePath, Restart: opts.restart, Strict: opts.strict, Store: g.files,
 	}, g.printer)
 	if err != nil {
@@ -83,7 +83,7 @@ func runDataList(ctx context.Context, opts listOptions, g *globalOptions) error 
 	return nil
 }
 
-func printDataList(r *listing.Result, g *globalOptions) error {
+func printDataList(r *imagelists.Result, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(r)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // ViTTower is the vision transformer of a checkpoint, packed for this machine.
@@ -96,7 +97,7 @@ func (t *ViTTower) Plan() []PlannedLayer {
 		if i == v.Layers-1 {
 			tokens = 1
 		}
-		add(name+"attn", "attention", fmt.Sprintf("%d heads of %d", v.Heads, v.HeadWidth()), 3*v.Width, v.Width, 2*int64(tokens)*int64(T)*int64(v.Width), 0)
+		add(name+"attn", "attention", fmt.Sprintf("%s of %d", quantity.Of(v.Heads, "head"), v.HeadWidth()), 3*v.Width, v.Width, 2*int64(tokens)*int64(T)*int64(v.Width), 0)
 		product(name+"attn.out_proj", layerOp{l.out, ""}, tokens)
 		product(name+"mlp.c_fc", layerOp{l.fc, ""}, tokens)
 		product(name+"mlp.c_proj", layerOp{l.proj, ""}, tokens)

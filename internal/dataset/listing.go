@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/imagelist"
 	"github.com/clipnh/clipnh/internal/parquet"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 )
 
@@ -93,7 +94,7 @@ func (l *listing) none(o Options) error {
 	if s := l.head.Skipped; len(s) > 0 {
 		return noLines([]Skipped{Skipped(s[0])})
 	}
-	return fmt.Errorf("%s: no images (%s) among %s", o.Shown(), strings.Join(decoded, " "), counted(l.head.Passed.Files, "file"))
+	return fmt.Errorf("%s: no images (%s) among %s", o.Shown(), strings.Join(decoded, " "), quantity.Of(l.head.Passed.Files, "file"))
 }
 
 // absolute is a path from the root. Addresses stay.

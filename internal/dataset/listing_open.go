@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/imagelist"
 	"github.com/clipnh/clipnh/internal/parquet"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 )
 
@@ -186,7 +187,7 @@ func inBytes(size int64) string {
 	if size == unopened {
 		return "cannot be opened"
 	}
-	return fmt.Sprintf("%d bytes", size)
+	return quantity.Of(size, "byte")
 }
 
 // readListing opens all images of a list.

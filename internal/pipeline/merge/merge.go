@@ -22,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -240,7 +241,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 			gone := inputs - c.Rows
 			if gone < 0 || gone > len(skipped) {
 				f.Close()
-				return fmt.Errorf("%s: %w: chunk %d has %d rows of %d images, and %d are left that were skipped", p.Path(), cache.ErrDamaged, i, c.Rows, inputs, len(skipped))
+				return fmt.Errorf("%s: %w: chunk %d has %s of %s, and %d are left that were skipped", p.Path(), cache.ErrDamaged, i, quantity.Of(c.Rows, "row"), quantity.Of(inputs, "image"), len(skipped))
 			}
 			if number >= w.Done() {
 				err := ctx.Err()

@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // mergeStatistics adds the statistics of all shards' images.
@@ -39,7 +40,7 @@ func mergeStatistics(w *cache.ChunkWriter, shards []shard.Part, team par.Team) e
 			all = lowrank.NewExtremes(heads*neurons, min(keep, images))
 		}
 		if s.Pairs != all.Pairs {
-			return fmt.Errorf("%s: %d pairs, want the %d of %s", p.Path(), s.Pairs, all.Pairs, shards[0].Path())
+			return fmt.Errorf("%s: %s, want the %d of %s", p.Path(), quantity.Of(s.Pairs, "pair"), all.Pairs, shards[0].Path())
 		}
 		if err := s.WantTop("top_k", all.Keep); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A Part is an open shard.
@@ -125,7 +128,7 @@ func OpenAll(of string, paths []string, want Shard, anyDevice bool) ([]Part, err
 	for i, path := range paths {
 		a, err := cache.Open(path)
 		if err != nil {
-			return nil, err
+			return nil, withOthers(err, of, path, paths)
 		}
 		p, err := newPart(a)
 		if err != nil {
@@ -150,7 +153,7 @@ func OpenAll(of string, paths []string, want Shard, anyDevice bool) ([]Part, err
 	next := want.Number
 	for i, p := range all {
 		if p.shard.Number < next {
-			return nil, fmt.Errorf("%s: shard %s again, which %s is too", p.Path(), p.shard, all[i-1].Path())
+			return nil, usage.Errorf("%s: shard %s again, which %s is too", p.Path(), p.shard, all[i-1].Path())
 		}
 		for ; next < p.shard.Number; next++ {
 			missing = append(missing, next)
@@ -177,8 +180,43 @@ func lacking(path string, of int, missing []int) error {
 	if more := len(missing) - shown; more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
-	err := fmt.Errorf("%s: %w: of %d shards, number %s", path, cache.ErrMissing, of, list)
+	err := fmt.Errorf("%s: %w: of %s, number %s", path, cache.ErrMissing, quantity.Of(of, "shard"), list)
 	return hint.With(err, fmt.Sprintf("run the command that makes them, such as collect, again with {shard} %d/%d and so on", missing[0], of))
+}
+
+// withOthers adds to the error of a shard that is not there which others are, beside it or
+// beside what they are to be merged to, and were not given.
+func withOthers(err error, of, path string, given []string) error {
+	var h interface{ Hint() string }
+	if !errors.Is(err, cache.ErrMissing) || errors.As(err, &h) {
+		return err
+	}
+	known := map[string]bool{}
+	for _, at := range given {
+		known[filepath.Clean(at)] = true
+	}
+	var others []string
+	for _, whole := range []string{of, wholeOf(path)} {
+		found, _ := Beside(whole)
+		for _, at := range found {
+			if at = filepath.Clean(at); !known[at] {
+				known[at] = true
+				others = append(others, at)
+			}
+		}
+	}
+	if others == nil {
+		return err
+	}
+	return hint.With(err, "other shards are there: "+strings.Join(others, ", "))
+}
+
+var shardName = regexp.MustCompile(`\.[0-9]+(-[0-9]+)?-of-[0-9]+`)
+
+// wholeOf is the path of what a shard is of, by its name.
+func wholeOf(path string) string {
+	dir, name := filepath.Split(path)
+	return dir + shardName.ReplaceAllString(name, "")
 }
 
 // newPart reads which shard an artefact is.
@@ -199,7 +237,7 @@ func newPart(a *cache.Artefact) (Part, error) {
 		inputs = 1 // its one row, of all images
 	}
 	if err != nil || m.Inputs != inputs || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
-		return Part{}, fmt.Errorf("%s: %w: %d images of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.InputsInAll(), m.ChunkInputs, s)
+		return Part{}, fmt.Errorf("%s: %w: %s of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, quantity.Of(m.Inputs, "image"), p.InputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil
 }
