@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 )
@@ -157,7 +156,8 @@ func Write(w io.Writer, h *Head, each func(add func(Entry) error) error) error {
 type File struct {
 	Head
 	path   string
-	file   *os.File
+	file   io.ReaderAt
+	close  func() error
 	starts []int64 // of the blocks, and behind the last
 }
 
@@ -179,23 +179,23 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{path: path, file: file}
-	if err := f.readHead(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
+	info, err := file.Stat()
+	if err == nil {
+		f := &File{path: path, file: file, close: file.Close}
+		if err = f.readHead(info.Size()); err == nil {
+			return f, nil
+		}
 	}
-	return f, nil
+	return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 }
 
-func (f *File) readHead() error {
-	info, err := f.file.Stat()
-	if err != nil {
-		return err
-	}
+// readHead reads the head of a list of a length.
+func (f *File) readHead(size int64) error {
 	magic := make([]byte, len(Magic))
 	if _, err := f.file.ReadAt(magic, 0); err != nil || string(magic) != Magic {
 		return errors.New("not a list of images that clipnh wrote, or of another version")
 	}
-	behind := info.Size() - tailBytes
+	behind := size - tailBytes
 	tail := make([]byte, tailBytes)
 	if behind < int64(len(Magic)) {
 		return errDamaged
@@ -249,7 +249,7 @@ func (f *File) findBlocks(end int64) error {
 func (f *File) entries(b int) int { return min(BlockEntries, f.Images-b*BlockEntries) }
 
 // Close closes the file.
-func (f *File) Close() error { return f.file.Close() }
+func (f *File) Close() error { return f.close() }
 
 // Each hands over entries lo to hi, in order. Only their blocks are read.
 func (f *File) Each(lo, hi int, do func(i int, e Entry) error) error {
