@@ -2,7 +2,9 @@ package imagelist
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -119,16 +121,36 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// sealed is a list of one block and a head, with their checksums.
+func sealed(block, head []byte) []byte {
+	data := append([]byte(Magic), block...)
+	data = binary.BigEndian.AppendUint32(data, crc32.Checksum(block, castagnoli))
+	data = append(data, head...)
+	data = binary.BigEndian.AppendUint64(data, uint64(len(head)))
+	return binary.BigEndian.AppendUint32(data, crc32.Checksum(head, castagnoli))
+}
+
 // FuzzReadListing: no list panics or takes memory without bound, and what is read and written
-// is read again.
+// is read again. Checksums are right, so that what they seal is read.
 func FuzzReadListing(f *testing.F) {
 	h, entries := sample(20)
 	whole, err := os.ReadFile(written(f, h, entries))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(whole)
-	f.Add([]byte(Magic))
+	l, err := Open(written(f, h, entries))
+	if err != nil {
+		f.Fatal(err)
+	}
+	head := whole[l.starts[1] : len(whole)-tailBytes]
+	f.Add(whole[len(Magic):l.starts[1]-4], head)
+	f.Add([]byte{}, []byte(`{"images":0,"blocks":[]}`))
+	if !bytes.Equal(sealed(whole[len(Magic):l.starts[1]-4], head), whole) {
+		f.Fatal("not sealed as lists are")
+	}
+	if err := l.Close(); err != nil {
+		f.Fatal(err)
+	}
 	read := func(data []byte) (*File, []Entry, error) {
 		l := &File{path: "x", file: bytes.NewReader(data)}
 		if err := l.readHead(int64(len(data))); err != nil {
@@ -138,7 +160,8 @@ func FuzzReadListing(f *testing.F) {
 		err := l.Each(0, l.Images, func(_ int, e Entry) error { entries = append(entries, e); return nil })
 		return l, entries, err
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Fuzz(func(t *testing.T, block, head []byte) {
+		data := sealed(block, head)
 		var l *File
 		var entries []Entry
 		var err error
