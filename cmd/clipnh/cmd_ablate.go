@@ -83,7 +83,7 @@ func newAblateCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -310,7 +310,7 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 	result, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
 		Options: opts.images(g), Modes: opts.chosenModes(),
 		Units: units, Except: opts.except, Groups: opts.groups,
-		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages, FitTop: !opts.set("top-images"),
+		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages, FitTop: !opts.given("top-images"),
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)

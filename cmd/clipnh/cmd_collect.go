@@ -138,7 +138,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -154,7 +154,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 
 // collectOptions is everything the collect command can be told.
 type collectOptions struct {
-	given, set                           givenFlags // on the command line; by someone
+	given                                givenFlags // on the command line
 	model, dataset, dataPath, savePath   string
 	mode, form, dtype, precision, shard  string
 	device                               string
@@ -336,7 +336,7 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
-		StatsOnly: o.stats, NoFeatures: o.noFeatures, TopK: o.topK, FitTopK: o.set == nil || !o.set("top-k"), Precision: precisions[o.precision],
+		StatsOnly: o.stats, NoFeatures: o.noFeatures, TopK: o.topK, FitTopK: o.given == nil || !o.given("top-k"), Precision: precisions[o.precision],
 		SavePath: o.savePath, Half: o.dtype == npy.Float16.String(), Expand: o.expand,
 		Strict: o.strict, Restart: o.restart, Store: g.files, Verify: o.verify, Images: o.images,
 	}

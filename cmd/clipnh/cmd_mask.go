@@ -36,7 +36,7 @@ func newMaskCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -94,7 +94,7 @@ func checkPercentile(p float64) error {
 
 // maskOptions is everything the mask command can be told.
 type maskOptions struct {
-	given, set givenFlags // on the command line; by someone
+	given givenFlags // on the command line
 	normsOptions
 	unitsOptions
 	mode, save string
@@ -167,7 +167,7 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 	}
 	result, err := evaluate.Mask(ctx, evaluate.MaskOptions{
 		Units: units, Except: opts.except,
-		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, FitTop: !opts.set("top-images"), Percentile: opts.percentile, SavePath: opts.save,
+		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, FitTop: !opts.given("top-images"), Percentile: opts.percentile, SavePath: opts.save,
 		Writer: g.writer(opts.restart),
 	})
 	if err != nil {

@@ -43,7 +43,7 @@ func newPolysemanticityCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.set = setFlags(cmd.Flags())
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -56,7 +56,7 @@ func newPolysemanticityCommand(g *globalOptions) *cobra.Command {
 
 // polysemanticityOptions is everything the polysemanticity command can be told.
 type polysemanticityOptions struct {
-	set                               givenFlags // has a value that someone gave it
+	given, set                        givenFlags // on the command line; by someone
 	collectPath, scoresPath, plotPath string
 	mode                              string
 	topImages, list                   int
@@ -100,7 +100,7 @@ func (o *polysemanticityOptions) validate() error {
 
 func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *globalOptions) error {
 	o := directions.PolysemanticityOptions{
-		Artefacts: g.artefacts(), CollectPath: opts.collectPath, TopImages: opts.topImages, FitTop: !opts.set("top-images"), PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
+		Artefacts: g.artefacts(), CollectPath: opts.collectPath, TopImages: opts.topImages, FitTop: !opts.given("top-images"), PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
 		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath, Writer: g.writer(opts.restart),
 	}
 	if name, is := strings.CutSuffix(opts.scoresPath, ".npy"); is && opts.mode == "both" {
