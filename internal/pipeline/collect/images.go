@@ -5,6 +5,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -19,6 +20,10 @@ type images struct {
 	listing     *dataset.Listing // nil where it has
 	stride      int
 }
+
+// worthList is from how many images on a shard says that the list of all can be kept: listing
+// takes it a minute and a quarter of a gigabyte then. A variable for tests.
+var worthList = 1_000_000
 
 // openImages lists every stride-th image, or opens the list that was kept.
 func openImages(ctx context.Context, o Options, say ui.Reporter) (images, error) {
@@ -36,6 +41,9 @@ func openImages(ctx context.Context, o Options, say ui.Reporter) (images, error)
 	data, err := source.OpenImages(ctx, o.Data, o.Strict, say)
 	if err != nil {
 		return images{}, err
+	}
+	if n := len(data.Items); n >= worthList && !o.Shard.Whole() {
+		say.Note("each shard lists all %s: a list that \"clipnh data list\" keeps, given as {data-path}, is read in parts", quantity.Of(n, "image"))
 	}
 	data = data.Stride(o.Stride)
 	sizes := data.Sizes()
