@@ -64,7 +64,7 @@ def open(path, check=False):
             _check(os.path.join(path, payload["file"]) if folder else path, payload, check)
     if folder:
         return Collection(path, manifest)
-    return {".npz": Codes, ".json": _json_kind, ".txt": Lines}.get(os.path.splitext(path)[1], Artefact)(path, manifest)
+    return {".npz": Codes, ".json": _json_kind, ".txt": Lines, ".listing": ImageList}.get(os.path.splitext(path)[1], Artefact)(path, manifest)
 
 
 def _check(path, payload, checksums):
@@ -237,6 +237,49 @@ class Codes:
             raise KeyError("%s: %s has codes of neurons, or no manifest that says how many neurons a head has" % (name, self.path))
         row = at[0] if len(at) == 1 else at[0] * self.neurons + at[1]
         return dict(zip(words[bounds[row]:bounds[row + 1]].tolist(), data[bounds[row]:bounds[row + 1]].tolist()))
+
+
+class ImageList:
+    """A list of images: names, sizes in bytes (None where a file could not be opened), and
+    labels, which are numbers of classes (None without); head has the rest."""
+
+    def __init__(self, path, manifest):
+        self.path, self.manifest = path, manifest
+        with _open(path, "rb") as f:
+            data = f.read()
+        if not data.startswith(b"CLIPNH image list 1\n"):
+            raise ValueError("%s: not a list of images, or one of another version" % path)
+        length = int.from_bytes(data[-12:-4], "big")
+        self.head = json.loads(data[-12 - length:-12])
+        self.names, self.sizes, self.labels = [], [], []
+        at = data.index(b"\n") + 1
+        for block in self.head["blocks"]:
+            end = at + block - 4
+            while at < end:
+                store, at = _number(data, at)
+                size, at = _number(data, at)
+                label, at = _number(data, at)
+                texts = []
+                for _ in range(2):  # the path is the second
+                    n, at = _number(data, at)
+                    texts.append(data[at:at + n].decode())
+                    at += n
+                self.names.append((self.head["stores"][store - 1]["name"] + "!" if store else "") + texts[0])
+                self.sizes.append(size - 1 if size else None)
+                self.labels.append(label - 1 if label else None)
+            at = end + 4
+
+    kind = Artefact.kind
+
+
+def _number(data, at):
+    """An unsigned number in LEB128, and where it ends."""
+    value = shift = 0
+    while True:
+        byte, at = data[at], at + 1
+        value, shift = value | (byte & 127) << shift, shift + 7
+        if byte < 128:
+            return value, at
 
 
 class JSON(dict):

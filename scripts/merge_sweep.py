@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Merges many synthetic shards of statistics, and prints time and memory.
 
-    merge_sweep.py --model FILE [--program bin/clipnh] [--dir DIR] [--images DIR] [COUNT...]
+    merge_sweep.py --model FILE [--program bin/clipnh] [--dir DIR] [--images DIR]
+                   [--no-features] [--fan-in N] [COUNT...]
 
 Collects one shard of 4096 with --stats-only, of as many images as a chunk has, and makes
 the others of it: links to its files, and a manifest with another number. COUNT (default 16,
 256 and 4096) are the numbers of shards that are merged; for each the list of images is made
 again, of links to those in --images. Prints the seconds and the peak memory of "clipnh
-merge", what it read, and the CPU time per image of the shard that was collected.
+merge", what it read, and the CPU time per image of the shard that was collected. With
+--fan-in, merges so many shards at a time to parts as well, and then the parts, prints what
+all of these took, the longest part and the last merge, and compares the bytes.
 """
 import argparse
 import os
@@ -61,6 +64,34 @@ def run(*args):
     return time.time() - began, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak
 
 
+def contents(folder):
+    """The bytes of all files below a folder, locks aside, by their paths in it."""
+    files = {}
+    for at, _, names in os.walk(folder):
+        for name in names:
+            if not name.endswith(".lock"):
+                with open(os.path.join(at, name), "rb") as f:
+                    files[os.path.relpath(os.path.join(at, name), folder)] = f.read()
+    return files
+
+
+def tree(program, save, count, fan_in):
+    """Merges in a tree, in place of what was merged, and prints what that took."""
+    flat = contents(save)
+    shutil.rmtree(save)
+    parts = -(-count // fan_in)
+    each = []
+    for i in range(parts):
+        some = "%d-%d/%d" % (i * count // parts + 1, (i + 1) * count // parts, count)
+        each.append(run(program, "merge", "--quiet", "--threads", "1", "--shards", some, "--save-path", save))
+    last = run(program, "merge", "--quiet", "--threads", "1", "--save-path", save)
+    if contents(save) != flat:
+        raise SystemExit("%d shards: the bytes of the tree are not those of one merge" % count)
+    used = [core for _, core, _ in each]
+    print("%5d shards in %d parts: %.1f s of a core, %.1f s of it for the longest part and %.1f s for the last merge, %.0f MiB at most; equal bytes"
+          % (count, parts, sum(used) + last[1], max(used), last[1], max(peak for _, _, peak in each + [last]) / 1024), flush=True)
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -68,6 +99,8 @@ def main():
     p.add_argument("--program", default=os.path.join(here, "..", "bin", "clipnh"))
     p.add_argument("--images", default=os.path.join(here, "..", "internal", "demo", "assets", "imagenet", "test"))
     p.add_argument("--dir", default=None)
+    p.add_argument("--no-features", action="store_true", help="shards without rows of images")
+    p.add_argument("--fan-in", type=int, default=0, help="merge in a tree too, so many shards at a time")
     p.add_argument("--chunk", type=int, default=32, help="images of a chunk")
     p.add_argument("counts", nargs="*", type=int, default=[16, 256, 4096])
     a = p.parse_args()
@@ -84,9 +117,9 @@ def main():
             save = os.path.join(dir, "stats")
             first = "%s.1-of-%d" % (save, count)
             _, cpu, _ = run(a.program, "collect", "--quiet", "--model", a.model, "--dataset", "images", "--data-path", os.path.join(dir, "images"),
-                            "--stats-only", "--threads", "1", "--shard", "1/%d" % count, "--save-path", save)
+                            "--stats-only", *(["--no-features"] if a.no_features else []), "--threads", "1", "--shard", "1/%d" % count, "--save-path", save)
             manifest = open(os.path.join(first, "manifest.json")).read()
-            if '"inputs": %d,' % a.chunk not in manifest:
+            if not a.no_features and '"inputs": %d,' % a.chunk not in manifest:
                 raise SystemExit("a chunk has other than %d images: give --chunk" % a.chunk)
             size = sum(os.path.getsize(os.path.join(first, name)) for name in os.listdir(first))
             for number in range(2, count + 1):
@@ -100,6 +133,8 @@ def main():
             seconds, used, peak = run(a.program, "merge", "--quiet", "--threads", "1", "--save-path", save)
             print("%5d shards of %.1f MB: %.1f s, %.1f s of a core, %.0f MiB at most (the shard took %.1f s of a core for %d images)"
                   % (count, size / 1e6, seconds, used, peak / 1024, cpu, a.chunk), flush=True)
+            if a.fan_in:
+                tree(a.program, save, count, a.fan_in)
 
 
 main()

@@ -7,13 +7,13 @@ import (
 const dataHelp = `
 Data sets are not downloaded by clipnh: most require registration, or are no
 longer where they were published. These commands check whether a folder has the
-layout that the other commands expect, and prepare one. They never move, change
-or remove anything.`
+layout that the other commands expect, keep a list of its images, and prepare a
+subset. They never move, change or remove images.`
 
 func newDataCommand(g *globalOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "data",
-		Short:       "Check the folder of a data set, or make a subset of it",
+		Short:       "Check, list or make a subset of a data set",
 		Long:        dataHelp,
 		Example:     "clipnh data check imagenet_test datasets/imagenet",
 		Annotations: exitStatus(),
@@ -28,6 +28,6 @@ func newDataCommand(g *globalOptions) *cobra.Command {
 		},
 		SuggestionsMinimumDistance: 2,
 	}
-	cmd.AddCommand(newDataCheckCommand(g), newDataSubsetCommand(g))
+	cmd.AddCommand(newDataCheckCommand(g), newDataListCommand(g), newDataSubsetCommand(g))
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -23,6 +25,11 @@ Reads the shards that are given, in any order, or else those next to
 --save-path: for caches/val these are caches/val.1-of-16 and so on, for seg.json
 seg.1-of-16.json. Writes --save-path and leaves the shards in place. A run that
 was interrupted or killed resumes when the same command is run again.
+
+Many shards of collect may be merged in a tree, on several machines: --shards
+1-64/4096 joins the first 64 of 4096 into a part, caches/val.1-64-of-4096, which
+is taken in place of its shards by the next merge. The bytes in the end are the
+same. "clipnh submit slurm" does so with shards of --stats-only.
 
 Prints what was merged; for segment also its table of classes and methods, for
 shift that of concepts.`
@@ -57,6 +64,8 @@ type mergeOptions struct {
 	shards   []string
 	savePath string
 	plotPath string
+	some     string
+	part     shard.Shard
 	restart  bool
 	strict   bool
 	verify   bool
@@ -64,13 +73,22 @@ type mergeOptions struct {
 
 func (o *mergeOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.savePath, "save-path", "o", "", "`PATH` to write, as it was given with --shard")
+	fs.StringVar(&o.some, "shards", "", "join only shards `FIRST-LAST/OF`, such as 1-64/4096, into a part for the next merge")
 	fs.StringVar(&o.plotPath, "plot", "", "for shards of shift, `FILE` for the figure, .png or .svg")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
 	fs.BoolVar(&o.verify, "verify", false, "if --save-path is already complete, compare its contents with their checksums too")
 	fs.BoolVar(&o.strict, "strict", false, "refuse shards that different kinds of processor computed")
 }
 
-func (o *mergeOptions) validate() error {
+func (o *mergeOptions) validate() (err error) {
+	if o.some != "" {
+		if o.part, err = shard.ParseSeveral(o.some); err != nil {
+			return fmt.Errorf("--shards %w", err)
+		}
+		if o.plotPath != "" {
+			return errors.New("--plot draws shards of shift, of which no parts are merged: want no --shards")
+		}
+	}
 	if o.plotPath != "" {
 		if _, err := plot.FormatOf(o.plotPath); err != nil {
 			return fmt.Errorf("--plot %w", err)
@@ -81,7 +99,7 @@ func (o *mergeOptions) validate() error {
 
 func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 	result, err := merge.Run(ctx, merge.Options{
-		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, Strict: opts.strict, Verify: opts.verify, Force: g.force, Store: g.files, PlotPath: opts.plotPath, Threads: g.workers(),
+		SavePath: opts.savePath, Shards: opts.shards, Part: opts.part, Restart: opts.restart, Strict: opts.strict, Verify: opts.verify, Force: g.force, Store: g.files, PlotPath: opts.plotPath, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
 		return err

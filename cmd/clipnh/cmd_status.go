@@ -27,6 +27,9 @@ that was longer ago than --late and than three chunks take, and "begun" if it
 has not finished one. Shards of segment and shift are "done", "begun" or
 "missing".
 
+Shards that were merged into parts (merge --shards) are done, also where they
+have been removed since.
+
 To complete stopped, begun and missing shards, run the same command as before
 with their --shard: they resume.`
 
@@ -106,6 +109,15 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 			p.Warn("shard %d: %s", s.Number, s.Error)
 		}
 	}
+	merged := 0
+	for _, part := range r.Parts {
+		if part.State == status.Done {
+			merged++
+		}
+		if part.Error != "" {
+			p.Warn("shards %d-%d: %s", part.First, part.Last, part.Error)
+		}
+	}
 	line := r.Path + ": "
 	switch {
 	case len(r.Shards) == 0:
@@ -115,6 +127,9 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 	}
 	if len(r.Shards) > 0 {
 		line += fmt.Sprintf("%d of %s done, %s images", r.Counts[status.Done], quantity.Of(len(r.Shards), "shard"), outOf(r.Finished, r.Images))
+	}
+	if len(r.Parts) > 0 {
+		line += fmt.Sprintf(", %d of %d parts merged", merged, len(r.Parts))
 	}
 	if r.Skipped > 0 {
 		line += fmt.Sprintf(", %d skipped", r.Skipped)

@@ -122,7 +122,12 @@ func printSubmitted(r *submitted, p *ui.Printer, asJSON bool) error {
 	t := ui.NewTable(ui.Left("job"), ui.Left("makes"))
 	for _, job := range r.Jobs {
 		makes := fmt.Sprintf("%s with %s", quantity.Of(r.Shards, "shard"), job.Name)
-		if job.Name == "merge" {
+		switch job.Name {
+		case "list":
+			makes = "a list of the images, before the shards"
+		case "parts":
+			makes = "parts of the shards, when all shards are done"
+		case "merge":
 			makes = r.Path + ", when all shards are done"
 		}
 		t.Row(job.ID, makes)

@@ -163,6 +163,7 @@ func moreFaultJobs() []faultJob {
 		{name: "watch", args: line("watch --concepts yellow --model {model} --save-path {dir}/watch.json --plot {dir}/watch.svg --fail-above 1e9 --junit {dir}/watch.xml --openmetrics {dir}/watch.prom", append([]string{"--reference", in("val"), "--scores", in("scores")}, texts...)...)},
 		{name: "report", many: true, args: line("report --dataset imagenet_val --out {dir}/report", "--model", absolute(asset1(demo.Model)), "--data-path", absolute(asset1(demo.ImageNet)), "--scores", in("val"), "--pcs-path", in("val_pc0.npy"))},
 		{name: "info", args: line("info --model {model} --graph {dir}/tower.svg")},
+		{name: "data list", args: line("data list --dataset images --save-path {dir}/photos.listing", "--data-path", absolute(asset1(demo.ImageNet)))},
 		{name: "data subset", args: line("data subset --dataset images --data-path {imagenet} --number 40 --save-path {dir}/subset --link symbolic")},
 		{name: "fetch", waits: true, args: line("fetch weights"), prepare: prepareFetch, env: func(dir string) []string { return []string{asset.HomeVariable + "=" + dir} },
 			// Who checked it, and when, is not the same in two runs.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 )
 
 // A recipe is the command that makes a kind of artefact.
@@ -52,6 +53,7 @@ var recipes = map[string]recipe{
 	artefact.KindNorms:           {"svd --norm-save-path", true, false},
 	artefact.KindPolysemanticity: {"polysemanticity --scores-save-path", true, false},
 	artefact.KindWordScores:      {"score --save-path", true, false},
+	artefact.KindListing:         {"data list --save-path", true, false},
 	artefact.KindMask:            {"mask --mask-save-path", true, false},
 	artefact.KindFeatures:        {"reconstruct --features-save-path", true, false}, // or ablate
 	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},
@@ -143,7 +145,11 @@ func remakeHint(path string, m cache.Manifest) string {
 	}
 	if s := m.Origin.Shard; s != nil {
 		name, _, _ := strings.Cut(r.command, " ")
-		line = fmt.Sprintf("clipnh %s --shard %d/%d --restart", name, s.Number, s.Of)
+		of := shard.Recorded(s)
+		line = fmt.Sprintf("clipnh %s --shard %s --restart", name, of)
+		if of.Last > 0 {
+			line = fmt.Sprintf("clipnh merge --shards %s --restart", of)
+		}
 	}
 	if r.repairable || artefact.IsCollection(m) {
 		return fmt.Sprintf("run %q, or make it again: %q", "clipnh verify --repair --model FILE --data-path DIR "+path, line)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // TestRecipes holds that every kind of artefact has a recipe, that there are no others,
@@ -50,6 +51,20 @@ func TestRecipes(t *testing.T) {
 	})
 	if kinds != len(recipes) {
 		t.Errorf("%d kinds, but %d recipes", kinds, len(recipes))
+	}
+}
+
+// TestRemakePart: a part of shards is made again by the merge that made it.
+func TestRemakePart(t *testing.T) {
+	m := cache.Manifest{Kind: artefact.ShardKind(artefact.KindStatistics)}
+	for of, want := range map[origin.Shard]string{
+		{Number: 3, Of: 16}:          `clipnh collect --shard 3/16 --restart`,
+		{Number: 1, Last: 4, Of: 16}: `clipnh merge --shards 1-4/16 --restart`,
+	} {
+		m.Origin.Shard = &of
+		if got := remakeHint("x", m); !strings.Contains(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

@@ -95,6 +95,7 @@ var hostileLines = []string{
 	"search --model {model} --data-path {data} --text dog --image {image} --vocab {vocab} --templates {templates}",
 	"search --scores {in}/scores --units h0n1,h0",
 	"verify {in}/spoiled --model {model} --data-path {data} --repair",
+	"data list --dataset images --data-path {data} --save-path {out}.listing",
 	"data subset --dataset images --data-path {data} --number 2 --save-path {out}",
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/pipeline/export"
+	imagelists "github.com/clipnh/clipnh/internal/pipeline/listing"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/report"
@@ -55,6 +56,7 @@ var jsonResults = map[string][]jsonResult{
 	"compare":           {{"", files.Moved{}}},
 	"config":            {{"", configResult{}}, {"with `--init`", initialised{}}},
 	"data check":        {{"", checkedLayout{}}},
+	"data list":         {{"", imagelists.Result{}}},
 	"data subset":       {{"", subset.Result{}}},
 	"demo":              {{"", demoResult{}}, {"with `--files-only`", demoFiles{}}},
 	"describe":          {{"", describedUnits{}}},

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/submit"
@@ -122,6 +125,36 @@ func (l *remoteLine) locate(folder string) error {
 		}
 	}
 	return nil
+}
+
+// listFirst has a line of collect read a list of its images, and returns the command line that
+// keeps this list, next to what is written.
+func (l *remoteLine) listFirst() ([]string, error) {
+	value := func(name string) string { return l.flags.Lookup(name).Value.String() }
+	data := value("data-path")
+	switch {
+	case l.name != "collect":
+		return nil, usageError{fmt.Errorf("--list is for collect: %s reads all of a list", l.name)}
+	case dataset.IsListing(data):
+		return nil, usageError{fmt.Errorf("--list: --data-path %s is a list already, want no --list", data)}
+	}
+	// Where one of these is given on the command line, the project file's others stand aside.
+	moved := []string{"dataset", "sample-stride"}
+	at := ""
+	for _, g := range l.given {
+		if g.flag.Name == "data-path" {
+			at = g.value
+		}
+	}
+	l.given = slices.DeleteFunc(l.given, func(g givenFlag) bool {
+		return g.flag.Name == "data-path" || slices.Contains(moved, g.flag.Name)
+	})
+	for _, name := range moved {
+		l.given = append(l.given, givenFlag{l.flags.Lookup(name), value(name)})
+	}
+	path := l.save + dataset.ListingEnd
+	l.given = append(l.given, givenFlag{l.flags.Lookup("data-path"), path})
+	return []string{"data", "list", "--dataset=" + value("dataset"), "--data-path=" + cmp.Or(at, data), "--save-path=" + path}, nil
 }
 
 // checkAbsolute refuses relative paths: a container has another working folder.

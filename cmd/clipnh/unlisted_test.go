@@ -32,6 +32,7 @@ func TestUnlisted(t *testing.T) {
 		append(slices.Concat([]string{"shift", "--concepts", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab), model...),
 		append(slices.Concat([]string{"shift", "--shard", "1/2", "--save-path", in("shift.json"), "--concepts", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab), model...),
 		append(slices.Concat([]string{"explain", "--classes", "dog,cat"}, vocab), model...),
+		{"data", "list", "--save-path", in("images.listing")},
 		{"data", "subset", "--number", "3", "--save-path", in("subset")},
 	} {
 		stdout, _ := must(t, exitSkipped, append(args, "--data-path", images, "--json")...)

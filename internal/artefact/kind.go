@@ -43,6 +43,7 @@ const (
 	KindProbabilities   = "probabilities"    // of classes at the pixels of an image, [Y,X,M]
 	KindRatios          = "concept ratios"   // of B images as JSON; of shards only
 	KindCheckpoint      = "checkpoint"       // of a model with edited pairs, [H,C,O]
+	KindListing         = "image list"       // names, sizes and labels of B images; see package imagelist
 	KindONNX            = "onnx model"       // an image tower as a graph in ONNX
 	KindONNXWeights     = "onnx weights"     // of one, in a file beside it
 )

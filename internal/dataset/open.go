@@ -42,7 +42,7 @@ func Kinds() []string {
 // Options say which data set to read.
 type Options struct {
 	Kind string
-	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images; archives and Parquet files may be at addresses
+	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images, kept or not; archives and Parquet files may be at addresses
 }
 
 // Shown is the path without what is secret in an address.
@@ -67,6 +67,8 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		switch {
 		case tables:
 			d, err = readTables(ctx, o.Path, archives, k.name)
+		case IsListing(o.Path):
+			d, err = readListing(ctx, o)
 		case archives == nil && IsList(o.Path):
 			d, err = readList(ctx, filepath.Clean(o.Path), k.name)
 		case archives == nil:
@@ -124,6 +126,16 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 			return nil, err
 		}
 		return &Classes{Names: d.Classes, Path: cmp.Or(d.ClassesFile, d.Root), Table: d.ClassesFile != ""}, nil
+	}
+	if IsListing(o.Path) {
+		l, err := OpenListing(o)
+		if err != nil {
+			return nil, err
+		}
+		if l.Data.Classes == nil {
+			return nil, l.Close()
+		}
+		return &Classes{Names: l.Data.Classes, Path: cmp.Or(l.Data.ClassesFile, l.Data.Root), Table: l.Data.ClassesFile != "" || o.Kind == Cars}, l.Close()
 	}
 	switch o.Kind {
 	case ImageNetVal:

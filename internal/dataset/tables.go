@@ -46,32 +46,17 @@ func readTables(ctx context.Context, dataPath string, paths []string, kind strin
 		if err != nil {
 			return nil, err
 		}
-		if !isLine(name) {
-			return nil, fmt.Errorf("%q: %s", paths[i], notALine)
-		}
 		if kind == ImageNetVal {
 			if err := s.table(t, paths[0]); err != nil {
 				return nil, err
 			}
 		}
-		names := rowNames(t)
-		for j := range t.Rows {
-			of := &t.Rows[j]
-			item := Item{Path: remote.Shown(paths[i]) + "!" + names[j], Name: name + "!" + names[j], Label: Unlabelled, from: &row{t, of}}
-			switch {
-			case of.Size == parquet.NoBytes:
-				d.Skipped = append(d.Skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no bytes of an image in its row"})
-				continue
-			case kind == ImageNetVal && of.Label == "":
-				d.Skipped = append(d.Skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no label in its row"})
-				continue
-			case kind == ImageNetVal:
-				if err := oneLine(of.Label); err != nil {
-					return nil, fmt.Errorf("%s: label %w", item.Path, err)
-				}
-				s.texts = append(s.texts, of.Label)
-			}
-			d.Items = append(d.Items, item)
+		labelled := s
+		if kind != ImageNetVal {
+			labelled = nil
+		}
+		if err := d.addRows(t, name, labelled); err != nil {
+			return nil, err
 		}
 	}
 	if len(d.Items) == 0 {
@@ -96,6 +81,33 @@ func readTables(ctx context.Context, dataPath string, paths []string, kind strin
 		d.Items[i].Label = labels[i]
 	}
 	return d, nil
+}
+
+// addRows adds the images of a Parquet file of this name, with their labels unless s is nil.
+func (d *Dataset) addRows(t *parquet.Table, name string, s *said) error {
+	if !isLine(name) {
+		return fmt.Errorf("%q: %s", t.Path, notALine)
+	}
+	names := rowNames(t)
+	for j := range t.Rows {
+		of := &t.Rows[j]
+		item := Item{Path: remote.Shown(t.Path) + "!" + names[j], Name: name + "!" + names[j], Label: Unlabelled, from: &row{t, of}}
+		switch {
+		case of.Size == parquet.NoBytes:
+			d.Skipped = append(d.Skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no bytes of an image in its row"})
+			continue
+		case s != nil && of.Label == "":
+			d.Skipped = append(d.Skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no label in its row"})
+			continue
+		case s != nil:
+			if err := oneLine(of.Label); err != nil {
+				return fmt.Errorf("%s: label %w", item.Path, err)
+			}
+			s.texts = append(s.texts, of.Label)
+		}
+		d.Items = append(d.Items, item)
+	}
+	return nil
 }
 
 // table takes the names of classes that a Parquet file has, which all files share.

@@ -123,7 +123,8 @@ type Collect struct {
 
 // Shard is which part of a collection or result this is.
 type Shard struct {
-	Number int `json:"number"` // from 1
+	Number int `json:"number"`         // from 1
+	Last   int `json:"last,omitempty"` // of several in a row that were merged, the number of the last one
 	Of     int `json:"of"`
 	Inputs int `json:"inputs_in_all"` // images of all shards
 }

@@ -114,7 +114,7 @@ func (k Kubernetes) Scripts() ([]Script, error) {
 	if k.Namespace != "" {
 		line = append(line, "--namespace", k.Namespace)
 	}
-	return []Script{{"jobs", line, text}}, nil
+	return []Script{{Name: "jobs", Submit: line, Text: text}}, nil
 }
 
 func (v jobValues) written() (string, error) {

@@ -73,17 +73,49 @@ func (s *Slurm) checkTasks() error {
 // slurmValues are the values of slurm.sh.
 type slurmValues struct {
 	Slurm
-	JobName, Array, Log, Beside, Command string
-	Merge                                bool
-	Pause                                int
+	Role                          string // one of the roles
+	JobName, Log, Beside, Command string
+	Array                         string // numbers of tasks; empty: a job that is none
+	After                         string // the role of the job that it waits for, in capital letters, as in Script.Submit
+	Parts                         int    // to which shards are merged first
+	Pause                         int
 }
 
-// Scripts returns the script of the array, and that of the merge.
+// What the jobs of Slurm are for.
+const (
+	roleList   = "list"
+	roleShards = "array" // as scripts call it that a merge waits for
+	roleParts  = "parts"
+	roleMerge  = "merge"
+)
+
+// Scripts returns the scripts: that of the list of images, if one is to be kept, that of the
+// array, that of the array which merges to parts, if there are so many shards, and that of the
+// merge. Each waits for the one before.
 func (s Slurm) Scripts() ([]Script, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	v := slurmValues{Slurm: s, JobName: s.Name, Array: s.Tasks, Log: s.Name + "-%A-%a.log", Beside: filepath.Dir(s.Save), Pause: int(s.Pause / time.Second)}
+	var scripts []Script
+	add := func(name string, v slurmValues) error {
+		v.Beside, v.Pause = filepath.Dir(s.Save), int(s.Pause/time.Second)
+		line := []string{"sbatch", "--parsable"}
+		if len(scripts) > 0 {
+			v.After = scripts[len(scripts)-1].role
+			line = append(line, dependency+v.After)
+		}
+		text, err := written("slurm.sh", v)
+		scripts = append(scripts, Script{name, line, text, strings.ToUpper(v.Role)})
+		return err
+	}
+	if len(s.List) > 0 {
+		v := slurmValues{Slurm: s, Role: roleList, JobName: s.Name + listName, Log: s.Name + listName + "-%j.log", Command: ShellLine(s.List)}
+		v.CPUs = min(s.CPUs, 2)
+		if err := add(roleList, v); err != nil {
+			return nil, err
+		}
+	}
+	v := slurmValues{Slurm: s, Role: roleShards, JobName: s.Name, Array: s.Tasks, Log: s.Name + "-%A-%a.log"}
 	if v.Array == "" {
 		v.Array = fmt.Sprintf("1-%d", s.Shards)
 	}
@@ -91,37 +123,48 @@ func (s Slurm) Scripts() ([]Script, error) {
 		v.Array += fmt.Sprintf("%%%d", s.Parallel)
 	}
 	v.Command = s.Work.Command + ` --shard "$shard/$shards" ` + ShellLine(s.Flags)
-	text, err := written("slurm.sh", v)
-	if err != nil {
-		return nil, err
+	if err := add(s.Work.Command, v); err != nil || s.NoMerge {
+		return scripts, err
 	}
-	scripts := []Script{{s.Work.Command, []string{"sbatch", "--parsable"}, text}}
-	if s.NoMerge {
-		return scripts, nil
+	merge := []string{"--save-path=" + s.Save, fmt.Sprintf("--threads=%d", min(s.CPUs, 2))}
+	v = slurmValues{Slurm: s}
+	v.CPUs = min(s.CPUs, 2)
+	if v.Parts = s.parts(); v.Parts > 0 {
+		v.Role, v.JobName, v.Log = roleParts, s.Name+partsName, s.Name+partsName+"-%A-%a.log"
+		v.Array, v.Command = fmt.Sprintf("1-%d", v.Parts), `merge --shards "$first-$last/$shards" `+ShellLine(merge)
+		if err := add(roleParts, v); err != nil {
+			return nil, err
+		}
 	}
-	v.Merge, v.JobName, v.Log, v.CPUs = true, s.Name+mergeName, s.Name+mergeName+"-%j.log", min(s.CPUs, 2)
-	v.Command = ShellLine([]string{"merge", "--save-path=" + s.Save, fmt.Sprintf("--threads=%d", v.CPUs)})
-	text, err = written("slurm.sh", v)
-	return append(scripts, Script{"merge", []string{"sbatch", "--parsable", "--dependency=afterok:ARRAY"}, text}), err
+	v.Role, v.JobName, v.Log = roleMerge, s.Name+mergeName, s.Name+mergeName+"-%j.log"
+	v.Array, v.Command = "", "merge "+ShellLine(merge)
+	return scripts, add(roleMerge, v)
 }
 
-// Submit hands the scripts to sbatch, the merge so that it begins when all tasks have ended
-// well.
+// dependency is the option of sbatch for a job that begins when another has ended well.
+const dependency = "--dependency=afterok:"
+
+// Submit hands the scripts to sbatch, each so that it begins when all tasks of the one before
+// have ended well.
 func (s Slurm) Submit(ctx context.Context) ([]Job, error) {
 	scripts, err := s.Scripts()
 	if err != nil {
 		return nil, err
 	}
 	var jobs []Job
-	for _, script := range scripts {
+	for i, script := range scripts {
 		line := slices.Clone(script.Submit)
-		if len(jobs) > 0 {
-			line[len(line)-1] = "--dependency=afterok:" + jobs[0].ID
+		if i > 0 {
+			line[len(line)-1] = dependency + jobs[i-1].ID
 		}
 		id, err := s.sbatch(ctx, line, script.Text)
-		if err != nil && len(jobs) > 0 {
-			err = hint.With(fmt.Errorf("the array was submitted as job %s, but not the job that merges it: %w", jobs[0].ID, err),
-				fmt.Sprintf("cancel it with \"scancel %s\", or merge when it is done: \"clipnh merge {save-path} %s\"", jobs[0].ID, s.Save))
+		if err != nil && i > 0 {
+			var ids []string
+			for _, job := range jobs {
+				ids = append(ids, job.ID)
+			}
+			err = hint.With(fmt.Errorf("submitted %s, and failed to submit the next job, %s: %w", strings.Join(ids, ", "), script.Name, err),
+				fmt.Sprintf("cancel what was submitted with \"scancel %s\", or continue by hand when it is done: \"clipnh status %s\" says how", strings.Join(ids, " "), s.Save))
 		}
 		if err != nil {
 			return jobs, err

@@ -1,14 +1,20 @@
 #!/bin/sh
-{{- if .Merge}}
+{{- if eq .Role "list"}}
+# Lists the images once, for tasks that each read their part of the list. Made by
+# "clipnh submit slurm", which submits it with: sbatch
+{{- else if eq .Role "merge"}}
 # Merges the shards of clipnh when all are done. Made by "clipnh submit slurm", which
-# submits it with: sbatch --dependency=afterok:ARRAY
+# submits it with: sbatch --dependency=afterok:{{.After}}
+{{- else if eq .Role "parts"}}
+# A Slurm array in which each task merges some shards to a part, when all are done. Made by
+# "clipnh submit slurm", which submits it with: sbatch --dependency=afterok:{{.After}}
 {{- else}}
 # A Slurm array in which each task makes one shard. Made by "clipnh submit slurm", which
-# submits it with: sbatch
+# submits it with: sbatch{{with .After}} --dependency=afterok:{{.}}{{end}}
 {{- end}}
 #SBATCH --job-name={{.JobName}}
-{{- if not .Merge}}
-#SBATCH --array={{.Array}}
+{{- with .Array}}
+#SBATCH --array={{.}}
 {{- end}}
 #SBATCH --cpus-per-task={{.CPUs}}
 #SBATCH --mem={{.Memory}}
@@ -20,9 +26,9 @@
 #SBATCH --open-mode=append
 # Preempted, or on a machine that fails, it is requeued and resumes.
 #SBATCH --requeue
-# Two minutes before its time is up it saves what it has, and requeues itself.
+# Two minutes before its time is up it says how far it is, saves what it has, and requeues itself.
 #SBATCH --signal=B:USR1@120
-{{- if .Merge}}
+{{- if .After}}
 # Where a task failed for good this job is cancelled: it would wait for ever.
 #SBATCH --kill-on-invalid-dep=yes
 {{- end}}
@@ -34,14 +40,23 @@
 program={{sh .Program}}
 folder={{sh .Folder}}
 beside={{sh .Beside}}
-{{- if .Merge}}
+{{- if not .Array}}
 requeue() { scontrol requeue "$SLURM_JOB_ID"; }
 {{- else}}
 shards={{.Shards}}
+{{- if eq .Role "parts"}}
+parts={{.Parts}}
+{{- end}}
 requeue() { scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"; }
 
 [ -n "${SLURM_ARRAY_TASK_ID:-}" ] || fail 2 "this is not a task of a Slurm array: give this script to sbatch"
-{{- if .Tasks}}
+{{- if eq .Role "parts"}}
+part=$SLURM_ARRAY_TASK_ID
+if [ "$part" -lt 1 ] || [ "$part" -gt "$parts" ]; then
+	fail 2 "task $part, want 1 to $parts, the number of a part"
+fi
+first=$(((part - 1) * shards / parts + 1)) last=$((part * shards / parts))
+{{- else if .Tasks}}
 shard=$SLURM_ARRAY_TASK_ID
 if [ "$shard" -lt 1 ] || [ "$shard" -gt "$shards" ]; then
 	fail 2 "task $shard, want 1 to $shards, the number of a shard"

@@ -38,13 +38,18 @@ type Work struct {
 	Retries  int      // of a failed task, after those in its place
 	Pause    time.Duration
 	NoMerge  bool // leaves the shards as they are
+
+	List  []string // a command line that keeps a list of the images, which Flags name; empty is none
+	FanIn int      // so many shards are merged to a part before the parts are; 0: all at once
 }
 
 // A Script is what a scheduler is given.
 type Script struct {
-	Name   string   `json:"name"`   // collect, segment or shift; merge; jobs of Kubernetes: both
-	Submit []string `json:"submit"` // the command line that takes it on standard input; ARRAY is the number of the array
+	Name   string   `json:"name"`   // list; collect, segment or shift; parts; merge; of Kubernetes jobs, which is all of them
+	Submit []string `json:"submit"` // the command line that takes it on standard input; LIST, ARRAY and PARTS are the numbers of those jobs
 	Text   string   `json:"text"`
+
+	role string // in capital letters, in place of the number that the job has not yet
 }
 
 // A Job is what a scheduler has taken.
@@ -59,8 +64,12 @@ const (
 	maxName   = 40 // with an ending and the number of a pod it must fit into 63
 )
 
-// mergeName ends the names of jobs that merge.
-const mergeName = "-merge"
+// Endings of the names of jobs beside that of the shards.
+const (
+	listName  = "-list"
+	partsName = "-parts"
+	mergeName = "-merge"
+)
 
 var (
 	safe      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:,+=/@%-]*$`)
@@ -84,6 +93,8 @@ func (w *Work) check() error {
 		return usage.Errorf("{shards} %d: want 1 to %d", w.Shards, maxShards)
 	case w.Parallel < 0 || w.Parallel > w.Shards:
 		return usage.Errorf("{parallel} %d: want 1 to %d, the number of shards, or 0 for all", w.Parallel, w.Shards)
+	case w.FanIn < 0 || w.FanIn == 1 || w.FanIn > 0 && w.parts() > w.Shards/2:
+		return usage.Errorf("{fan-in} %d: want 2 or more shards for each part, or 0 to merge all at once", w.FanIn)
 	case w.CPUs < 1 || w.CPUs > 1024:
 		return usage.Errorf("{cpus} %d: want 1 to 1024", w.CPUs)
 	case w.Retries < 0 || w.Retries > 1000:
@@ -97,6 +108,15 @@ func (w *Work) check() error {
 		}
 	}
 	return nil
+}
+
+// parts is to how many parts shards are merged first, so that each is of at most FanIn of them; 0
+// where they are merged at once.
+func (w *Work) parts() int {
+	if w.FanIn == 0 || w.Shards <= w.FanIn {
+		return 0
+	}
+	return (w.Shards + w.FanIn - 1) / w.FanIn
 }
 
 // checkWords returns an error about the first value, of an option before it, that could be

@@ -28,6 +28,9 @@ func TestRefused(t *testing.T) {
 	for want, change := range map[string]func(*Slurm){
 		"{shards} 0":                 func(s *Slurm) { s.Shards = 0 },
 		"{shards} 70000":             func(s *Slurm) { s.Shards = 70000 },
+		"{fan-in} 1":                 func(s *Slurm) { s.FanIn = 1 },
+		"{fan-in} -1":                func(s *Slurm) { s.FanIn = -1 },
+		"{fan-in} 2":                 func(s *Slurm) { s.Shards, s.FanIn = 3, 2 },
 		"{parallel} 9":               func(s *Slurm) { s.Parallel = 9 },
 		"{cpus} 0":                   func(s *Slurm) { s.CPUs = 0 },
 		"{retries} -1":               func(s *Slurm) { s.Retries = -1 },
@@ -138,7 +141,7 @@ func TestSubmitSlurm(t *testing.T) {
 	fakeProgram(t, "sbatch", `case $* in *dependency*) echo "sbatch: error: no such thing" >&2; exit 1 ;; esac; echo 41`)
 	jobs, err = s.Submit(context.Background())
 	var h interface{ Hint() string }
-	if len(jobs) != 1 || err == nil || !strings.Contains(err.Error(), "submitted as job 41") || !strings.Contains(err.Error(), "no such thing") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "scancel 41") {
+	if len(jobs) != 1 || err == nil || !strings.Contains(err.Error(), "submitted 41, and failed to submit the next job, merge: ") || !strings.Contains(err.Error(), "no such thing") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "scancel 41") {
 		t.Errorf("%v, %v", jobs, err)
 	}
 	fakeProgram(t, "sbatch", "echo Submitted batch job 7")

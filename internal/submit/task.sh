@@ -23,7 +23,13 @@ stop() {
 	[ -z "$child" ] || kill -TERM "$child" 2>/dev/null
 }
 trap stop TERM INT
-trap 'told=late; stop' USR1
+# Nearly out of time: first it writes to the log how far it is.
+late() {
+	told=late
+	[ -z "$child" ] || ! kill -USR1 "$child" 2>/dev/null || sleep 1
+	stop
+}
+trap late USR1
 
 run() {
 	"$@" &

@@ -33,7 +33,7 @@ read -r status rest <statuses
 [ -z "$rest" ] || echo "$rest" >statuses
 case $status in
 KILL) kill -KILL $$ ;;
-WAIT) trap 'echo "clipnh was told" >>"$SAID"; exit 130' TERM; echo ready >>"$SAID"; while :; do /bin/sleep 0.05; done ;;
+WAIT) trap 'echo "clipnh says how far" >>"$SAID"' USR1; trap 'echo "clipnh was told" >>"$SAID"; exit 130' TERM; echo ready >>"$SAID"; while :; do /bin/sleep 0.05; done ;;
 esac
 exit "$status"`)
 	return w
@@ -190,7 +190,7 @@ func TestSignals(t *testing.T) {
 	for signal, want := range map[syscall.Signal]string{
 		syscall.SIGTERM: "clipnh ready clipnh was told",
 		syscall.SIGINT:  "clipnh ready clipnh was told",
-		syscall.SIGUSR1: "clipnh ready clipnh was told scontrol requeue 77_2",
+		syscall.SIGUSR1: "clipnh ready clipnh says how far clipnh was told scontrol requeue 77_2",
 	} {
 		w := newWorld(t)
 		cmd := w.start(t, w.slurm(t, Slurm{Work: w.work()})[0].Text, "WAIT", array(2, 1, 4, 1, 4)...)
@@ -228,6 +228,70 @@ func TestNotOnTheNode(t *testing.T) {
 			if status, said := w.ends(t, cmd); status != tt.status || said != "" || !strings.Contains(fmt.Sprint(cmd.Stderr), tt.said) {
 				t.Errorf("%s: %s: exit status %d, %q, %s, want %d and %q", tt.name, script.Name, status, said, cmd.Stderr, tt.status, tt.said)
 			}
+		}
+	}
+}
+
+// TestSubmitted hands scripts to an sbatch that takes so many: each job waits for the one before,
+// and of a failure it says what was submitted.
+func TestSubmitted(t *testing.T) {
+	w := newWorld(t)
+	t.Setenv("PATH", w.dir+":/usr/bin:/bin")
+	w.program(t, "sbatch", `echo "$*" >>lines; cat >/dev/null
+n=$(wc -l <lines)
+[ "$n" -lt 3 ] || { echo "sbatch: error: no more" >&2; exit 1; }
+echo "$((40 + n));ant"`)
+	work := w.work()
+	work.List = []string{"data", "list"}
+	jobs, err := (Slurm{Work: work, Folder: w.dir, Time: "60"}).Submit(t.Context())
+	var h interface{ Hint() string }
+	if len(jobs) != 2 || err == nil || !strings.Contains(err.Error(), "submitted 41, 42, and failed to submit the next job, merge: ") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "scancel 41 42") {
+		t.Errorf("%v, %v", jobs, err)
+	}
+	if got := w.read(t, "lines"); got != "--parsable\n--parsable --dependency=afterok:41\n--parsable --dependency=afterok:42\n" {
+		t.Errorf("lines %q", got)
+	}
+}
+
+// TestTree checks the jobs of shards that are merged in a tree, by a list that is kept first.
+func TestTree(t *testing.T) {
+	w := newWorld(t)
+	work := w.work()
+	work.Shards, work.FanIn, work.List = 10, 4, []string{"data", "list", "--save-path=it's.listing"}
+	scripts := w.slurm(t, Slurm{Work: work})
+	var names, lines []string
+	for _, s := range scripts {
+		names, lines = append(names, s.Name), append(lines, strings.TrimPrefix(strings.Join(s.Submit, " "), "sbatch --parsable"))
+	}
+	if got := strings.Join(names, " "); got != "list collect parts merge" {
+		t.Errorf("scripts %s", got)
+	}
+	if got := strings.Join(lines, ","); got != ", --dependency=afterok:LIST, --dependency=afterok:ARRAY, --dependency=afterok:PARTS" {
+		t.Errorf("lines %s", got)
+	}
+	run := func(script string, env []string) string {
+		t.Helper()
+		cmd := w.start(t, script, "0", env...)
+		if status, _ := w.ends(t, cmd); status != 0 {
+			t.Errorf("exit status %d, %s", status, cmd.Stderr)
+		}
+		return strings.Join(strings.Split(strings.TrimSuffix(w.read(t, "args"), "\n"), "\n"), " ")
+	}
+	if got := run(scripts[0].Text, []string{"SLURM_JOB_ID=80"}); got != "data list --save-path=it's.listing" {
+		t.Error(got)
+	}
+	for n, want := range []string{"1-3/10", "4-6/10", "7-10/10"} {
+		if got, want := run(scripts[2].Text, array(n+1, 1, 3, 1, 3)), "merge --shards "+want+" --save-path="+work.Save+" --threads=2"; got != want {
+			t.Errorf("part %d: %q, want %q", n+1, got, want)
+		}
+	}
+	if got := run(scripts[3].Text, []string{"SLURM_JOB_ID=80"}); got != "merge --save-path="+work.Save+" --threads=2" {
+		t.Error(got)
+	}
+	for fanIn, parts := range map[int]int{0: 0, 5: 2, 9: 2, 10: 0, 16: 0, 2: 5} {
+		work.FanIn = fanIn
+		if got := work.parts(); got != parts {
+			t.Errorf("fan-in %d: %d parts, want %d", fanIn, got, parts)
 		}
 	}
 }

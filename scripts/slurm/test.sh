@@ -246,6 +246,19 @@ taken=$(log | grep -c "process $(cat gone) of this machine.*is gone: taken over"
 [ "$retried" -ge 3 ] || fail "$retried attempts ended with status 1, want three and more of shard 5"
 [ "$taken" -ge 1 ] || fail "the lock of a process that is gone was not taken over"
 
+# A list of the images in a job before the others, and a merge in a tree: the same bytes.
+submitted=$("$program" submit slurm --json --list --fan-in 3 --shards 6 --cpus 1 --mem 100M --time 5 --retry-after 1s -- \
+	"${line[@]}" --sample-stride 5 --save-path caches/tree 2>/dev/null)
+[ -n "$(number list)" ] && [ -n "$(number parts)" ] || fail "no list and no parts in $submitted"
+until_true "the merge in a tree has ended" 150 ended "$(number merge)"
+"$program" "${line[@]}" --sample-stride 5 --save-path fifth --threads 0 --quiet >/dev/null
+[ "$(ls -d caches/tree.listing caches/tree.1-3-of-6 caches/tree.4-6-of-6 | wc -l)" -eq 3 ] || fail "no list and no parts beside caches/tree"
+for file in fifth/*.npy fifth/*.txt; do
+	cmp "$file" "caches/tree/$(basename "$file")" || fail "$(basename "$file") of the tree differs"
+done
+[ "$(checksums fifth)" = "$(checksums caches/tree)" ] || fail "the manifest of the tree has other checksums"
+echo "== merged in a tree after $((SECONDS - began)) s"
+
 # From here on what must fail; each submission with its merge, which must not wait.
 written() { # NAME OPTIONS...: the scripts of --dry-run as NAME.1 and NAME.2
 	"$program" submit slurm --dry-run --quiet --cpus 1 --mem 100M --time 5 --retry-after 1s "${@:2}" |

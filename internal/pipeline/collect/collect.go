@@ -41,7 +41,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.model.Close()
+	defer c.close()
 	if o.Device != "" {
 		if c.device, err = device.Open(o.Device, o.Threads); err != nil {
 			return nil, err
@@ -78,7 +78,7 @@ func (c *collector) warnOfZeros() {
 // describe adds to a result what the run says of it.
 func (c *collector) describe(result *Result) {
 	result.Precision, result.Rounding, result.Device = c.precision(), c.rounding, c.onDevice
-	result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
+	result.Skipped = append(result.Skipped, source.Unlisted(c.listed.data.Skipped)...)
 }
 
 // precision labels products that are not float32's; it is empty for those.
@@ -93,8 +93,8 @@ func (c *collector) precision() string {
 type collector struct {
 	options  Options
 	say      ui.Reporter
-	data     *dataset.Dataset
-	items    []dataset.Item // of data, those of the shard
+	listed   images
+	items    []dataset.Item // those of the shard
 	model    *model.Model
 	mode     mode
 	rounding *source.Rounding // of its first images
@@ -105,8 +105,7 @@ type collector struct {
 	timed        *estimator
 	disk         string // what is said of the disk before a long run; empty: nothing
 
-	sizes  []int64 // of the images' files when the collection began
-	images string  // the fingerprint that they make
+	sizes []int64 // of the images' files when the collection began
 
 	chunkAtMost int   // images; 0: as many as the mode's values allow
 	pending     int64 // bytes that are still to be written, of this collection once it is open, and of others of the run
@@ -114,32 +113,41 @@ type collector struct {
 
 // openCollector lists the images and opens the model, which the caller closes.
 func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector, error) {
-	data, err := source.OpenImages(ctx, o.Data, o.Strict, say)
+	listed, err := openImages(ctx, o, say)
 	if err != nil {
 		return nil, err
 	}
-	data = data.Stride(o.Stride)
-	if n := len(data.Items); o.StatsOnly && !o.FitTopK && o.TopK > n {
+	if n := listed.inputs; o.StatsOnly && !o.FitTopK && o.TopK > n {
+		listed.close()
 		return nil, usage.Errorf("{top-k} %d: %s has %s, want at most that many", o.TopK, o.Data.Path, ui.Images.Count(int64(n)))
 	}
 	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
+		listed.close()
 		return nil, err
 	}
+	c := &collector{options: o, say: say, listed: listed, model: m}
 	m.Tell(say)
-	if err := checkDevice(o.Device, o.Mode, m); err != nil {
-		m.Close()
-		return nil, err
+	if err = checkDevice(o.Device, o.Mode, m); err == nil {
+		c.mode, err = newMode(o.mode(), m)
 	}
-	mode, err := newMode(o.mode(), m)
 	if err != nil {
-		m.Close()
+		c.close()
 		return nil, err
 	}
-	sizes := data.Sizes()
-	return &collector{
-		options: o, say: say, data: data, items: data.Items, model: m, mode: mode, sizes: sizes, images: data.FingerprintOf(sizes),
-	}, nil
+	return c, nil
+}
+
+// close closes the model, and a list of images that was kept.
+func (c *collector) close() {
+	c.model.Close()
+	c.listed.close()
+}
+
+// take has the collection be of images lo to hi.
+func (c *collector) take(ctx context.Context, lo, hi int) (err error) {
+	c.items, c.sizes, err = c.listed.part(ctx, lo, hi)
+	return err
 }
 
 // mode says what is kept of each image.
@@ -171,7 +179,7 @@ func (c *collector) originOf(mode string, neuronLayer int) origin.Origin {
 	o := c.options
 	from := origin.Origin{
 		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: mode,
-		Images:  source.ImagesOrigin(c.data.Kind, source.NamesHash(c.data.Items), c.images, o.Stride, o.Images),
+		Images:  source.ImagesOrigin(c.listed.data.Kind, c.listed.names, c.listed.fingerprint, o.Stride, o.Images),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand, Form: formOf(o.Published)},
 	}
 	if c.device != nil {
@@ -231,7 +239,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 	rowBytes := 4 * int64(artefact.Product(row.shape))
 	plan := cache.Plan{
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
-		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file, ChunkInputs: c.chunkInputs(),
+		Origin: c.origin(), Inputs: c.listed.inputs, Payload: row.file, ChunkInputs: c.chunkInputs(),
 	}
 	if o.Half {
 		plan.DType, rowBytes = npy.Float16, rowBytes/2
@@ -243,7 +251,9 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
+	if err := c.take(ctx, lo, hi); err != nil {
+		return nil, nil, err
+	}
 	plan.Listed = source.ListedAll(c.items, c.sizes)
 	r := &rows{c: c, plan: plan, row: row, result: &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}}
 	r.w, err = o.Store.OpenChunks(o.SavePath, plan, o.Restart)
@@ -342,7 +352,7 @@ func (r *rows) close() {
 
 // unreadable is the error of a collection without a single row.
 func (c *collector) unreadable() error {
-	err := fmt.Errorf("%s: none of %s could be read", c.data.Root, ui.Images.Count(int64(len(c.items))))
+	err := fmt.Errorf("%s: none of %s could be read", c.listed.data.Root, ui.Images.Count(int64(len(c.items))))
 	return hint.With(err, "to include them once they can be read, discard what is there with {restart}")
 }
 

@@ -45,7 +45,10 @@ func TestRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.model.Close()
+	defer c.close()
+	if err := c.take(t.Context(), 0, c.listed.inputs); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.room(math.MaxInt64/1000, 0); err == nil || !strings.Contains(err.Error(), "are still to be written, the disk has room for") {
 		t.Errorf("an immense collection: %v, want no room", err)
 	}

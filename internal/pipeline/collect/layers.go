@@ -75,7 +75,7 @@ func RunLayers(ctx context.Context, o Options, layers []int, say ui.Reporter) (*
 	if err != nil {
 		return nil, err
 	}
-	defer first.model.Close()
+	defer first.close()
 	result := &Layers{}
 	var open []*rows  // of layers that are not complete
 	var pending int64 // bytes that those before still need

@@ -20,6 +20,9 @@ import (
 // images.
 func (c *collector) mean(ctx context.Context) (*Result, error) {
 	o := c.options
+	if err := c.take(ctx, 0, c.listed.inputs); err != nil {
+		return nil, err
+	}
 	row := c.mode.row()
 	origin := c.origin()
 	result := &Result{Path: o.SavePath, Kind: row.meanKind, Skipped: []source.Skipped{}}

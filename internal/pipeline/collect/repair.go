@@ -53,17 +53,19 @@ func Repair(ctx context.Context, a *cache.Artefact, v RepairOptions, say ui.Repo
 	if err != nil {
 		return err
 	}
-	defer c.model.Close()
+	defer c.close()
 	from := c.origin()
 	from.Shard = a.Manifest.Origin.Shard // which the options restrict the images to
 	if err := a.IsOf(a.Manifest.Kind, from); err != nil {
 		return hint.With(err, "repair with the model and the images that it was made from")
 	}
-	lo, hi, err := o.Shard.Bounds(len(c.data.Items), a.Manifest.ChunkInputs)
+	lo, hi, err := o.Shard.Bounds(c.listed.inputs, a.Manifest.ChunkInputs)
 	if err != nil {
 		return err
 	}
-	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
+	if err := c.take(ctx, lo, hi); err != nil {
+		return err
+	}
 	r, err := v.Store.OpenRepair(ctx, a.Path(), nil)
 	if err != nil {
 		return err
@@ -112,7 +114,7 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 		o.Data.Kind = v.DataKind
 	}
 	if sh := from.Shard; sh != nil {
-		o.Shard = shard.Shard{Number: sh.Number, Of: sh.Of}
+		o.Shard = shard.Recorded(sh)
 		if err := o.Shard.Check(); err != nil {
 			return o, fmt.Errorf("%s: shard %w", path, err)
 		}

@@ -206,7 +206,7 @@ func TestSummaryOfHugeScores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.model.Close()
+	defer c.close()
 	values := make([]float32, c.mode.values())
 	values[7] = -3000
 	err = c.addToSummary(newSummarySums(len(values), 2, 1), collected{values: values, images: 1})

@@ -32,7 +32,7 @@ func mergeFeatures(ctx context.Context, o Options, shards []shard.Part, say ui.R
 		return nil
 	}
 	o.SavePath = filepath.Join(o.SavePath, artefact.FeaturesFolder)
-	parts, err := shard.OpenAll(o.SavePath, paths, o.Force)
+	parts, err := shard.OpenAll(o.SavePath, paths, o.Part, o.Force)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
-	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
@@ -25,13 +24,15 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options say which shards to put together.
 type Options struct {
 	SavePath string
-	Shards   []string // paths; none stands for those that lie beside SavePath
-	Restart  bool     // discard what is at SavePath
+	Shards   []string    // paths; none stands for those that lie beside SavePath
+	Part     shard.Shard // several shards in a row, of which a part is made for another merge; the zero Shard is all
+	Restart  bool        // discard what is at SavePath
 	Store    *cache.Store
 	Verify   bool   // compare what is already complete with its checksums
 	Strict   bool   // refuse shards of different families of kernels
@@ -66,8 +67,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		if paths, err = shard.Beside(o.SavePath); err != nil {
 			return nil, err
 		}
+		paths = shard.Fewest(o.SavePath, paths, o.Part)
 	}
-	shards, err := shard.OpenAll(o.SavePath, paths, o.Force)
+	shards, err := shard.OpenAll(o.SavePath, paths, o.Part, o.Force)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +86,10 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if shard.IsFile(o.SavePath) != (shards[0].Manifest.Payloads[0].File == "") || artefact.IsResult(kind) != shard.IsJSON(o.SavePath) {
 		return nil, fmt.Errorf("%s: the shards are %s, want a path of the same form", o.SavePath, shards[0].Path())
 	}
+	if artefact.IsResult(kind) && !o.Part.Whole() {
+		return nil, usage.Errorf("{shards} %s: of %s no parts are merged, want those of collect", o.Part, kind)
+	}
+	o.SavePath = o.Part.Path(o.SavePath)
 	switch kind {
 	case artefact.KindSegmentation:
 		r, err := segment.Merge(shards, o.SavePath, o.Restart, o.Store, say)
@@ -91,7 +97,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 		return &Result{
-			Path: o.SavePath, Kind: kind, Shape: []int{shards[0].InputsInAll()}, Shards: len(shards),
+			Path: o.SavePath, Kind: kind, Shape: []int{shards[0].InputsInAll()}, Shards: countOf(shards),
 			Images: r.Images, Skipped: r.Skipped, Complete: r.Complete, Segmentation: r,
 		}, nil
 	case artefact.KindRatios:
@@ -100,7 +106,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 		return &Result{
-			Path: o.SavePath, Kind: kind, Shape: []int{r.Images, len(r.Concepts)}, Shards: len(shards),
+			Path: o.SavePath, Kind: kind, Shape: []int{r.Images, len(r.Concepts)}, Shards: countOf(shards),
 			Images: r.Images, Skipped: r.Skipped, Shift: r,
 		}, nil
 	}
@@ -108,6 +114,14 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return mergeSummaries(ctx, o, shards, say)
 	}
 	return mergeCollection(ctx, o, shards, say)
+}
+
+// countOf is how many shards parts are of.
+func countOf(parts []shard.Part) (n int) {
+	for _, p := range parts {
+		n += p.Count()
+	}
+	return n
 }
 
 // oneFamily says, or if strict refuses, that shards were computed with different
@@ -151,13 +165,16 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 	if d := plan.Origin.Device; d != nil && (m.Origin.Device == nil || *d != *m.Origin.Device) {
 		say.Warn("%s: shards were computed on different devices (used anyway: {force}); they differ by rounding", o.SavePath)
 	}
-	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shards: len(shards), Skipped: []source.Skipped{}}
+	if _, _, err := o.Part.RestrictPlan(&plan); err != nil {
+		return nil, err
+	}
+	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shards: countOf(shards), Skipped: []source.Skipped{}}
 	for _, p := range shards {
 		result.Skipped = append(result.Skipped, p.Manifest.Skipped...)
 		result.Images += p.Manifest.Shape[0]
 	}
 	result.Shape = append([]int{result.Images}, plan.Row...)
-	if result.Images == 0 {
+	if result.Images == 0 && o.Part.Whole() {
 		return nil, fmt.Errorf("%s: none of %s could be read by any shard", o.SavePath, ui.Images.Count(int64(plan.Inputs)))
 	}
 
@@ -357,42 +374,4 @@ func eachShard(shards []shard.Part, name string, to io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// mergeStatistics adds the statistics of all shards' images.
-func mergeStatistics(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error {
-	var all *lowrank.Extremes
-	var heads, neurons int
-	images := 0
-	for _, p := range shards {
-		images += p.Manifest.Shape[0]
-	}
-	for _, p := range shards {
-		keep := 0
-		if c := p.Manifest.Origin.Collect; c != nil {
-			keep = c.TopK
-		}
-		if keep < 1 {
-			return fmt.Errorf("%s: top_k %d in its manifest, want 1 or more", p.Path(), keep)
-		}
-		if p.Manifest.Shape[0] == 0 {
-			continue
-		}
-		s, err := artefact.StatisticsOf(p.Artefact)
-		if err != nil {
-			return err
-		}
-		if all == nil {
-			heads, neurons = s.OV.Heads, s.OV.Neurons
-			all = lowrank.NewExtremes(heads*neurons, min(keep, images))
-		}
-		if s.Pairs != all.Pairs {
-			return fmt.Errorf("%s: %s, want the %d of %s", p.Path(), quantity.Of(s.Pairs, "pair"), all.Pairs, shards[0].Path())
-		}
-		if err := s.WantTop("top_k", all.Keep); err != nil {
-			return err
-		}
-		all.Merge(s.Extremes, team)
-	}
-	return artefact.AddStatistics(w, all, heads, neurons)
 }

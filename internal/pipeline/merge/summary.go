@@ -31,7 +31,10 @@ func mergeSummaries(ctx context.Context, o Options, shards []shard.Part, say ui.
 	if d := plan.Origin.Device; d != nil && (m.Origin.Device == nil || *d != *m.Origin.Device) {
 		say.Warn("%s: shards were computed on different devices (used anyway: {force}); they differ by rounding", o.SavePath)
 	}
-	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shape: append([]int{1}, plan.Row...), Shards: len(shards), Skipped: []source.Skipped{}}
+	if _, _, err := o.Part.RestrictSums(&plan, shards[0].InputsInAll()); err != nil {
+		return nil, err
+	}
+	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shape: append([]int{1}, plan.Row...), Shards: countOf(shards), Skipped: []source.Skipped{}}
 	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		return result, result.complete(o)
@@ -55,7 +58,7 @@ func mergeSummaries(ctx context.Context, o Options, shards []shard.Part, say ui.
 		progress.Add(1)
 	}
 	result.Images, result.Skipped = sum.sketch.Images, append(result.Skipped, sum.skipped...)
-	if result.Images == 0 {
+	if result.Images == 0 && o.Part.Whole() {
 		return nil, fmt.Errorf("%s: none of %s could be read by any shard", o.SavePath, ui.Images.Count(int64(sum.images)))
 	}
 	if err := sum.write(w, shards); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,13 +40,57 @@ func Beside(path string) ([]string, error) {
 		}
 	}
 	if len(found) == 0 {
-		err := fmt.Errorf("%s: %w: no shards beside it, such as %s", path, cache.ErrMissing, Shard{1, 16}.Path(path))
+		err := fmt.Errorf("%s: %w: no shards beside it, such as %s", path, cache.ErrMissing, Shard{Number: 1, Of: 16}.Path(path))
 		if layers := artefact.LayersWithin(path); layers != nil {
 			return nil, hint.With(err, "it holds a collection of each layer of neurons: give one of "+strings.Join(layers, ", "))
 		}
 		return nil, hint.With(err, "run the command that makes them, such as collect, with {shard} 1/16 and so on first, or name the shards")
 	}
 	return found, nil
+}
+
+// Fewest chooses, of paths beside path that have the name of a shard of it, the fewest that make
+// up want, or all of them if that is zero: of shards that were merged in a tree, those that were
+// merged last. Such that are not finished are left aside, and so is want itself. Where shards are
+// missing, it returns those that cover the others; of several cuts, all paths.
+func Fewest(path string, paths []string, want Shard) []string {
+	from := map[int][]Shard{} // by their number
+	at := map[Shard]string{}
+	cut := want
+	for _, p := range paths {
+		s := Of(path, p)
+		if !want.Whole() && (s == want || s.Of != want.Of || s.Number < want.Number || s.End() > want.End()) {
+			continue
+		}
+		if s.Last > 0 {
+			if _, err := cache.Open(p); errors.Is(err, cache.ErrMissing) {
+				continue
+			}
+		}
+		if cut.Whole() {
+			cut = Shard{Number: 1, Of: s.Of, Last: s.Of}
+		} else if cut.Of != s.Of {
+			return paths
+		}
+		from[s.Number], at[s] = append(from[s.Number], s), p
+	}
+	needs := make([]int, cut.End()+2) // shards from a number on; one that is missing counts as many
+	best := make([]Shard, cut.End()+2)
+	for n := cut.End(); n >= cut.Number && n > 0; n-- {
+		needs[n], best[n] = needs[n+1]+maxShards, Shard{Number: n}
+		for _, s := range from[n] {
+			if more := needs[s.End()+1] + 1; more < needs[n] {
+				needs[n], best[n] = more, s
+			}
+		}
+	}
+	var found []string
+	for n := cut.Number; n > 0 && n <= cut.End(); n = best[n].End() + 1 {
+		if p := at[best[n]]; p != "" {
+			found = append(found, p)
+		}
+	}
+	return found
 }
 
 // around returns the folder of a path's shards, and what their names have before and after
@@ -64,18 +109,22 @@ func Of(path, at string) Shard {
 	if ok {
 		middle, ok = strings.CutSuffix(middle, suffix)
 	}
-	s, err := Parse(strings.Replace(middle, "-of-", "/", 1))
+	middle = strings.Replace(middle, "-of-", "/", 1)
+	s, err := Parse(middle)
+	if err != nil {
+		s, err = ParseSeveral(middle)
+	}
 	if !ok || err != nil {
 		return Shard{}
 	}
 	return s
 }
 
-// OpenAll opens all shards of one collection or result and returns them in their order.
+// OpenAll opens shards of one collection or result and returns them in their order: those that
+// make up want, or all of them if that is zero. Of is what they are of, in messages.
 // Unless anyDevice says so, those of different devices do not belong together.
-func OpenAll(of string, paths []string, anyDevice bool) ([]Part, error) {
-	var all []Part // by number
-	first := 0
+func OpenAll(of string, paths []string, want Shard, anyDevice bool) ([]Part, error) {
+	var all []Part
 	for i, path := range paths {
 		a, err := cache.Open(path)
 		if err != nil {
@@ -85,32 +134,54 @@ func OpenAll(of string, paths []string, anyDevice bool) ([]Part, error) {
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 {
-			all, first = make([]Part, p.shard.Of), p.shard.Number-1
-		} else if err := p.fits(all[first], anyDevice); err != nil {
+		if i > 0 {
+			err = p.fits(all[0], anyDevice)
+		}
+		if err == nil && !want.Whole() && (p.shard.Of != want.Of || p.shard.Number < want.Number || p.shard.End() > want.End()) {
+			err = fmt.Errorf("%s: %w: it is shard %s, want those of %s", path, cache.ErrStale, p.shard, want)
+		}
+		if err != nil {
 			return nil, err
 		}
-		if there := all[p.shard.Number-1]; there.Artefact != nil {
-			return nil, usage.Errorf("%s: shard %s again, which %s is too", path, p.shard, there.Path())
-		}
-		all[p.shard.Number-1] = p
+		all = append(all, p)
 	}
-	var missing []string
+	if want.Whole() && len(all) > 0 {
+		want = Shard{Number: 1, Of: all[0].shard.Of, Last: all[0].shard.Of}
+	}
+	slices.SortStableFunc(all, func(a, b Part) int { return a.shard.Number - b.shard.Number })
+	var missing []int
+	next := want.Number
 	for i, p := range all {
-		if p.Artefact == nil {
-			missing = append(missing, strconv.Itoa(i+1))
+		if p.shard.Number < next {
+			return nil, usage.Errorf("%s: shard %s again, which %s is too", p.Path(), p.shard, all[i-1].Path())
 		}
-	}
-	if missing != nil {
-		const shown = 8
-		numbers := strings.Join(missing[:min(len(missing), shown)], ", ")
-		if more := len(missing) - shown; more > 0 {
-			numbers += fmt.Sprintf(" and %d more", more)
+		for ; next < p.shard.Number; next++ {
+			missing = append(missing, next)
 		}
-		err := fmt.Errorf("%s: %w: of %s, number %s", of, cache.ErrMissing, quantity.Of(len(all), "shard"), numbers)
-		return nil, hint.With(err, fmt.Sprintf("run the command that makes them, such as collect, again with {shard} %s/%d and so on", missing[0], len(all)))
+		next = p.shard.End() + 1
 	}
-	return all, nil
+	for ; next <= want.End(); next++ {
+		missing = append(missing, next)
+	}
+	return all, lacking(of, want.Of, missing)
+}
+
+// lacking is the error of shards that are missing; nil if none is.
+func lacking(path string, of int, missing []int) error {
+	if missing == nil {
+		return nil
+	}
+	const shown = 8
+	var numbers []string
+	for _, n := range missing[:min(len(missing), shown)] {
+		numbers = append(numbers, strconv.Itoa(n))
+	}
+	list := strings.Join(numbers, ", ")
+	if more := len(missing) - shown; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	err := fmt.Errorf("%s: %w: of %s, number %s", path, cache.ErrMissing, quantity.Of(of, "shard"), list)
+	return hint.With(err, fmt.Sprintf("run the command that makes them, such as collect, again with {shard} %d/%d and so on", missing[0], of))
 }
 
 // withOthers adds to the error of a shard that is not there which others are, beside it or
@@ -140,7 +211,7 @@ func withOthers(err error, of, path string, given []string) error {
 	return hint.With(err, "other shards are there: "+strings.Join(others, ", "))
 }
 
-var shardName = regexp.MustCompile(`\.[0-9]+-of-[0-9]+`)
+var shardName = regexp.MustCompile(`\.[0-9]+(-[0-9]+)?-of-[0-9]+`)
 
 // wholeOf is the path of what a shard is of, by its name.
 func wholeOf(path string) string {
@@ -155,7 +226,7 @@ func newPart(a *cache.Artefact) (Part, error) {
 		err := artefact.WrongKind(a.Path(), m.Kind, "a shard")
 		return Part{}, hint.With(err, "give what collect, segment or shift wrote with {shard} N/OF")
 	}
-	s := Shard{m.Origin.Shard.Number, m.Origin.Shard.Of}
+	s := Recorded(m.Origin.Shard)
 	if err := s.Check(); err != nil {
 		return Part{}, fmt.Errorf("%s: %w: shard %w", a.Path(), cache.ErrDamaged, err)
 	}
@@ -170,6 +241,9 @@ func newPart(a *cache.Artefact) (Part, error) {
 	}
 	return p, nil
 }
+
+// Count is how many shards p is.
+func (p Part) Count() int { return p.shard.Count() }
 
 // InputsInAll is how many images all shards have.
 func (p Part) InputsInAll() int {
@@ -211,7 +285,7 @@ func RangeOf(m cache.Manifest) (lo, hi int, err error) {
 	if m.Origin.Shard == nil {
 		return 0, m.Inputs, nil
 	}
-	s := Shard{m.Origin.Shard.Number, m.Origin.Shard.Of}
+	s := Recorded(m.Origin.Shard)
 	if err := s.Check(); err != nil {
 		return 0, 0, err
 	}

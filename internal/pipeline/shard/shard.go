@@ -1,7 +1,8 @@
 // Package shard cuts collections and results into parts that several machines make,
 // and finds, checks and opens such parts.
 //
-// A Shard is one of N parts of the images; a Part is an artefact that holds one. A
+// A Shard is one of N parts of the images, or several of them in a row; a Part is an artefact
+// that holds one. A
 // File is a result in JSON, of all images or of a shard, which resumes.
 package shard
 
@@ -19,9 +20,11 @@ import (
 )
 
 // A Shard is one of several parts of a collection or a result, which machines make
-// independently and Merge puts together. The zero Shard is the whole.
+// independently and Merge puts together, or several of them in a row that were merged to one.
+// The zero Shard is the whole.
 type Shard struct {
 	Number, Of int // Number from 1 on
+	Last       int // of several in a row, the number of the last one; else 0
 }
 
 // maxShards bounds what a manifest may claim, which Merge takes memory for.
@@ -45,13 +48,55 @@ func Parse(s string) (Shard, error) {
 	return sh, nil
 }
 
-// Check returns an error unless s is one that ParseShard returns.
-func (s Shard) Check() error {
-	_, err := Parse(s.String())
+// ParseSeveral reads "1-64/4096", the first 64 of 4096: at least two, and not all.
+func ParseSeveral(s string) (Shard, error) {
+	wrong := usage.Errorf("%.40q: want FIRST-LAST/OF, such as 1-64/4096, the first 64 of 4096 shards, and not all", s)
+	first, rest, ok := strings.Cut(s, "-")
+	last, err := Parse(rest)
+	if !ok || err != nil {
+		return Shard{}, wrong
+	}
+	sh, err := Parse(fmt.Sprintf("%s/%d", first, last.Of))
+	if err != nil || sh.Number >= last.Number || sh.Number == 1 && last.Number == last.Of {
+		return Shard{}, wrong
+	}
+	sh.Last = last.Number
+	return sh, nil
+}
+
+// Check returns an error unless s is one that Parse or ParseSeveral returns.
+func (s Shard) Check() (err error) {
+	if s.Last == 0 {
+		_, err = Parse(s.String())
+	} else {
+		_, err = ParseSeveral(s.String())
+	}
 	return err
 }
 
-func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Of) }
+func (s Shard) String() string { return fmt.Sprintf("%s/%d", s.numbers(), s.Of) }
+
+// numbers are the number of the shard, or those of the first and the last.
+func (s Shard) numbers() string {
+	if s.Last == 0 {
+		return strconv.Itoa(s.Number)
+	}
+	return fmt.Sprintf("%d-%d", s.Number, s.Last)
+}
+
+// End is the number of the last shard that s is.
+func (s Shard) End() int { return max(s.Number, s.Last) }
+
+// Count is how many shards s is.
+func (s Shard) Count() int { return s.End() - s.Number + 1 }
+
+// Recorded is what an origin says of a shard; the zero Shard if it says nothing.
+func Recorded(o *origin.Shard) Shard {
+	if o == nil {
+		return Shard{}
+	}
+	return Shard{o.Number, o.Of, o.Last}
+}
 
 // Whole reports whether s is all of a collection.
 func (s Shard) Whole() bool { return s.Of == 0 }
@@ -62,7 +107,7 @@ func (s Shard) Path(path string) string {
 	if s.Whole() {
 		return path
 	}
-	return s.named(path, strconv.Itoa(s.Number), strconv.Itoa(s.Of))
+	return s.named(path, s.numbers(), strconv.Itoa(s.Of))
 }
 
 func (s Shard) named(path, number, of string) string {
@@ -95,7 +140,7 @@ func (s Shard) Bounds(inputs, chunk int) (lo, hi int, err error) {
 	}
 	// In 64 bits, whatever the platform's.
 	at := func(number int) int { return int(int64(chunks) * int64(number) / int64(s.Of)) }
-	return at(s.Number-1) * chunk, min(at(s.Number)*chunk, inputs), nil
+	return at(s.Number-1) * chunk, min(at(s.End())*chunk, inputs), nil
 }
 
 // RestrictPlan makes a plan of all inputs that of the shard, and returns where its
@@ -105,7 +150,7 @@ func (s Shard) RestrictPlan(plan *cache.Plan) (lo, hi int, err error) {
 	if err != nil || s.Whole() {
 		return lo, hi, err
 	}
-	plan.Origin.Shard = &origin.Shard{Number: s.Number, Of: s.Of, Inputs: plan.Inputs}
+	plan.Origin.Shard = &origin.Shard{Number: s.Number, Last: s.Last, Of: s.Of, Inputs: plan.Inputs}
 	plan.Kind = artefact.ShardKind(plan.Kind)
 	plan.Inputs = hi - lo
 	return lo, hi, nil
@@ -119,7 +164,7 @@ func (s Shard) RestrictSums(plan *cache.Plan, inputs int) (lo, hi int, err error
 	if err != nil || s.Whole() {
 		return lo, hi, err
 	}
-	plan.Origin.Shard = &origin.Shard{Number: s.Number, Of: s.Of, Inputs: inputs}
+	plan.Origin.Shard = &origin.Shard{Number: s.Number, Last: s.Last, Of: s.Of, Inputs: inputs}
 	plan.Kind = artefact.ShardKind(plan.Kind)
 	return lo, hi, nil
 }

@@ -23,10 +23,28 @@ func OpenImages(ctx context.Context, o dataset.Options, strict bool, say ui.Repo
 	if err != nil {
 		return nil, err
 	}
-	if err := nameSplit(data, strict, say); err != nil {
+	return data, nameLeftOut(data, strict, say)
+}
+
+// OpenListing opens a kept list of images, which the caller closes. What could not be listed is
+// named; to a strict run it is an error.
+func OpenListing(o dataset.Options, strict bool, say ui.Reporter) (*dataset.Listing, error) {
+	l, err := dataset.OpenListing(o)
+	if err != nil {
 		return nil, err
 	}
-	return data, NamePassedOver(data.Skipped, data.Passed, strict, say)
+	if err := nameLeftOut(l.Data, strict, say); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// nameLeftOut names what a listing left out.
+func nameLeftOut(data *dataset.Dataset, strict bool, say ui.Reporter) error {
+	if err := nameSplit(data, strict, say); err != nil {
+		return err
+	}
+	return NamePassedOver(data.Skipped, data.Passed, strict, say)
 }
 
 // nameSplit says which folder was taken for the split that a kind of data set is, where
@@ -70,7 +88,7 @@ func ListImages(ctx context.Context, paths []string, o dataset.Options, stride i
 		return nil, err
 	}
 	for _, path := range paths {
-		if dataset.IsList(path) {
+		if dataset.IsList(path) || dataset.IsListing(path) {
 			return nil, hint.With(usage.Errorf("%s: a list, want images, folders or archives", path), "{data-path} takes lists of images")
 		}
 	}

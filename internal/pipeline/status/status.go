@@ -3,10 +3,12 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,11 +53,25 @@ type Shard struct {
 	Error    string   `json:"error"`       // of a damaged one
 }
 
+// A Part is of several shards in a row, which were merged to be merged again.
+type Part struct {
+	First int    `json:"first"` // numbers of shards
+	Last  int    `json:"last"`
+	Path  string `json:"path"`
+	State string `json:"state"` // done, begun or damaged
+	Error string `json:"error"` // of a damaged one
+
+	of      *origin.Shard // of a part that is done, and how many images its chunks have
+	chunk   int
+	skipped int
+}
+
 // Result is how far a collection is.
 type Result struct {
 	Path     string         `json:"path"`
 	Whole    bool           `json:"whole"` // the collection is there, and complete
 	Shards   []Shard        `json:"shards"`
+	Parts    []Part         `json:"parts"`  // of several shards each, which a merge has made or begun
 	Counts   map[string]int `json:"counts"` // of shards by state
 	Images   *int           `json:"images"` // of all shards; null where none says it
 	Finished int            `json:"finished"`
@@ -68,7 +84,7 @@ type Result struct {
 
 // Run looks at the shards beside a path. It takes no locks and changes nothing.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	r := &Result{Path: o.Path, Counts: map[string]int{}, Shards: []Shard{}, Again: []int{}}
+	r := &Result{Path: o.Path, Counts: map[string]int{}, Shards: []Shard{}, Parts: []Part{}, Again: []int{}}
 	whole, err := cache.Open(o.Path)
 	if err == nil {
 		r.Whole = !artefact.IsShard(whole.Manifest.Kind)
@@ -89,8 +105,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			err := fmt.Errorf("%s: shards of %d and of %d are beside it, want those of one run", o.Path, of, s.Of)
 			return nil, hint.With(err, "remove those that are not wanted")
 		}
-		of, at[s.Number] = s.Of, path
+		if of = s.Of; s.Last > 0 {
+			r.Parts = append(r.Parts, partAt(path, s))
+		} else {
+			at[s.Number] = path
+		}
 	}
+	slices.SortFunc(r.Parts, func(a, b Part) int { return cmp.Or(a.First-b.First, a.Last-b.Last) })
 	for n := 1; n <= of; n++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -101,6 +122,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		}
 		if of := o.look(&s); of != nil {
 			r.Images = &of.Inputs
+		}
+		if s.State != Done && s.State != Running {
+			r.within(&s)
 		}
 		r.Shards = append(r.Shards, s)
 		r.Counts[s.State]++
@@ -113,6 +137,50 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	r.advise(of)
 	return r, nil
+}
+
+// partAt looks at a part.
+func partAt(path string, s shard.Shard) Part {
+	p := Part{First: s.Number, Last: s.Last, Path: path, State: Done}
+	a, err := cache.Open(path)
+	switch {
+	case errors.Is(err, cache.ErrMissing):
+		p.State = Begun
+	case err == nil && a.Manifest.Origin.Shard != nil:
+		p.of, p.chunk, p.skipped = a.Manifest.Origin.Shard, max(a.Manifest.ChunkInputs, 1), len(a.Manifest.Skipped)
+		if artefact.WholeKind(a.Manifest.Kind) == artefact.KindSummary {
+			var skipped []cache.Skipped
+			skipped, err = artefact.SkippedOf(a)
+			p.skipped = len(skipped)
+		}
+	case err == nil:
+		err = fmt.Errorf("%s: %w: it does not say which shards it is", path, cache.ErrDamaged)
+	}
+	if err != nil && p.State == Done {
+		p.State, p.Error = Damaged, err.Error()
+	}
+	return p
+}
+
+// within has a shard that is not finished be done where a part has it. The first shard of a part
+// has all that were skipped.
+func (r *Result) within(s *Shard) {
+	for _, p := range r.Parts {
+		if p.State != Done || s.Number < p.First || s.Number > p.Last {
+			continue
+		}
+		lo, hi, err := shard.Shard{Number: s.Number, Of: p.of.Of}.Bounds(p.of.Inputs, p.chunk)
+		if err != nil {
+			continue
+		}
+		n, all := hi-lo, p.of.Inputs
+		*s = Shard{Number: s.Number, Path: p.Path, State: Done, Images: &n, Finished: n}
+		r.Images = &all
+		if s.Number == p.First {
+			s.Skipped = p.skipped
+		}
+		return
+	}
 }
 
 // add takes a shard's rate into that of all.

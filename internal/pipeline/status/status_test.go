@@ -86,6 +86,47 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestParts: shards that were merged to a part are done, whether they are there or not.
+func TestParts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scores")
+	write(t, path+".3-of-4", 3, 10, true)
+	write(t, path+".4-of-4", 4, 10, true)
+	w, err := (&cache.Store{Now: time.Now}).OpenChunks(path+".1-2-of-4", cache.Plan{
+		Kind: artefact.ShardKind(artefact.KindScores), Axes: []string{"B", "H"}, Row: []int{3}, DType: npy.Float32, Payload: "scores.npy", Inputs: 80, ChunkInputs: 4,
+		Origin: origin.Origin{Shard: &origin.Shard{Number: 1, Last: 2, Of: 4, Inputs: 160}},
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func() *Result {
+		t.Helper()
+		r, err := Run(t.Context(), Options{Path: path, Late: time.Minute, Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := look(); len(r.Parts) != 1 || r.Parts[0].State != Begun || r.Counts[Missing] != 2 || !strings.HasSuffix(r.Next, "for N = 1-2") {
+		t.Errorf("a part that is begun: %+v", r)
+	}
+	for range 20 {
+		if err := w.Append(make([]float32, 3*3), []cache.Skipped{{Name: "a.jpg", Reason: "empty"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	r := look()
+	if r.Parts[0].State != Done || r.Counts[Done] != 4 || r.Finished != 160 || *r.Images != 160 || r.Skipped != 40 || r.Next != "clipnh merge {save-path} "+path {
+		t.Errorf("a part that is done: %+v", r)
+	}
+	write(t, path+".2-of-4", 2, 5, false) // again, though it was merged
+	if r := look(); r.Counts[Running] != 1 || r.Next != "" {
+		t.Errorf("beside it a shard that runs: %+v", r)
+	}
+}
+
 func TestPace(t *testing.T) {
 	at := func(seconds ...int64) []time.Time {
 		var all []time.Time

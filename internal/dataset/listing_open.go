@@ -1,0 +1,202 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/imagelist"
+	"github.com/clipnh/clipnh/internal/parquet"
+	"github.com/clipnh/clipnh/internal/quantity"
+	"github.com/clipnh/clipnh/internal/remote"
+)
+
+// ListingEnd is how the names of kept lists end.
+const ListingEnd = ".listing"
+
+// IsListing reports whether a file is called a kept list of images.
+func IsListing(path string) bool {
+	return strings.EqualFold(filepath.Ext(path), ListingEnd) && isFile(path)
+}
+
+// A Listing is an open list that was kept.
+type Listing struct {
+	Data *Dataset // without its images
+
+	path string
+	file *imagelist.File
+}
+
+// OpenListing opens a list that was kept of a data set of this kind. No image is looked at.
+func OpenListing(o Options) (*Listing, error) {
+	f, err := imagelist.Open(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	h := &f.Head
+	switch {
+	case h.Dataset != o.Kind:
+		err = hinted{fmt.Errorf("%s: it lists a data set of the kind %q, not %s", o.Path, h.Dataset, o.Kind), "give the same {dataset} as when it was listed"}
+	case h.Images == 0:
+		err = fmt.Errorf("%s: it lists no images", o.Path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	d := &Dataset{Kind: h.Dataset, Root: h.Root, Classes: h.Classes, ClassesFile: h.ClassesFile, Passed: Passed(h.Passed)}
+	for _, s := range h.Skipped {
+		d.Skipped = append(d.Skipped, Skipped(s))
+	}
+	return &Listing{Data: d, path: o.Path, file: f}, nil
+}
+
+// Close closes the list. The images of its parts stay.
+func (l *Listing) Close() error { return l.file.Close() }
+
+// Images is how many images there are if every stride-th is taken.
+func (l *Listing) Images(stride int) int { return (l.file.Images + stride - 1) / stride }
+
+// Identity is what manifests say of every stride-th image: FingerprintOf their names and
+// sizes, and the cache.ListHash of their names. All of the list is read unless stride is 1.
+func (l *Listing) Identity(ctx context.Context, stride int) (images, names string, err error) {
+	if stride == 1 {
+		return l.file.SHA256, l.file.Head.Names, nil
+	}
+	both := newIdentity()
+	err = l.file.Each(0, l.file.Images, func(i int, e imagelist.Entry) error {
+		if i%stride == 0 {
+			both.add(l.name(e), e.Size)
+		}
+		return ctx.Err()
+	})
+	images, names = both.sums()
+	return images, names, err
+}
+
+// name is the name of an image.
+func (l *Listing) name(e imagelist.Entry) string {
+	if e.Store < 0 {
+		return e.Name
+	}
+	return l.file.Stores[e.Store].Name + "!" + e.Name
+}
+
+// Part returns images lo to hi of every stride-th, and their sizes when they were listed.
+// Archives and Parquet files that they are in are opened, and no others; an image that is not
+// there any more is cache.ErrStale. Files are not looked at.
+func (l *Listing) Part(ctx context.Context, lo, hi, stride int) (items []Item, sizes []int64, err error) {
+	items, sizes = make([]Item, 0, hi-lo), make([]int64, 0, hi-lo)
+	in := stores{l: l, ctx: ctx, at: -1}
+	if l.file.Tables {
+		in.tables = &parquet.Cache{}
+	}
+	last := min((hi-1)*stride+1, l.file.Images)
+	err = l.file.Each(lo*stride, last, func(i int, e imagelist.Entry) error {
+		if i%stride != 0 {
+			return nil
+		}
+		item, err := in.item(e)
+		if err != nil {
+			return err
+		}
+		items, sizes = append(items, item), append(sizes, e.Size)
+		return ctx.Err()
+	})
+	return items, sizes, err
+}
+
+// stores finds images in the archives and Parquet files of a list. That of the image before
+// is kept open.
+type stores struct {
+	ctx    context.Context
+	l      *Listing
+	tables *parquet.Cache
+	at     int // the store that is open
+	items  map[string]*Item
+}
+
+func (s *stores) item(e imagelist.Entry) (Item, error) {
+	base := s.l.file.Base
+	switch {
+	case e.Store >= 0:
+		return s.packed(e)
+	case e.Path != "":
+		return Item{Path: e.Path, Name: e.Name, Label: e.Label}, nil
+	case base == "":
+		return Item{}, fmt.Errorf("%s: %s: no folder that it is in", s.l.path, e.Name)
+	}
+	path := join(base, filepath.FromSlash(e.Name))
+	item := Item{Path: path, Name: e.Name, Label: e.Label}
+	if os.PathSeparator == '/' {
+		item.Name = path[len(path)-len(e.Name):] // which shares its memory
+	}
+	return item, nil
+}
+
+// packed finds an image in its store, which it opens unless it is open.
+func (s *stores) packed(e imagelist.Entry) (Item, error) {
+	store := s.l.file.Stores[e.Store]
+	if s.at != e.Store {
+		d, err := openStore(s.ctx, s.tables, store.Path, store.Name)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, remote.ErrMissing) {
+			return Item{}, s.gone(remote.Shown(store.Path))
+		}
+		if err != nil {
+			return Item{}, err
+		}
+		s.at, s.items = e.Store, ByName(d.Items)
+	}
+	item, there := s.items[s.l.name(e)]
+	if !there {
+		return Item{}, s.gone(store.Path + "!" + e.Name)
+	}
+	found := *item
+	found.Label = e.Label
+	return found, nil
+}
+
+// gone is the error of an archive, or of an image in one, that is listed and not there.
+func (s *stores) gone(path string) error {
+	return hinted{fmt.Errorf("%s: %w: %s lists it, and it is not there any more", path, cache.ErrStale, s.l.path), listAgain}
+}
+
+// listAgain is the advice where a list does not hold any more.
+const listAgain = "restore it, or list the images again with data list and {restart}"
+
+// CheckSizes returns an error (cache.ErrStale) about the first image that has another size now
+// than when it was listed.
+func (l *Listing) CheckSizes(items []Item, listed []int64) error {
+	for i, now := range (&Dataset{Items: items}).Sizes() {
+		if was := listed[i]; now != was {
+			return hinted{
+				fmt.Errorf("%s: %w: %s, %s when it was listed in %s", items[i].Path, cache.ErrStale, inBytes(now), inBytes(was), l.path),
+				listAgain,
+			}
+		}
+	}
+	return nil
+}
+
+func inBytes(size int64) string {
+	if size == unopened {
+		return "cannot be opened"
+	}
+	return quantity.Of(size, "byte")
+}
+
+// readListing opens all images of a list.
+func readListing(ctx context.Context, o Options) (*Dataset, error) {
+	l, err := OpenListing(o)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	l.Data.Items, _, err = l.Part(ctx, 0, l.Images(1), 1)
+	return l.Data, err
+}

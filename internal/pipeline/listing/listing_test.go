@@ -1,0 +1,209 @@
+package listing
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
+	"github.com/clipnh/clipnh/internal/pipeline/merge"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// archives are four archives of 16 golden images each, by a pattern.
+func archives(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	golden, err := filepath.Glob(testutil.Golden("dataset/*.png"))
+	if err != nil || len(golden) != 48 {
+		t.Fatal(golden, err)
+	}
+	for i := range 4 {
+		folder := t.TempDir()
+		for j := range 16 {
+			data, err := os.ReadFile(golden[(i*16+j)%len(golden)])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i == 1 && j == 3 {
+				data = data[:len(data)/2]
+			}
+			if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%02d.png", j)), data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		testutil.Pack(t, folder, filepath.Join(dir, fmt.Sprintf("%d.tar", i)), "")
+	}
+	return filepath.Join(dir, "{0..3}.tar")
+}
+
+func bytesBelow(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		files[strings.TrimPrefix(path, dir)] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func list(t *testing.T, o Options) *Result {
+	t.Helper()
+	r, err := Run(t.Context(), o, pipelinetest.Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestCollectedByList: shards that are collected by a list, each while only the archives of its
+// own images are there, are merged to the bytes of one run without a list; so are shards of
+// which some were made without.
+func TestCollectedByList(t *testing.T) {
+	pattern := archives(t)
+	for name, change := range map[string]func(*collect.Options){
+		"scores":     func(*collect.Options) {},
+		"strided":    func(o *collect.Options) { o.Stride = 2 },
+		"statistics": func(o *collect.Options) { o.StatsOnly, o.TopK = true, 8 },
+		"summary":    func(o *collect.Options) { o.StatsOnly, o.NoFeatures, o.TopK = true, true, 8 },
+		"mean":       func(o *collect.Options) { o.Mean = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := collecttest.GoldenImages(t, name)
+			o.Data = dataset.Options{Kind: dataset.Images, Path: pattern}
+			change(&o)
+			collecttest.Collect(t, o)
+			want := bytesBelow(t, o.SavePath)
+			dir := t.TempDir()
+			kept := filepath.Join(dir, "kept.listing")
+			if r := list(t, Options{Data: o.Data, SavePath: kept}); r.Images != 64 || r.Archives != 4 || r.Complete {
+				t.Fatalf("%+v", r)
+			}
+			o.SavePath = filepath.Join(dir, name)
+			byList := o
+			byList.Data.Path = kept
+			if o.Mean || o.Stride > 1 {
+				collecttest.Collect(t, byList)
+				same(t, bytesBelow(t, o.SavePath), want)
+				return
+			}
+			for i := range 2 {
+				byList.Shard = shard.Shard{Number: i + 1, Of: 2}
+				away := filepath.Join(filepath.Dir(pattern), fmt.Sprintf("%d.tar", 3-3*i)) // of the other shard
+				if err := os.Rename(away, away+".away"); err != nil {
+					t.Fatal(err)
+				}
+				collecttest.Collect(t, byList)
+				if err := os.Rename(away+".away", away); err != nil {
+					t.Fatal(err)
+				}
+			}
+			again := o
+			again.Shard = shard.Shard{Number: 2, Of: 2} // is complete also to a run without the list
+			if r := collecttest.Collect(t, again); !r.Complete {
+				t.Errorf("%+v, want it complete", r)
+			}
+			if _, err := merge.Run(t.Context(), merge.Options{SavePath: o.SavePath, Threads: 1}, pipelinetest.Silent()); err != nil {
+				t.Fatal(err)
+			}
+			same(t, bytesBelow(t, o.SavePath), want)
+		})
+	}
+}
+
+func same(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	for name := range want {
+		if got[name] != want[name] {
+			t.Errorf("%s differs", name)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d files, want %d", len(got), len(want))
+	}
+}
+
+// TestImageChanged: a shard whose image has another size than in the list is not made, and one
+// of other images is.
+func TestImageChanged(t *testing.T) {
+	folder := pipelinetest.Spoiled(t)
+	o := collecttest.GoldenImages(t, "scores")
+	o.Data.Path = folder
+	kept := filepath.Join(t.TempDir(), "kept.listing")
+	list(t, Options{Data: o.Data, SavePath: kept})
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := filepath.Join(folder, entries[0].Name())
+	if err := os.WriteFile(first, []byte("other"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o.Data.Path = kept
+	o.Shard = shard.Shard{Number: 1, Of: 2}
+	if _, err := collect.Run(t.Context(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrStale) || !strings.Contains(err.Error(), entries[0].Name()) {
+		t.Errorf("error %v, want it stale, with the image", err)
+	}
+	o.Shard.Number = 2
+	collecttest.Collect(t, o)
+}
+
+// TestAgain: a list stays as it is, and is made again when that is asked for; a list of other
+// images, or another file, is not replaced.
+func TestAgain(t *testing.T) {
+	folder := t.TempDir()
+	add := func(name string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("a.jpg")
+	o := Options{Data: dataset.Options{Kind: dataset.Images, Path: folder}, SavePath: filepath.Join(t.TempDir(), "kept.listing")}
+	first := list(t, o)
+	add("b.jpg")
+	if r := list(t, o); r.Images != 1 || !r.Complete || r.SHA256 != first.SHA256 {
+		t.Errorf("again: %+v", r)
+	}
+	o.Restart = true
+	if r := list(t, o); r.Images != 2 || r.Complete || r.SHA256 == first.SHA256 {
+		t.Errorf("listed again: %+v", r)
+	}
+	a, err := cache.Open(o.SavePath)
+	if err != nil || a.Manifest.Shape[0] != 2 || len(a.Manifest.Origin.Images.SHA256) != 64 || len(a.Manifest.Origin.Images.Names) != 64 {
+		t.Errorf("manifest %+v, %v", a.Manifest, err)
+	}
+	o.Restart = false
+	o.Data.Path = t.TempDir()
+	if _, err := Run(t.Context(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrStale) {
+		t.Errorf("of another folder: %v", err)
+	}
+	o.SavePath = strings.TrimSuffix(o.SavePath, "listing") + "txt"
+	if _, err := Run(t.Context(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "want a name that ends in .listing") {
+		t.Errorf("another ending: %v", err)
+	}
+	o.SavePath = filepath.Join(t.TempDir(), "x.listing")
+	if err := os.WriteFile(o.SavePath, []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o.Data.Path = folder
+	o.Restart = true
+	if _, err := Run(t.Context(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrExists) {
+		t.Errorf("another program's file: %v", err)
+	}
+}
