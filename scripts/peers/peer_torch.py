@@ -5,7 +5,7 @@
     python3 peer_torch.py text eager|trimmed|traced TOWER TEXTS BATCH,... THREADS
 
 traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is used, and of the
-forms of a vision transformer's attention that transformer.py lists, if none is named: then this program starts anew
+forms of a vision transformer's attention that transformer.py lists, if none is named: then this program starts again
 with the fastest, so that its memory is that of one. On a device (image@cuda, image@mps) every inference takes its images from pinned memory and brings the features back; compiled is
 torch.compile with its search for the best kernels, half is float16 in channels-last layout.
 """
@@ -72,7 +72,7 @@ class Images:
             self.tower = optimised(self.tower, self.x)
 
     def choose(self, mode):
-        """Starts this program anew with the form of attention that is fastest here."""
+        """Starts this program again, with the form of attention that is fastest here."""
         module, costs = self.tower, {}
         for form in module.forms:
             module.use(form)
