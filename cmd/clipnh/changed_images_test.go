@@ -28,7 +28,7 @@ var (
 	}
 	showingNone = map[string]string{
 		"clipnh ablate": "takes labels from the folders", "clipnh reconstruct": "takes labels from the folders",
-		"clipnh shift": "takes labels from the folders", "clipnh classify": "takes labels from the folders",
+		"clipnh shift": "see TestResultsOfChangedImages", "clipnh classify": "takes labels from the folders",
 		"clipnh edit": "measures images by both models", "clipnh explain": "explains files, by what the model makes of them now",
 		"clipnh textspan": "takes labels from the folders",
 		"clipnh explore":  "refuses them: see TestChangedImage of package live",
@@ -81,7 +81,7 @@ func TestShownImagesThatChanged(t *testing.T) {
 					"LABELS", labelsFile, "MODEL", testutil.Golden("model/tiny_jit.pt"))
 				return append(strings.Fields(places.Replace(line)), "--dataset", "imagenet_val", "--data-path", data, "--json")
 			}
-			const warning = "changed since it was made, so that its numbers are not of what is shown"
+			const warning = "changed since it was made; its numbers are those of the earlier files"
 			stdout, said := must(t, exitDone, args()...)
 			if strings.Contains(said, warning) || strings.Contains(stdout, `"changed"`) {
 				t.Errorf("images as they were: %s", said)
@@ -105,8 +105,13 @@ func TestShownImagesThatChanged(t *testing.T) {
 				}
 				defer f.Close()
 				var first files.Overview
-				if err := files.Read(f, files.OverviewName, &first); err != nil || first.Data.Changed != 2 || first.Data.FirstChanged != named[0] {
-					t.Errorf("first page: %d images changed, first %q (%v); want 2, first %q", first.Data.Changed, first.Data.FirstChanged, err, named[0])
+				if err := files.Read(f, files.OverviewName, &first); err != nil || first.Data.Changed != 2 || !slices.Equal(first.Data.ChangedImages, []int{0, 2}) {
+					t.Errorf("pages: %d images changed, %d (%v); want 2, the first and the third", first.Data.Changed, first.Data.ChangedImages, err)
+				}
+				var mark files.Mark
+				readJSONFile(t, filepath.Join(again[at+1], files.MarkFile), &mark)
+				if !slices.Equal(mark.Changed, named) {
+					t.Errorf("%s: changed %q, want %q", files.MarkFile, mark.Changed, named)
 				}
 				return // has no --strict
 			}

@@ -17,7 +17,8 @@ import (
 )
 
 const ablateHelp = `
-Takes parts of the model out and measures how well it still classifies. Modes:
+Removes parts of the model, mostly by mean ablation, and measures how well it
+still classifies. Modes:
   neur_head_reprs        contributions of neuron-head pairs become their means
   neur_reprs             the same for neurons, whose contributions are summed
                          over heads
@@ -29,11 +30,11 @@ Takes parts of the model out and measures how well it still classifies. Modes:
   zero_register_neurons  activations are zeroed for the --top-k-sink-neurons
                          neurons without which attention to the last token drops
                          most
-The first three modes keep some units and take out the others. Which are taken
-out is given by name (--pairs h3n7,n624 or --units-file; with --except all
-others), by a mask (--replace-index-path, True for kept) or, for a curve in one
-pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
-each percentile, as mask does, for each mode whose norms are given. The last two
+The first three modes keep some units and ablate the others. Units to ablate are
+given by name (--pairs h3n7,n624 or --units-file; with --except all others), by
+a mask (--replace-index-path, True for kept) or, for a curve in one pass, by
+strengths: --percentile 0,50,80,90,95 keeps the units at or above each
+percentile, as mask does, for each mode whose norms are given. The last two
 modes work on tokens, and need the model and the images.
 
   neur_effects           contributions of neurons become their means in all
@@ -47,7 +48,7 @@ Other modes replace whole parts of the feature by their means over the images,
 from what collect --mode heads wrote (--scores) and, of a vision transformer,
 what --mode mlps and cls_attn wrote of the same images (--parts):
   mlps           all MLPs, and the class token that enters the first layer
-  cls_attn       what heads add by the class token that they read
+  cls_attn       what heads add by reading the class token
   mlps+cls_attn  both
   layers         the heads of the first layer, of the first two, and so on to
                  all, each in a row of its own
@@ -67,7 +68,7 @@ func newAblateCommand(g *globalOptions) *cobra.Command {
 	var opts ablateOptions
 	cmd := &cobra.Command{
 		Use:   "ablate --means-path FILE --percentile P,...",
-		Short: "Classify with pairs, neurons or the attention sink taken out",
+		Short: "Measure accuracy without some pairs, neurons or other parts",
 		Long:  ablateHelp,
 		Example: "clipnh ablate --scores caches/val --data-path imagenet \\\n" +
 			"  --imagenet-zeroshot-path caches/classes.npy --means-path caches/means.npy \\\n" +
@@ -309,7 +310,7 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 	result, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
 		Options: opts.images(g), Modes: opts.chosenModes(),
 		Units: units, Except: opts.except, Groups: opts.groups,
-		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
+		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages, FitTop: !opts.given("top-images"),
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)

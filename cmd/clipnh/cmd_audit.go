@@ -19,15 +19,15 @@ import (
 )
 
 const auditHelp = `
-Says whether a zero-shot classifier relies on the wrong thing, such as the
-background, which pairs carry that, and what is left when they are removed.
+Finds out whether a zero-shot classifier relies on a spurious cue, such as the
+background, which pairs carry it, and how accurate the classifier is without
+these pairs.
 
-Images have a label, one of --classes, and a group, such as what is behind the
-thing: in a table with columns image, label and group (--labels-csv), or by the
-folders that they lie in, LABEL/GROUP/ (without it). Every row of the table must
-be of an image; images are known by name. Scores are what collect wrote
-(--scores), or are computed (--model and --data-path), and kept in a temporary
-file meanwhile.
+Images have a label, one of --classes, and a group, such as the background: in a
+table with columns image, label and group (--labels-csv), or by their folders,
+LABEL/GROUP/ (without it). Every row of the table must have its image; images
+are matched by name. Scores are those that collect wrote (--scores), or are
+computed (--model and --data-path) and kept in a temporary file meanwhile.
 
 It prints
   - the accuracy of each group, the worst one, and the gap to the mean;
@@ -42,14 +42,15 @@ It prints
     those that widen differences are mean-ablated;
   - the command that makes the checkpoint without the chosen number of them.
 
-Each group is split in half at random (--seed). Pairs, and how many to remove,
-are chosen on one half; the accuracies without them are of the other.
+Each group is split in half at random (--seed). The pairs, and how many to
+remove, are chosen on one half; the accuracies without them are measured on the
+other.
 
-With --concepts, it also has the correlation of the image's cosine with each
+With --concepts, it also prints the correlation of the image's cosine with each
 concept and the group, and the cosines of pairs with concepts. Pairs have words
-if these are read from codes that sparse wrote (--codes), or
-computed as describe does, from components and embeddings of words
-(--text-descs-embeddings-path and --pcs-path).
+if codes that sparse wrote are given (--codes), or components and embeddings of
+words (--text-descs-embeddings-path and --pcs-path), from which they are
+computed as by describe.
 
 Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
 everything, also printed by --json; curve.png, the accuracies; removed.txt, the
@@ -58,7 +59,7 @@ image files are given (with --scores, those of --data-path; those that have
 changed since they were collected are named, and --strict stops instead). In a
 vision transformer, no weight is that of a pair alone: neurons.txt has the
 neurons of the chosen pairs, and the command takes these out.
-Nothing is written if something is wrong.`
+If anything is wrong, nothing is written.`
 
 func newAuditCommand(g *globalOptions) *cobra.Command {
 	var opts auditOptions
@@ -72,7 +73,7 @@ func newAuditCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -99,7 +100,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
@@ -114,10 +115,10 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes of pairs that sparse wrote, .npz")
-	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
-	fs.IntVar(&s.Components, "num-components", 3, "show `K` words, of codes the largest; computed with another K, words differ (describe and show: 8)")
+	fs.IntVar(&s.Components, "num-components", describeComponents, wordsUsage)
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
 	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")
 	fs.Float64Var(&s.Level, "level", 0.05, "find pairs whose corrected probability is at most `P`")
@@ -196,6 +197,7 @@ const (
 func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 	s := o.stage
 	s.Options, s.Threads, s.Store, s.CommandLines = o.images(g), g.workers(), g.files, o.editLines
+	s.Named = o.given.named(s.Components)
 	var err error
 	if s.Texts.Classes, err = parseNames(&o.classes, g); err != nil {
 		return s, err
@@ -209,6 +211,7 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
+		s.Components = o.given.components(s.Components, s.Words)
 	}
 	if s.ClassesPath == "" || o.concepts.given() && s.ConceptsPath == "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
@@ -249,10 +252,12 @@ func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
 		return err
 	}
 	written := err
+	g.sayFewer(opts.set, listing{"list", opts.list, len(result.Pairs), ui.Pairs, "that go with groups"},
+		listing{"sheet-pairs", o.Sheets, len(result.Pairs), ui.Pairs, "that go with groups"}, listing{"top-images", o.TopImages, result.Images, ui.Images, ""})
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printAudit(result, opts.list, g.printer)
+		err = printAudit(result, opts.list, o.Named, g.printer)
 	}
 	var skipped error
 	if n := len(result.Skipped); n > 0 {
@@ -261,7 +266,7 @@ func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
 	return outcome(written, err, skipped)
 }
 
-func printAudit(r *audit.Result, list int, p *ui.Printer) error {
+func printAudit(r *audit.Result, list, words int, p *ui.Printer) error {
 	groups := ui.NewTable(ui.Left("label"), ui.Left("group"), ui.Right("images"), ui.Right("accuracy %"), ui.Right("mean margin"))
 	for _, g := range r.Before.Groups {
 		groups.Row(g.Label, g.Group, fmt.Sprint(g.Images), fmt.Sprintf("%.1f", 100*g.Accuracy), fmt.Sprintf("%.2f", g.Margin))
@@ -280,7 +285,7 @@ func printAudit(r *audit.Result, list int, p *ui.Printer) error {
 	}
 	err := errors.Join(p.Table(groups), p.Text("\n"), p.Table(summary))
 	if n := min(list, len(r.Pairs)); n > 0 {
-		err = errors.Join(err, p.Text("\n"), p.Table(auditedPairs(r.Pairs[:n])))
+		err = errors.Join(err, p.Text("\n"), p.Table(auditedPairs(r.Pairs[:n], words)))
 	}
 	if len(r.Curve) > 1 {
 		t := ui.NewTable(ui.Right("pairs removed"), ui.Right("worst group %"), ui.Right("mean %"))
@@ -298,7 +303,7 @@ func printAudit(r *audit.Result, list int, p *ui.Printer) error {
 	return errors.Join(err, printRounding(p, r.Rounding))
 }
 
-func auditedPairs(pairs []audit.Pair) *ui.Table {
+func auditedPairs(pairs []audit.Pair, named int) *ui.Table {
 	columns := []ui.Column{ui.Left("pair"), ui.Right("effect"), ui.Right("r"), ui.Right("P"), ui.Left("label"), ui.Left("group")}
 	words := slices.ContainsFunc(pairs, func(x audit.Pair) bool { return len(x.Words) > 0 })
 	if words {
@@ -308,7 +313,7 @@ func auditedPairs(pairs []audit.Pair) *ui.Table {
 	for _, x := range pairs {
 		row := []string{x.Unit, fmt.Sprintf("%+.3f", x.Effect), fmt.Sprintf("%+.3f", x.R), fmt.Sprintf("%.3g", x.P), x.Label, x.Group}
 		if words {
-			row = append(row, signedWords(x.Words))
+			row = append(row, signedWords(x.Words, named))
 		}
 		t.Row(row...)
 	}

@@ -16,27 +16,27 @@ import (
 )
 
 const classifyHelp = `
-Gives each image the class whose text is nearest to it, with its probability:
-zero-shot classification. A class's logit is 100 times the cosine of the image
-and the class's text, and probabilities are the softmax over all classes, so
-they say which of these classes fits best, not that one fits well. Of equal
+Zero-shot classification: gives each image the class whose text is nearest to
+it, with its probability. A class's logit is 100 times the cosine of the image
+and the class's text, and probabilities are the softmax over the given classes,
+so they say which of these classes fits best, not whether it fits well. Of equal
 logits the first class comes first.
 
-Images are files and folders, or a data set (--data-path), seen by --model; or
-those of a collection (--scores), whose scores give the features exactly, as
-sums over pairs, without a pass through the image tower. Classes are names
-separated by commas, a file of one name per line, or IN or PC (--classes); their
-embeddings are computed (--model, --vocab) or read (--imagenet-zeroshot-path).
+Images are files and folders, or a data set (--data-path), which --model
+encodes; or those of a collection (--scores), whose scores give the features
+exactly, as sums over pairs, without a pass through the image tower. Classes are
+names separated by commas, a file of one name per line, or IN or PC for those of
+ImageNet or PASCAL Context (--classes); their embeddings are computed (--model,
+--vocab) or read (--imagenet-zeroshot-path).
 
-Where true labels are known, accuracy is measured, over all images and for each
-class: labels are the classes of a data set that has some (--dataset
-imagenet_val: a folder for each class), or those of a table (--labels-csv). They
-are found among the classes by name.
+If true labels are known, accuracy is measured, over all images and for each
+class: labels are the classes of a labelled data set (--dataset imagenet_val: a
+folder for each class), or those of a table (--labels-csv). They are matched to
+the classes by name.
 
-The table has a row for each image, with --top a row for each label; --csv
+The table has a row for each image, with --top a row for each label. --csv
 prints image, rank, label, probability, logit and true label, in full precision;
---json has everything. Memory does not grow with the number of images, but by
-their names.`
+--json has everything. Memory grows only with the names of the images.`
 
 func newClassifyCommand(g *globalOptions) *cobra.Command {
 	var opts classifyOptions
@@ -51,7 +51,7 @@ func newClassifyCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.from.Paths, opts.given = args, cmd.Flags().Changed
+			opts.from.Paths, opts.given, opts.set = args, cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -150,6 +150,7 @@ func runClassify(ctx context.Context, opts classifyOptions, g *globalOptions) er
 	if opts.csv && g.json {
 		return usageError{errors.New("--csv and --json: want one of them")}
 	}
+	g.sayFewer(opts.set, listing{"top", o.Top, len(o.Classes), ui.Classes, ""})
 	out := &labelPrinter{p: g.printer, json: g.json, csv: opts.csv}
 	result, err := classify.Run(ctx, o, classify.Sink{Begin: out.begin, Image: out.image}, g.printer)
 	if result != nil {

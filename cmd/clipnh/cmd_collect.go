@@ -26,23 +26,24 @@ import (
 const collectHelp = `
 Runs images through the image tower and stores what each neuron-head pair adds
 to the image feature. For a pair, such as h12n624, only its score is stored: the
-activation of neuron 624 weighted by the attention of head 12. The contribution
-of the pair is its score times a direction that depends on the weights alone.
-For 1,000 images, the scores of RN50x16 take 590 MB; the contributions would
-take 453 GB.
+activation of neuron 624, weighted by the attention of head 12. The contribution
+of the pair is its score times a direction that depends on the weights only. For
+1,000 images, the scores of RN50x16 take 590 MB; the contributions would take
+453 GB.
 
 Reads a checkpoint (--model) and images (--data-path): JPEG, PNG, WebP, GIF,
 BMP, TIFF, PBM, PGM and PPM, told apart by content. They are preprocessed
 exactly as by torchvision with Pillow.
 
---data-path is a folder; an archive (.tar, .tar.gz or .zip), which is read where
-it is; several, as "shards/{000..099}.tar"; a .parquet as Hugging Face has them;
-or a list, a .txt with a path on each line or a .csv with a column of paths.
-Archives and .parquet files may be at https:// and s3:// addresses; they are
-read there, and nothing is downloaded to disk.
-Images in archives have names such as photos.tar!cats/1.jpg. With --dataset
-imagenet_val, labels are the folders in an archive, the files .cls, .json or
-.txt beside the images as in WebDataset, or a column of the .parquet or list.
+--data-path is a folder; an archive (.tar, .tar.gz or .zip), which is read
+without unpacking; several archives, as "shards/{000..099}.tar"; a .parquet file
+as in Hugging Face's data sets; or a list, a .txt with a path on each line or a
+.csv with a column of paths. Archives and .parquet files may be at https:// and
+s3:// addresses; nothing is downloaded to disk. Images in archives have names
+such as photos.tar!cats/1.jpg. With --dataset imagenet_val, labels are the
+folders in an archive, the files .cls, .json or .txt beside the images as in
+WebDataset, or a column of the .parquet file or list. docs/images.md has the
+details.
 
 Other modes (--mode) store, instead of scores:
   heads               contributions summed over neurons, [B,H,O]
@@ -57,28 +58,28 @@ Other modes (--mode) store, instead of scores:
   features            the image feature itself, not normalised, [B,O]
 
 The image tower may be a vision transformer. A pair is then a neuron of the MLP
-of layer --neuron-layer, seen through a head of a later layer, such as
-l10h3n624: what it adds to the image feature by this way is again a score times
-a direction. H counts the heads of all later layers, one layer after the other.
-These pairs are a part of the feature, not all of it, so the features are stored
-too, in the folder features within that of the scores. Other modes store what
-each part of the class token adds to the feature, and sum to it together:
+of layer --neuron-layer, seen through a head of a later layer, such as l10h3n624
+(a second-order effect): what it adds to the image feature is again a score
+times a direction. H counts the heads of all later layers, one layer after the
+other. These pairs are only a part of the feature, so the features are stored
+too, in the folder "features" within that of the scores. Other modes store what
+each part of the class token adds to the feature; heads and mlps sum to it:
   heads               each head, [B,L,H,O]
   mlps                the class token that enters the first layer, and each MLP,
                       [B,L+1,O]
   tokens              each head by each token that it reads, [B,L,T,H,O]
   cls_attn            the heads of each layer by the class token that they read,
                       [B,L,O], which is a part of heads
-Of several layers, --neuron-layer 9,10, one pass through the tower collects
-both: each goes to a folder within --save-path, layer9 and layer10, which is
-that of a run of this layer alone, and which other commands take as --scores.
-With --form published these are divided by the norm of the image feature, as in
-the caches that the authors of TextSpan published: attn.npy, mlp.npy and
-cls_attn.npy, if --save-path says so.
-With neuron_acts, the activations of the neurons of layer --neuron-layer at
-every token are stored, [B,C,T]; edit takes their means.
-A file does not say its activation, and seldom its heads: --activation and
---vit-heads do, or a note says what was guessed.
+With several layers, --neuron-layer 9,10, one pass through the tower collects
+all of them, each to a folder within --save-path, layer9 and layer10. Each is
+the same as that of a run of this layer alone; other commands take it as
+--scores. With --form published, heads, mlps and cls_attn are divided by the
+norm of the image feature, as in the caches that the authors of TextSpan
+published: attn.npy, mlp.npy and cls_attn.npy, if --save-path says so. With
+neuron_acts, the activations of the neurons of layer --neuron-layer at every
+token are stored, [B,C,T]; edit takes their means. A file does not state its
+activation function, and seldom its number of heads: --activation and
+--vit-heads do, otherwise a note says what was assumed.
 
 Writes a folder at --save-path:
   scores.npy          [B,H,C], one row per image
@@ -101,25 +102,27 @@ svd --mode nh and polysemanticity --mode nh compute the same results as from
 scores. Memory does not depend on the number of images; for RN50x16, an image
 takes 3 KiB on disk instead of 576.
 
-With --no-features too there is no row for an image, and disk does not depend on
-their number either. Beside the extremes, whose images are named, the folder has
-a sketch of the scores of each pair (scores.sketch): exact sums of their first
-three powers, and a histogram from which quantiles are known to an eighth of
-their size. watch and compare take two such folders; svd --mode nh, edit and
-explain take one. What needs the features of images, such as polysemanticity,
-refuses.
+With --no-features as well, nothing is stored for single images, and disk does
+not depend on their number either. Beside the extremes, whose images are named,
+the folder has a sketch of the scores of each pair (scores.sketch): exact sums
+of their first three powers, and a histogram that gives quantiles to within an
+eighth of their size. watch and compare take two such folders; svd --mode nh,
+edit and explain take one. Commands that need the features of images, such as
+polysemanticity, refuse it.
 
 With --device the image tower runs outside of this program, as the graph that
 export writes, in ONNX Runtime: ort-cpu on the processor, cuda, webgpu, coreml
-and directml on graphics cards. The program clipnh-ort and ONNX Runtime's
-library must be there; "clipnh info --devices" says what was found. Results are
+and directml on graphics cards. This needs the program clipnh-ort and ONNX
+Runtime's library; "clipnh info --devices" shows what was found. Results are
 equal up to rounding: each run compares its first images with clipnh's own tower
 and stops if they differ by more. Larger batches (--batch-size) use a graphics
 card better.
 
 With --shard 3/16 only the third of sixteen parts of the images is collected, to
 PATH.3-of-16, so that several machines can share the work. clipnh merge joins
-the parts into exactly the bytes of a single run.
+the parts into exactly the bytes of a single run. An image that cannot be read
+is skipped with a warning (--strict stops instead). A run that was interrupted
+or killed resumes when the same command is run again.
 
 An image that cannot be read is skipped with a warning (--strict stops instead).
 A run that was interrupted or killed resumes when the same command is run again.`
@@ -135,7 +138,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -151,7 +154,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 
 // collectOptions is everything the collect command can be told.
 type collectOptions struct {
-	given, set                           givenFlags // on the command line; by someone
+	given                                givenFlags // on the command line
 	model, dataset, dataPath, savePath   string
 	mode, form, dtype, precision, shard  string
 	device                               string
@@ -333,7 +336,7 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
-		StatsOnly: o.stats, NoFeatures: o.noFeatures, TopK: o.topK, Precision: precisions[o.precision],
+		StatsOnly: o.stats, NoFeatures: o.noFeatures, TopK: o.topK, FitTopK: o.given == nil || !o.given("top-k"), Precision: precisions[o.precision],
 		SavePath: o.savePath, Half: o.dtype == npy.Float16.String(), Expand: o.expand,
 		Strict: o.strict, Restart: o.restart, Store: g.files, Verify: o.verify, Images: o.images,
 	}

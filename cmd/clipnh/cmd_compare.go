@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/pipeline/report"
+	"github.com/clipnh/clipnh/internal/quantity"
 	files "github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -17,24 +18,25 @@ const compareHelp = `
 Compares two collections, A and B: which pairs differ, which appear only in B,
 and which die, that is, are found only in A. Each is a folder of scores that
 collect wrote, a summary (collect --stats-only --no-features), or a report of
-scores. A pair is dead whose mean norm is below 1 %
-of the largest, in A; it adds next to nothing to any image. Between models of
-one architecture it dies, or appears, if its norm is at least halved, or
-doubled too: one that merely crosses the 1 % counts as alive in both.
+scores. A pair whose mean norm is below 1 % of the largest in A is dead; it adds
+next to nothing to any image. Between models of one architecture a pair dies
+only if its norm is also at least halved, and appears only if it is at least
+doubled; one that merely crosses the 1 % counts as alive in both.
 
-Of models of one architecture, such as before and after fine-tuning, or of one
-model on other images, each pair is compared with that of the same name. Where
-at least 10 images are in both, pairs are listed by the correlation of their
-scores on these, lowest first; else by the shift of the mean score, in standard
-deviations, largest first, and similarity is the cosine of directions. Images
-are in both if they have one name and, as far as the collections know, one
-checksum; photos.tar!cats/1.jpg of an archive is cats/1.jpg of its folder. Pairs
-that differ by no more than rounding are counted, not listed.
+If both models have the same architecture, such as before and after fine-tuning,
+or are the same model on other images, each pair is compared with the pair of
+the same name. If at least 10 images are in both collections, pairs are listed
+by the correlation of their scores on these, lowest first; otherwise by the
+shift of the mean score, in standard deviations, largest first, and the
+similarity is the cosine of directions. Images are in both if they have the same
+name and, as far as the collections know it, the same checksum;
+photos.tar!cats/1.jpg of an archive is cats/1.jpg of its folder. Pairs that
+differ by no more than rounding are counted, not listed.
 
-Of other models, each pair is matched with the one whose scores on shared images
-correlate most, or, without shared images, whose direction is nearest; where
-nothing has a similarity of 0.5, it has died, or appeared. Each model's pairs
-are then held against its own largest norm.
+Between different architectures, each pair is matched with the one whose scores
+on shared images correlate most or, without shared images, whose direction is
+nearest. If no match has a similarity of 0.5, the pair has died, or appeared.
+Norms are then compared with the largest norm of the same model.
 
 A summary has no images: pairs are compared by directions, means and deviations,
 and norms are root mean squares, on both sides, in place of means.
@@ -45,19 +47,19 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 	var opts compareOptions
 	cmd := &cobra.Command{
 		Use:   "compare A B",
-		Short: "Say which pairs differ between two collections or reports",
+		Short: "List the pairs that differ between two collections or reports",
 		Long:  compareHelp,
 		Example: "clipnh compare caches/june caches/july\n" +
 			"clipnh compare report caches/july --list 20",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageError{fmt.Errorf("%s given: want two", ui.Count(len(args), "collection"))}
+				return usageError{fmt.Errorf("%s given: want two", quantity.Of(len(args), "collection"))}
 			}
 			return nil
 		},
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.stage.Here, opts.stage.There = args[0], args[1]
+			opts.stage.Here, opts.stage.There, opts.set = args[0], args[1], setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -69,7 +71,10 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 }
 
 // compareOptions is everything the compare command can be told: the stage's options.
-type compareOptions struct{ stage report.CompareOptions }
+type compareOptions struct {
+	set   givenFlags // has a value that someone gave it
+	stage report.CompareOptions
+}
 
 func (o *compareOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.stage.List, "list", 10, "list `N` pairs that differ, that appear and that die")
@@ -90,6 +95,7 @@ func runCompare(ctx context.Context, opts compareOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
+	g.sayFewer(opts.set, listing{"list", o.List, max(len(result.Moved), len(result.Appeared), len(result.Died)), ui.Pairs, "that differ, appear or die"})
 	if g.json {
 		return g.printer.JSON(result)
 	}

@@ -21,39 +21,39 @@ import (
 
 const configHelp = `
 Prints the values that flags have when they are not given, and where each comes
-from: the project file, the environment, what was fetched, or the program. With
-the name of a command, all of its flags; without, those of all commands that
-are not the program's own.
+from: the project file, the environment, what was fetched, or the program's
+defaults. With the name of a command, prints all of its flags; without, those of
+all commands that are not the program's defaults.
 
 The project file is clipnh.yaml in the working folder or the nearest folder
-above it that has one. It says once what all commands share, and in sections
-what one command is told:
+above it that has one. It sets values for all commands, and in sections values
+for single commands:
 
   model: RN50x16
   data-path: photos
   collect:
     dataset: images
 
-Relative paths in it are relative to its folder. Keys are names of flags. Those
-that may be shared are inputs and how the machine is used, none that says where
-to write; sections take every flag of their command but --force, --restart and
---repair. For a shared one there is also a variable of the environment, such as
-CLIPNH_MODEL for --model.
+Relative paths in it are relative to its folder. Keys are names of flags. Only
+inputs, and flags that say how the machine is used, can be set for all commands;
+paths to write cannot. Sections may have every flag of their command but
+--force, --restart and --repair. A flag that can be set for all commands also
+has an environment variable, such as CLIPNH_MODEL for --model.
 
-A flag that is given counts most, then the environment, then the command's
-section, then what is shared, then what was fetched. A value that would
-contradict one that counts more stands aside: if --model is given, the scores
-of another model in the project file are not used. --verbose says with any
-command which values it takes and which stand aside.
+A flag on the command line counts most, then the environment, then the command's
+section, then the value for all commands, then what was fetched. A value that
+conflicts with one that counts more is ignored: if --model is given, the scores
+of another model in the project file are not used. With --verbose any command
+says which values it takes and which it ignores.
 
-Writes clipnh.yaml into the working folder with --init: every shared key with
-what it is for, commented out. It never replaces a file.`
+With --init, writes clipnh.yaml into the working folder: every key for all
+commands with an explanation, commented out. It never replaces a file.`
 
 func newConfigCommand(g *globalOptions) *cobra.Command {
 	var opts configOptions
 	cmd := &cobra.Command{
 		Use:   "config [COMMAND] [--init]",
-		Short: "Show what flags are by default here, and why",
+		Short: "Show the values of flags that are not given, and their sources",
 		Long:  configHelp,
 		Example: "clipnh config --init\n" +
 			"clipnh config collect",
@@ -80,7 +80,7 @@ type configOptions struct {
 }
 
 func (o *configOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.init, "init", false, "write a clipnh.yaml that explains itself into the working folder")
+	fs.BoolVar(&o.init, "init", false, "write a commented clipnh.yaml into the working folder")
 }
 
 // completeCommands completes names of commands that have values by default.
@@ -225,7 +225,7 @@ func (r *configResult) print(one bool, p *ui.Printer) error {
 		}
 	}
 	if len(rows) == 0 {
-		p.Note("all flags are the program's own by default")
+		p.Note("all flags have the program's own defaults")
 		return r.printUnused(p)
 	}
 	for _, d := range rows {

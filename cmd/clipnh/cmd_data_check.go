@@ -9,16 +9,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/layout"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const dataCheckHelp = `
-Checks whether a folder has the layout of a data set. Reports the parts that are
-there and how much each holds, next to the counts of the published set; what is
-missing or wrong, and where to get it; and, if all is well, what to run. Reads
-names, sizes and the headers of some files, not whole images. Exits with 1 if
-something is missing or wrong, after printing the report.
+Checks whether a folder has the layout of a data set. Reports the parts that
+were found and how much each holds, next to the counts of the published set;
+what is missing or wrong, and where to get it; and, if all is well, what to run.
+A part that holds fewer images than were published is partial: it can be used,
+but results are not comparable with published ones. Reads names, sizes and the
+headers of some files, not whole images. Ends with status 1 if something is
+missing or wrong, after printing the report.
 
 Data sets:
 `
@@ -66,7 +70,11 @@ type checkedLayout struct {
 
 func runDataCheck(ctx context.Context, kind, path string, g *globalOptions) error {
 	if !slices.Contains(layout.Kinds(), kind) {
-		return usageError{fmt.Errorf("data set %q: want one of %s", kind, strings.Join(layout.Kinds(), ", "))}
+		err := usageError{fmt.Errorf("data set %q: want one of %s", kind, strings.Join(layout.Kinds(), ", "))}
+		if advice := layoutHint(kind); advice != "" {
+			return hinted{err, advice}
+		}
+		return err
 	}
 	r, err := layout.Check(ctx, kind, path)
 	if err != nil {
@@ -90,6 +98,29 @@ func runDataCheck(ctx context.Context, kind, path string, g *globalOptions) erro
 		return fmt.Errorf("%s: does not have the layout of %s", r.Path, r.Kind)
 	}
 	return nil
+}
+
+// layoutHint says which data sets a name that has no layout may have meant; empty if none.
+func layoutHint(name string) string {
+	family, _, _ := strings.Cut(name, "_")
+	var same []string
+	for _, kind := range layout.Kinds() {
+		if kind == family || strings.HasPrefix(kind, family+"_") {
+			same = append(same, kind)
+		}
+	}
+	if len(same) == 0 {
+		same = hint.Meant(name, layout.Kinds())
+	}
+	switch known := slices.Contains(dataset.Kinds(), name); {
+	case known && len(same) > 0:
+		return fmt.Sprintf("collect takes %s, but only %s has a layout to check", name, strings.Join(same, ", "))
+	case known:
+		return fmt.Sprintf("collect takes %s as it is: there is no layout to check", name)
+	case len(same) > 0:
+		return didYouMean(same)
+	}
+	return ""
 }
 
 // nextCommands returns command lines that use the data set; none if its layout is
@@ -151,6 +182,9 @@ func printLayout(r *layout.Report, next []string, g *globalOptions) error {
 		}
 		if p.Published > 0 {
 			published = fmt.Sprint(p.Published)
+		}
+		if p.Partial() {
+			state = "partial"
 		}
 		t.Row(p.Name, fmt.Sprint(p.Count), p.Unit, published, state)
 		wrong, notes = append(wrong, p.Problems...), append(notes, p.Notes...)

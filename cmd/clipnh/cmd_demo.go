@@ -20,24 +20,25 @@ import (
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const demoHelp = `
-Runs the whole analysis on an example that the program carries: a small
-CLIP-ResNet trained on drawings of things in ten colours, with its tokenizer and
-data sets, a vision transformer trained on the same drawings, and a second
+Runs the whole analysis on an example that is built into the program: a small
+CLIP ResNet trained on drawings of things in ten colours, with its tokenizer and
+data sets; a vision transformer trained on the same drawings; and a second
 ResNet, which learned to rely on backgrounds. The files are written below --dir.
 Each command is then run as if it had been typed. At the end the results are
 shown next to those of an independent PyTorch implementation. What the commands
 print goes to log.txt in --dir; --verbose prints it, with each command before
-it.
+it. It takes about a minute of processor time.
 
-Of the vision transformer, the neurons of one layer are taken apart by the heads
-of later layers, and pairs of both models that agree on a word are shown. The
+For the vision transformer, the neurons of one layer are split by the heads of
+later layers, and pairs of both models that agree on a word are shown. The
 second ResNet is explained, audited and edited. The demo fails if the edited
-checkpoint, collected afresh, does not classify as the audit measured.
+checkpoint, collected again, does not classify as the audit measured.
 
 Reads nothing. Writes the example and the artefacts made from it below --dir; a
 second run keeps what is there. With --files-only it stops after writing the
@@ -47,7 +48,7 @@ func newDemoCommand(g *globalOptions) *cobra.Command {
 	var opts demoOptions
 	cmd := &cobra.Command{
 		Use:         "demo [--dir DIR] [--verbose] [--files-only]",
-		Short:       "Run the whole analysis on a small example, in a minute",
+		Short:       "Run the whole analysis on a small example",
 		Long:        demoHelp,
 		Example:     "clipnh demo --dir clipnh-demo",
 		Args:        noArgs,
@@ -100,7 +101,7 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 		return err
 	}
 	defer release()
-	g.printer.Note("%s: %d files of the example written, %d already there", opts.dir, laid.Written, laid.Kept)
+	g.printer.Note("%s: %s of the example written, %d already there", opts.dir, quantity.Of(laid.Written, "file"), laid.Kept)
 	places, err := demoPlaces(opts.dir)
 	if err != nil {
 		return err
@@ -331,8 +332,8 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 
 func (r *demoResult) print(p *ui.Printer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nSummed from the pairs' contributions, the features of %d images give the right class for\n%.1f %% of them (expected %.1f %%).\n\n",
-		r.ZeroShot.Images, 100*r.ZeroShot.Top1, 100*r.ExpectedZeroShot)
+	fmt.Fprintf(&b, "\nSummed from the pairs' contributions, the features of %s give the right class for\n%.1f %% of them (expected %.1f %%).\n\n",
+		quantity.Of(r.ZeroShot.Images, "image"), 100*r.ZeroShot.Top1, 100*r.ExpectedZeroShot)
 	b.WriteString("The pairs whose component is closest to a word, with the cosine between the two:\n\n")
 	if err := p.Text(b.String()); err != nil {
 		return err

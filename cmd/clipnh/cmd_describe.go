@@ -15,21 +15,22 @@ import (
 )
 
 const describeHelp = `
-Prints the words that the principal components of a few units are made of, and
-the coefficient of each: h12n624 is the pair of head 12 and neuron 624; n624 is
-a neuron or, if the components are of pairs, all pairs of that neuron. The
-residual is the norm of what the words leave of the component, whose own norm
-is 1.
+Prints the words that approximate the principal components of a few units, with
+their coefficients: h12n624 is the pair of head 12 and neuron 624; n624 is a
+neuron or, if the components are of pairs, all pairs of that neuron. The
+residual is the norm of what the words leave of the component, whose own norm is
+1.
 
-A word with a negative coefficient says what the unit is not. Of all methods,
-omp over the embeddings as they are (--normalize none) has the words that
-predict the scores of units best, as score measures them, and is the default;
-docs/descriptions.md has the comparison. sparse explains the methods.
+A word with a negative coefficient says what the unit is not. The default
+method, omp over the embeddings without normalisation (--normalize none), has
+the words that predict the scores of units best, as measured by score;
+docs/descriptions.md has the comparison. The help of sparse explains the
+methods.
 
-Reads what sparse reads and computes the codes. Or reads codes that sparse wrote
-(--codes) and prints the --num-components largest
-coefficients, with a residual only if that is all of them. A decomposition
-written by the reference needs --pcs-path too, to tell heads from neurons.
+Reads what sparse reads and computes the codes; or reads codes that sparse wrote
+(--codes) and prints the --num-components largest coefficients, with a residual
+only if these are all of them. A decomposition written by the reference needs
+--pcs-path too, to tell pairs from neurons.
 
 Writes to standard output.`
 
@@ -53,7 +54,7 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.units = splitUnits(strings.Join(args, " "))
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -64,12 +65,36 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
-// describeComponents is how many words describe a unit unless someone asks otherwise.
+// describeComponents is how many words describe a unit unless someone asks otherwise: codes
+// of another number have other coefficients, and perhaps other words.
 const describeComponents = 8
+
+// namedWords is how many of a unit's words tables with a row for each unit name, the first,
+// unless --num-components says how many.
+const namedWords = 3
+
+// wordsUsage is what --num-components does where tables name units.
+var wordsUsage = fmt.Sprintf("describe units by `K` words, of codes the largest; tables name the first %d unless it is given, --json has all", namedWords)
+
+// named is how many words tables name.
+func (given givenFlags) named(components int) int {
+	if given != nil && given("num-components") {
+		return components
+	}
+	return namedWords
+}
+
+// components is how many words describe a unit: of a list of fewer than the default, all.
+func (given givenFlags) components(asked int, words []string) int {
+	if len(words) == 0 || given != nil && given("num-components") {
+		return asked
+	}
+	return min(asked, len(words))
+}
 
 // describeOptions is everything the describe command can be told.
 type describeOptions struct {
-	given givenFlags
+	given, set givenFlags // on the command line; by someone
 	codingOptions
 	units             []string
 	decompositionPath string
@@ -113,6 +138,13 @@ func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) er
 	all, err := coding.Describe(ctx, coding.DescribeOptions{Options: options, DecompositionPath: opts.decompositionPath})
 	if err != nil {
 		return err
+	}
+	words := 0
+	for _, d := range all {
+		words = max(words, len(d.Terms))
+	}
+	if opts.decompositionPath != "" {
+		g.sayFewer(opts.set, listing{"num-components", options.Components, words, ui.Words, "in a code"})
 	}
 	if g.json {
 		return g.printer.JSON(describedUnits{all})

@@ -19,20 +19,20 @@ import (
 )
 
 const editHelp = `
-Takes neuron-head pairs out of a model's weights, or scales them, and writes an
-ordinary checkpoint, which OpenAI's build_model, open_clip and clipnh load. A
-pair enters the model through one column of its head's value weights: a column
-of zeros removes it. Attention is not touched.
+Removes neuron-head pairs from a model's weights, or scales them, and writes an
+ordinary checkpoint, which OpenAI's build_model, open_clip and clipnh load. The
+original is not changed. A pair enters the model through one column of its
+head's value weights: a column of zeros removes it. Attention is not touched.
 
 In a vision transformer, a neuron of layer --neuron-layer has one column of its
-MLP's output weights for all its pairs: l9n624 can be taken out, l10h3n624 alone
-cannot (ablate takes it out of features). Whatever reads that column later sees
-the edit: with --data-path, the output says how much of the movement is what the
-neurons add to the class token (first order), what their pairs add (second
-order), and the rest, which ablate does not have. A head of a layer, l10h3, has
-columns of its own in the output weights of attention: --remove l10h3 --by zero
-takes it out for all tokens, heads of one layer at a time, without
---neuron-layer.
+MLP's output weights for all its pairs: l9n624 can be removed, l10h3n624 alone
+cannot (ablate removes it from features). Everything that reads that column
+later is affected by the edit: with --data-path, the output says how much of the
+movement is what the neurons add to the class token (first order), what their
+pairs add (second order), and the rest, which ablate does not have. A head of a
+layer, l10h3, has columns of its own in the output weights of attention:
+--remove l10h3 --by zero removes it for all tokens, heads of one layer at a
+time, without --neuron-layer.
 
 Which pairs:
   --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line
@@ -69,7 +69,7 @@ func newEditCommand(g *globalOptions) *cobra.Command {
 	var opts editOptions
 	cmd := &cobra.Command{
 		Use:   "edit --model FILE --remove UNIT,... --means-path FILE --save-path FILE",
-		Short: "Take pairs out of a model's weights, or scale them",
+		Short: "Remove pairs from a model's weights, or scale them",
 		Long:  editHelp,
 		Example: "clipnh edit --model RN50x16.pt --remove h21n624,n17 --scores caches/photos \\\n" +
 			"  --save-path edited.pt --data-path photos\n" +
@@ -107,7 +107,7 @@ type editOptions struct {
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
 	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, n17 or l9n17 for all pairs of a neuron, or @FILE of units, one per line")
 	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")

@@ -21,7 +21,8 @@ const embedHelp = `
 Turns texts into unit vectors in the space that images and texts share. Each
 text is put into every template ("a photo of a {}."), each prompt is encoded and
 normalised, and the mean of the prompts, normalised again, is the text's
-embedding. With --use-templates=false texts are encoded as they are.
+embedding. With --use-templates=false texts are encoded as they are, which takes
+an 80th of the time with CLIP's 80 templates.
 
 Reads a checkpoint (--model), the merges file of its tokenizer (--vocab; for
 OpenAI's models bpe_simple_vocab_16e6.txt.gz), and a list of texts: --lines, one

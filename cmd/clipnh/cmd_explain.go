@@ -17,37 +17,37 @@ import (
 )
 
 const explainHelp = `
-Says why a model gives an image its class. A class's logit, 100 times the cosine
-of the image and the class's text, is a sum over neuron-head pairs and a
-constant of the weights, exactly. The output has the classes with logits and
+Shows why a model gives an image its class. A class's logit, 100 times the
+cosine of the image and the class's text, is exactly a sum over neuron-head
+pairs and a constant of the weights. The output has the classes with logits and
 probabilities; the pairs and neurons that add most to the logit, and those that
-take most from it; and the sum, next to the logit as the model gives it.
+subtract most from it; and the sum, next to the logit that the model gives.
 
-It explains the class of the largest logit, or --class. With --versus, it
+It explains the class with the largest logit, or --class. With --versus, it
 explains by how much the logit of --class exceeds that of another class.
 
 Images are files and folders, or a data set (--data-path). Classes are names, or
 IN or PC for those of ImageNet or PASCAL Context (--classes); their embeddings
 are computed (--vocab) or read (--imagenet-zeroshot-path).
 
-With --scores, what collect wrote of some images, or --means-path, what svd
+With --scores, what collect wrote for a set of images, or --means-path, what svd
 wrote, a pair's score is shown beside its mean, and its part is split into what
-the mean would add (usual) and the rest (unusual), by which --unusual lists
-units. With --scores it also has the score's rank among the collected images,
-1 being the largest; statistics (collect --stats-only) know it for extreme
-scores only.
+the mean would add (usual) and the rest (unusual), by which --unusual ranks
+units. With --scores the score's rank among the collected images is shown too, 1
+being the largest; statistics (collect --stats-only) know it for extreme scores
+only.
 
-Listed units have words if these are read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons),
-or computed as describe does, from components and embeddings of words
+Listed units have words if codes that sparse wrote are given (--codes, at most
+twice: one file of pairs, one of neurons), or components and embeddings of words
 (--text-descs-embeddings-path, with --pcs-path for pairs and --neuron-pcs-path
-for neurons). A word of negative coefficient says what the unit is not.
+for neurons), from which words are computed as by describe. A word with a
+negative coefficient says what the unit is not.
 
 --save-dir draws a sheet for each image: the image; a map of what each place
 adds to the logit; such maps of the strongest pairs; what each listed pair adds,
 beside what is usual; and how all parts sum to the logit. The class token's
-share is handed back to the places that it is the mean of. What the position
-embedding adds belongs to no place, and is a number of its own.
+share is returned to the places that it is the mean of. What the position
+embedding adds belongs to no place, and is a separate number.
 
 In a vision transformer, the pairs are those of the neurons of --neuron-layer
 with the heads of later layers. They are a part of the feature: what no pair
@@ -62,7 +62,7 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 	var opts explainOptions
 	cmd := &cobra.Command{
 		Use:   "explain IMAGE... --model FILE --vocab FILE --classes NAMES",
-		Short: "Say which pairs and places a class's logit comes from",
+		Short: "Show which pairs and places a class's logit comes from",
 		Long:  explainHelp,
 		Example: "clipnh explain photo.jpg --model RN50x16.pt \\\n" +
 			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,cat,boat\" \\\n" +
@@ -75,7 +75,7 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.stage.Paths, opts.given = args, cmd.Flags().Changed
+			opts.stage.Paths, opts.given, opts.set = args, cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -91,6 +91,7 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 type explainOptions struct {
 	stage explain.Options
 	given givenFlags
+	set   givenFlags // has a value that someone gave it
 
 	classes, templates textList
 	precision          string
@@ -101,7 +102,7 @@ type explainOptions struct {
 func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.stage.Model)
 	detailFlags(fs, &o.stage.Details)
-	neuronLayerFlag(fs, &o.stage.NeuronLayer)
+	neuronLayerFlag(fs, &o.stage.NeuronLayer, layerOfInputs)
 	vocabFlag(fs, &o.stage.Vocab)
 	classesFlag(fs, &o.classes)
 	templatesFlag(fs, &o.templates, "class")
@@ -117,11 +118,11 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of means of pairs that svd wrote, to compare with, .npy, [H,C,O]")
 	fs.BoolVar(&o.stage.Unusual, "unusual", false, "list units by what they add beyond the usual")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &o.stage.WordsPath)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
-	fs.IntVar(&o.stage.Components, "num-components", 3, "show `K` words, of codes the largest; computed with another K, coefficients differ (describe and show: 8)")
+	fs.IntVar(&o.stage.Components, "num-components", describeComponents, wordsUsage)
 	fs.IntVar(&o.top, "top", 5, "show the `N` classes of largest logit; --json has all")
 	fs.IntVar(&o.stage.Units, "list", 5, "list the `N` strongest pairs and neurons for the class, and as many against it")
 	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed")
@@ -151,7 +152,7 @@ func (o *explainOptions) validate() error {
 	case len(s.Paths) > 0 && s.Data.Path != "":
 		return fmt.Errorf("images as arguments, %q, and --data-path: want one of them", s.Paths[0])
 	case s.Versus != "" && s.Class == "":
-		return errors.New("--versus needs --class, which it is held against")
+		return errors.New("--versus needs --class, the class to compare it with")
 	case s.Versus != "" && s.Versus == s.Class:
 		return fmt.Errorf("--class and --versus are both %q: want two classes", s.Class)
 	case s.ScoresPath != "" && s.MeansPath != "":
@@ -209,6 +210,7 @@ func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
+		s.Components = o.given.components(s.Components, s.Words)
 	}
 	if s.TextsPath == "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
@@ -223,10 +225,14 @@ func runExplain(ctx context.Context, opts explainOptions, g *globalOptions) erro
 		return err
 	}
 	o.Store = g.files
-	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top}
+	g.sayFewer(opts.set, listing{"top", opts.top, len(o.Classes), ui.Classes, ""})
+	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top, words: opts.given.named(o.Components)}
 	result, err := explain.Run(ctx, o, explain.Sink{Begin: out.begin, Explanation: out.explanation}, g.printer)
 	if result != nil {
 		err = errors.Join(err, out.end(result, err))
+	}
+	if s := out.setup; s != nil && result != nil {
+		g.sayFewer(opts.set, listing{"list", o.Units, s.Heads * s.Neurons, ui.Pairs, ""}, listing{"maps", o.Maps, min(2*o.Units, s.Heads*s.Neurons), ui.Pairs, "that are listed"})
 	}
 	if err != nil {
 		return err

@@ -25,14 +25,15 @@ import (
 )
 
 const exploreHelp = `
-Shows a report, that report wrote, in the browser, with a live part: any text;
+Shows the pages that report wrote in the browser, with live answers: any text;
 classes of your own for an image; an image of yours; pixels labelled with texts;
-and pairs that are switched off, with what the model then says of an image, its
-accuracy over the collection, and the "clipnh edit" line that makes that model.
+and pairs that are switched off, with what the model then predicts for an image,
+its accuracy over the collection, and the "clipnh edit" command that makes that
+model.
 
-Inputs are found where the report was made from, and must still be the same;
-flags say where they are now. What is missing, or is another file, switches off
-the part that needs it, and is named on standard error and on the pages:
+Inputs are looked for where the report was made from, and must still be the
+same; flags say where they are now. What is missing, or has changed, switches
+off the part that needs it, and is named on standard error and on the pages:
 
   --scores                  pairs that are switched off, nearest images
   --imagenet-zeroshot-path  classes; with --data-path, accuracy
@@ -44,11 +45,11 @@ The scores are read once at the start; what needs them waits. The answers have
 the numbers of retrieve, explain, ablate and segment; docs/explore.md has the
 fields.
 
-Prints the address and serves until Ctrl-C ends it, with status 0; status 130 is
-that of an interruption before that. Only this machine can connect, unless
---listen says otherwise; then every address begins with a token (--token, or one
-that is drawn), without which nothing is answered. Traffic is not encrypted.
-Nothing is written, and images that are sent are not kept.
+Prints the address and serves until Ctrl-C, then ends with status 0; if it is
+interrupted before it serves, with 130. Only this machine can connect, unless
+--listen says otherwise; then every address begins with a token (--token, or a
+random one), without which nothing is answered. Traffic is not encrypted.
+Nothing is written, and uploaded images are not kept.
 --check prints what would be live, and serves nothing.`
 
 func newExploreCommand(g *globalOptions) *cobra.Command {
@@ -109,6 +110,7 @@ const (
 
 func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.live.ModelPath)
+	detailFlags(fs, &o.live.Details)
 	vocabFlag(fs, &o.live.Vocab)
 	defaultNeeds(fs, "vocab", "model")
 	templatesFlag(fs, &o.templates, "text")
@@ -117,7 +119,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.paths.Components, "pcs-path", "p", "", "`FILE` of principal components of pairs (default that of the report)")
 	fs.StringVar(&o.paths.Classes, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes (default that of the report)")
 	fs.StringVarP(&o.live.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
-	fs.StringVar(&o.live.Data.Kind, "dataset", "", "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images (default that of the report, or else images)")
+	fs.StringVar(&o.live.Data.Kind, "dataset", "", "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images (default that of the report, or of its scores)")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.listen, "listen", exploreAddress, "listen on `HOST:PORT`; port 0 is any free one")
 	fs.StringVar(&o.token, "token", "", "`TEXT` that every address must begin with (default with --listen to others: a random one)")
@@ -127,7 +129,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *exploreOptions) validate() error {
-	if err := o.templates.check(); err != nil {
+	if err := cmp.Or(o.templates.check(), checkDetails(o.live.Details)); err != nil {
 		return err
 	}
 	host, port, err := net.SplitHostPort(o.listen)
@@ -158,7 +160,6 @@ func (o *exploreOptions) validate() error {
 func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
 	o.leavePresets(r, g)
 	p := o.live
-	p.Data.Kind = cmp.Or(p.Data.Kind, dataset.Images)
 	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
 	p.Given = map[live.Input]bool{live.Model: o.given("model"), live.Vocab: o.given("vocab"), live.Images: o.given("data-path")}
 	if p.Vocab != "" {
@@ -197,9 +198,22 @@ func (o *exploreOptions) leavePresets(r *explore.Report, g *globalOptions) {
 			continue
 		}
 		if g.verbose {
-			g.printer.Note("--%s %s stands aside: the report names its own", in.flag, *in.path)
+			g.printer.Note("--%s %s is not used: the report names its own", in.flag, *in.path)
 		}
 		*in.path = ""
+		if in.flag == "model" {
+			o.leaveDetails()
+		}
+	}
+}
+
+// leaveDetails takes back details that were not given, of a model that stands aside.
+func (o *exploreOptions) leaveDetails() {
+	if !o.given("vit-heads") {
+		o.live.Details.Heads = 0
+	}
+	if !o.given("activation") {
+		o.live.Details.Activation = ""
 	}
 }
 

@@ -82,7 +82,7 @@ func (o *exportOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "precision", export.Float32, export.Float16)
 	fs.StringVar(&o.stage.Weights, "weights", export.Inside, "put weights `WHERE` inside the file, or beside it in FILE.data")
 	choices(fs, "weights", export.Inside, export.Beside)
-	neuronLayerFlag(fs, &o.stage.NeuronLayer)
+	neuronLayerFlag(fs, &o.stage.NeuronLayer, "")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 }
 

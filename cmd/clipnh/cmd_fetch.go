@@ -25,19 +25,19 @@ and those that are already there. Models are OpenAI's ResNets and vision
 transformers, and those that open_clip trained on yfcc15m, cc12m and laion400m;
 vocab is the merges file of their tokenizer, words the word list of the paper.
 
-A file gets its name only once it is complete and its SHA-256 matches. A
-download that breaks off resumes where it stopped, a few times by itself, later
-when the same command is run again. A server that sends less than 4 KiB a second
-is given up. Without a network, the message says where to put the file by hand.
-Two processes can fetch the same file at the same time. HTTPS_PROXY, HTTP_PROXY
-and NO_PROXY are followed.
+A file gets its name only when it is complete and its SHA-256 matches. An
+interrupted download resumes, a few times by itself, later when the same command
+is run again. A server that sends less than 4 KiB a second is given up. Without
+a network, the message says where to put the file by hand. Two processes can
+fetch the same file at the same time. HTTPS_PROXY, HTTP_PROXY and NO_PROXY are
+respected.
 
-Files are kept in the folder assets below $CLIPNH_HOME, or else below clipnh in
-$XDG_CACHE_HOME or ~/.cache (on macOS and Windows, in the system's folder for
-caches). A file that you already have can be put there under its published name;
-its checksum is compared before it is used. With --url, or with CLIPNH_MIRROR in
-the environment (the URL of a folder), files come from another server; the
-checksum stays the same.
+Files are kept in the folder assets below $CLIPNH_HOME, or otherwise below
+clipnh in $XDG_CACHE_HOME or ~/.cache (on macOS and Windows, in the system's
+folder for caches). A file that you already have can be put there under its
+published name; its checksum is compared before it is used. With --url, or with
+CLIPNH_MIRROR in the environment (the URL of a folder), files come from another
+server; the checksum stays the same.
 
 To give names to files of your own, list them in assets.json, next to the folder
 assets:

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/diagram"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -26,10 +27,10 @@ and the SHA-256 of the file, which artefacts record as the model that they were
 made from.
 
 With --plan, lists instead how each layer of the image tower is computed on this
-machine: the algorithm chosen for its shape and the batch, the arithmetic for
+machine: the algorithm chosen for its shape and the batch, the operations for
 one image, and the memory of its packed weights.
 
-With --devices, says instead what there is for collect --device: the program
+With --devices, lists instead what was found for collect --device: the program
 clipnh-ort, ONNX Runtime's library, the devices that it was built for, and where
 both were looked for.
 
@@ -79,7 +80,7 @@ func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	detailFlags(fs, &o.details)
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
 	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
-	fs.BoolVar(&o.devices, "devices", false, "say what collect --device can use, and where it was looked for")
+	fs.BoolVar(&o.devices, "devices", false, "list what collect --device can use, and where it was looked for")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --plan or --graph, for batches of `N` images")
 }
 
@@ -141,8 +142,8 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	}
 	text := "none: texts cannot be embedded"
 	if info.TextLayers > 0 {
-		text = fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
-			info.TextWidth, info.TextHeads, info.TextLayers, info.ContextLength, info.VocabSize)
+		text = fmt.Sprintf("width %d, %s, %s, context %d, vocabulary %d",
+			info.TextWidth, quantity.Of(info.TextHeads, "head"), quantity.Of(info.TextLayers, "layer"), info.ContextLength, info.VocabSize)
 	}
 	t.Row("text tower", text)
 	if e := info.Edited; e != nil {

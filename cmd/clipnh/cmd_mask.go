@@ -15,10 +15,10 @@ import (
 
 const maskHelp = `
 Selects the strongest units, or with --pairs and --units-file those named (with
---except all others), for ablate to keep. The strength of a unit is the mean of
-its --top-images largest norms; units at or above --percentile of all strengths
-are kept (as numpy.percentile, with linear interpolation). ablate takes out the
-others.
+--except all others), which ablate keeps; it ablates the others. The strength of
+a unit is the mean of its --top-images largest norms; units at or above
+--percentile of all strengths are kept (as numpy.percentile, with linear
+interpolation).
 
 Reads norms written by svd or by the reference: [H,C,K] for pairs
 (--neuron-head-norms-path), or [C,K] for neurons (--neurons-norms-path) or
@@ -57,7 +57,7 @@ func (o *normsOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.pairs, "neuron-head-norms-path", "", "`FILE` of pairs' norms, .npy")
 	fs.StringVar(&o.neurons, "neurons-norms-path", "", "`FILE` of neurons' norms, .npy")
 	fs.StringVar(&o.activations, "neuron-acts-norms-path", "", "`FILE` of activations' norms, .npy")
-	fs.IntVar(&o.topImages, "top-images", 50, "strength is the mean of a unit's `N` largest norms, or of all if it has fewer")
+	fs.IntVar(&o.topImages, "top-images", 50, "strength is the mean of a unit's `N` largest norms; unless given, of all if it has fewer")
 }
 
 // normsFlags are the flags of norms, by mode.
@@ -94,7 +94,7 @@ func checkPercentile(p float64) error {
 
 // maskOptions is everything the mask command can be told.
 type maskOptions struct {
-	given givenFlags
+	given givenFlags // on the command line
 	normsOptions
 	unitsOptions
 	mode, save string
@@ -167,7 +167,7 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 	}
 	result, err := evaluate.Mask(ctx, evaluate.MaskOptions{
 		Units: units, Except: opts.except,
-		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, Percentile: opts.percentile, SavePath: opts.save,
+		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, FitTop: !opts.given("top-images"), Percentile: opts.percentile, SavePath: opts.save,
 		Writer: g.writer(opts.restart),
 	})
 	if err != nil {

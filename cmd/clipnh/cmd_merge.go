@@ -15,9 +15,9 @@ import (
 
 const mergeHelp = `
 Joins the shards that collect, segment or shift wrote with --shard, on one
-machine or on several, into exactly the bytes of a single run, those of collect
---stats-only included. Shards that are missing, unfinished, damaged, given twice
-or made from something else are refused by name.
+machine or on several, into exactly the bytes of a single run (of collect
+--stats-only too). Shards that are missing, unfinished, damaged, given twice or
+made from something else are refused by name.
 
 Reads the shards that are given, in any order, or else those next to
 --save-path: for caches/val these are caches/val.1-of-16 and so on, for seg.json

@@ -13,20 +13,22 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const paperHelp = `
 Measures the results of the paper and reports them next to the published ones:
 %s
-Without names, all that the model's family has: textspan and second-order are
-about vision transformers, and have no published figures beside them; the others
-are about ResNets. Without --model and --data-path the examples that the program
-carries are used, which takes a minute or two; on real data some results take
+Without names, all results for the model's family are measured: textspan and
+second-order are about vision transformers, and have no published figures beside
+them; the others are about ResNets. Without --model and --data-path the built-in
+examples are used, which takes a minute or two; on real data some results take
 hours.
 
 Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
@@ -73,20 +75,23 @@ type paperOptions struct {
 	given   givenFlags
 	results []string
 	dir     string
-	layer   int
+	layer   *int // nil: by default
+	details model.Details
 	paperSources
 }
 
 func (o *paperOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.dir, "dir", "o", "paper", "`DIR` for artefacts, figures and the report")
 	modelFlag(fs, &o.model)
+	detailFlags(fs, &o.details)
 	vocabFlag(fs, &o.vocab)
 	defaultNeeds(fs, "vocab", "model", "words", "data-path")
-	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe components with, one per line")
+	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe components with, one per line, or the name of a fetched list, such as words")
+	takesAsset(fs, "words", configs.AssetWords)
 	fs.StringVarP(&o.data, "data-path", "d", "", "`DIR` of the data sets")
 	fs.IntVar(&o.stride, "sample-stride", 5, "collect every `K`-th image of imagenet/test; the reference takes every 5th")
 	fs.IntVar(&o.valStride, "val-stride", 1, "measure accuracy on every `K`-th image of imagenet/val; scores take 590 KB an image for RN50x16")
-	fs.IntVar(&o.layer, "neuron-layer", 0, "`LAYER` of a vision transformer whose neurons second-order is about, from 0 (default the third last)")
+	fs.Var(layerFlag{&o.layer}, "neuron-layer", "`LAYER` of a vision transformer whose neurons second-order is about, from 0 (default the third last)")
 	fs.StringVar(&o.neurons, "neur-idxs", "624", "`LIST` of neurons whose strongest images are shown")
 }
 
@@ -102,7 +107,7 @@ func (o *paperOptions) validate(names []string) error {
 	if _, err := o.family(); err != nil {
 		return err
 	}
-	for _, flag := range []string{"sample-stride", "val-stride", "neur-idxs", "neuron-layer"} {
+	for _, flag := range []string{"sample-stride", "val-stride", "neur-idxs", "neuron-layer", "vit-heads", "activation"} {
 		if o.onDemo() && o.given(flag) {
 			return fmt.Errorf("--%s needs --model and --data-path: the example has its own", flag)
 		}
@@ -111,6 +116,9 @@ func (o *paperOptions) validate(names []string) error {
 		return nil
 	}
 	if _, err := parseNeurons(o.neurons); err != nil {
+		return err
+	}
+	if err := checkDetails(o.details); err != nil {
 		return err
 	}
 	switch {
@@ -145,7 +153,7 @@ func (o *paperOptions) family() (string, error) {
 // sources returns the paths of the inputs. It writes the example if that is used.
 func (o *paperOptions) sources() (paperSources, model.Details, error) {
 	if !o.onDemo() {
-		return o.paperSources, model.Details{}, nil
+		return o.paperSources, o.details, nil
 	}
 	dir := filepath.Join(o.dir, "demo")
 	if _, err := demo.Layout(dir); err != nil {
@@ -169,12 +177,12 @@ func (o *paperOptions) layerOf(m *model.Summary) (int, error) {
 		layers += n
 	}
 	switch {
-	case !o.given("neuron-layer"):
+	case o.layer == nil:
 		return secondOrderLayer(layers), nil
-	case o.layer < 0 || o.layer > layers-2:
-		return 0, usageError{fmt.Errorf("--neuron-layer %d: want 0 to %d, a layer of %s before the last", o.layer, layers-2, o.model)}
+	case *o.layer > layers-2:
+		return 0, usageError{fmt.Errorf("--neuron-layer %d: want 0 to %d, a layer of %s before the last", *o.layer, layers-2, o.model)}
 	}
-	return o.layer, nil
+	return *o.layer, nil
 }
 
 func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
@@ -201,7 +209,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		Program: build.Current().Name(), Model: model.Architecture, Weights: model.SHA256, Data: src.data,
 		Rows: []paper.Row{}, Figures: []paper.Figure{}, Missing: []paper.Missing{},
 	}
-	plan := newPaperPlan(opts.dir, src, opts.onDemo())
+	plan := newPaperPlan(opts.dir, src, details, opts.onDemo())
 	if model.Family == viTs {
 		layer, err := opts.layerOf(model)
 		if err != nil {
@@ -274,7 +282,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		}
 	}
 	if executed == 0 {
-		g.printer.Note("nothing to do: all %d steps are up to date", len(all))
+		g.printer.Note("nothing to do: all %s are up to date", quantity.Of(len(all), "step"))
 	}
 	if err := report.Save(g.files, opts.dir); err != nil {
 		return err

@@ -15,11 +15,11 @@ import (
 )
 
 const polysemanticityHelp = `
-Measures how many things a neuron, or a neuron-head pair, stands for, by how
-dissimilar the images are on which it is strongest. For each unit, the
---top-images images of largest centred norm are taken, and the squared distances
-of their image embeddings, of length one, to their mean are summed: 0 when all
-are alike, at most --top-images.
+Measures how polysemantic neurons and neuron-head pairs are, by how dissimilar
+their top-activating images are. For each unit, the --top-images images of
+largest centred norm are taken, and the squared distances of their image
+embeddings, of length one, to their mean are summed: 0 when all are alike
+(monosemantic), at most --top-images.
 
 Reads a folder of scores that collect wrote, from which the image features
 follow; or, for pairs (--mode nh), a folder of collect --stats-only, which gives
@@ -36,13 +36,14 @@ func newPolysemanticityCommand(g *globalOptions) *cobra.Command {
 	var opts polysemanticityOptions
 	cmd := &cobra.Command{
 		Use:   "polysemanticity --scores PATH",
-		Short: "Measure how dissimilar a unit's strongest images are",
+		Short: "Measure how dissimilar a unit's top-activating images are",
 		Long:  polysemanticityHelp,
 		Example: "clipnh polysemanticity --scores caches/photos \\\n" +
 			"  --scores-save-path caches/poly.npy --plot poly.png",
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -55,6 +56,7 @@ func newPolysemanticityCommand(g *globalOptions) *cobra.Command {
 
 // polysemanticityOptions is everything the polysemanticity command can be told.
 type polysemanticityOptions struct {
+	given, set                        givenFlags // on the command line; by someone
 	collectPath, scoresPath, plotPath string
 	mode                              string
 	topImages, list                   int
@@ -98,7 +100,7 @@ func (o *polysemanticityOptions) validate() error {
 
 func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *globalOptions) error {
 	o := directions.PolysemanticityOptions{
-		Artefacts: g.artefacts(), CollectPath: opts.collectPath, TopImages: opts.topImages, PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
+		Artefacts: g.artefacts(), CollectPath: opts.collectPath, TopImages: opts.topImages, FitTop: !opts.given("top-images"), PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
 		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath, Writer: g.writer(opts.restart),
 	}
 	if name, is := strings.CutSuffix(opts.scoresPath, ".npy"); is && opts.mode == "both" {
@@ -109,6 +111,11 @@ func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *glo
 		return err
 	}
 	written := err
+	units := 0
+	for _, u := range result.Units {
+		units = max(units, u.Count)
+	}
+	g.sayFewer(opts.set, listing{"list", opts.list, units, ui.Units, ""})
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -45,6 +47,7 @@ func newRegistersCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.set = setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -57,15 +60,18 @@ func newRegistersCommand(g *globalOptions) *cobra.Command {
 
 // registersOptions is everything the registers command can be told.
 type registersOptions struct {
+	set                                givenFlags // has a value that someone gave it
 	model, dataset, dataPath, diffPath string
 	mode, precision                    string
 	stride, batch, list                int
 	strict, restart                    bool
 	images                             imageprep.Options
+	details                            model.Details
 }
 
 func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
+	detailFlags(fs, &o.details)
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
@@ -100,13 +106,13 @@ func (o *registersOptions) validate() error {
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	}
-	return checkPrecision(o.precision)
+	return cmp.Or(checkDetails(o.details), checkPrecision(o.precision))
 }
 
 func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) error {
 	result, err := collect.Registers(ctx, collect.RegistersOptions{
 		Collect: collect.Options{
-			Model: opts.model, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
+			Model: opts.model, Details: opts.details, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
 			BatchSize: opts.batch, Threads: g.workers(), SavePath: opts.diffPath,
 			Precision: precisions[opts.precision],
 			Strict:    opts.strict, Restart: opts.restart, Store: g.files, Images: opts.images,
@@ -119,6 +125,7 @@ func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) 
 	if result.Complete {
 		g.printer.Note("%s is already complete", result.Path)
 	}
+	g.sayFewer(opts.set, listing{"list", opts.list, len(result.Units), ui.Units, ""})
 	if err := printRegisters(result, g); err != nil {
 		return err
 	}

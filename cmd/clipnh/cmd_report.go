@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,31 +26,31 @@ A pair's page has the images on which it is strongest, weakest and in between,
 the histogram of its scores, its words, its neighbours by direction and by
 scores, and means by label. Images are ranked as retrieve ranks them.
 
-Reads scores that collect wrote (--scores). The rest is optional, and what is
+Reads scores that collect wrote (--scores). Everything else is optional; what is
 missing is named on standard error and on the first page:
 
   --codes, --text-descs-list-path
-                            words, that sparse wrote, as show takes them
-  --pcs-path                components, that svd wrote: signs of pairs, and with
+                            words (from sparse), as show takes them
+  --pcs-path                components (from svd): signs of pairs, and with
                             --text-descs-embeddings-path words, computed
-  --word-scores-path        how well words predict scores, that score wrote
-  --imagenet-zeroshot-path  classes, that embed wrote: with labels, accuracy
+  --word-scores-path        how well words predict scores (from score)
+  --imagenet-zeroshot-path  classes (from embed): with labels, accuracy
   --data-path, --dataset    the images that were collected: thumbnails, labels
   --model                   with the images: maps of activation, of attention,
                             and of what each place adds to a logit
   --groups-csv              groups of images, such as years
   --with                    another collection: which pairs differ, as compare
 
-Writes below --out. A report that was interrupted resumes; a folder that is no
-report is not touched. The same inputs give the same bytes. Images that have
-changed since they were collected are shown, and named with a warning: numbers
-are of what they were.`
+Writes below --out. An interrupted report resumes; a folder that is not a report
+is not touched. The same inputs give the same bytes. Images that have changed
+since they were collected are shown as they are now, marked on the pages and
+named with a warning: the numbers are those of the earlier files.`
 
 func newReportCommand(g *globalOptions) *cobra.Command {
 	var opts reportOptions
 	cmd := &cobra.Command{
 		Use:   "report --scores PATH --out DIR",
-		Short: "Make pages that show every pair, as a static site",
+		Short: "Make a folder of web pages that show every pair",
 		Long:  reportHelp,
 		Example: "clipnh report --scores caches/photos --pcs-path caches/pc0.npy \\\n" +
 			"  --codes caches/codes.npz \\\n" +
@@ -81,7 +82,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	fs.StringVar(&s.WordScoresPath, "word-scores-path", "", "`FILE` of how well words of pairs predict scores, that score wrote, .npy")
@@ -91,6 +92,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "dataset", dataset.Kinds()...)
 	takesCollectedKind(fs)
 	modelFlag(fs, &s.Model)
+	detailFlags(fs, &s.Details)
 	fs.IntVar(&s.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
 	fs.StringVar(&s.Groups.Path, "groups-csv", "", "`FILE` of groups of images, with one row per image")
@@ -128,11 +130,11 @@ func (o *reportOptions) validate() error {
 	if s.Model != "" && s.Data.Path == "" {
 		return errors.New("--model needs --data-path, the images that maps are of")
 	}
-	if err := checkPrecision(o.precision); err != nil {
+	if err := cmp.Or(checkDetails(s.Details), checkPrecision(o.precision)); err != nil {
 		return err
 	}
 	return o.given.refuseIn(
-		rule{s.Model == "", "without --model", []string{"batch-size", "precision"}},
+		rule{s.Model == "", "without --model", []string{"vit-heads", "activation", "batch-size", "precision"}},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
 		rule{read, "with --codes", []string{"neuron-pcs-path"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset"}},

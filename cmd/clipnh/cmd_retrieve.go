@@ -18,8 +18,8 @@ import (
 )
 
 const retrieveHelp = `
-Finds the images that a neuron, and each of its neuron-head pairs, contributes
-to most: a neuron may stand for butterflies, and its pair with head 21 for
+Finds the top-activating images of a neuron and of each of its neuron-head
+pairs: a neuron may stand for butterflies, and its pair with head 21 for
 butterfly costumes. Images are ranked by the norm of the unit's contribution,
 not centred, its share of the bias included; a neuron's contribution is the sum
 over heads.
@@ -27,10 +27,10 @@ over heads.
 Units are neurons with all of their pairs (--neur-idxs 624,1300), single pairs
 with their neuron (--pairs h21n624,h3n7), or those whose principal component
 (--pcs-path, written by svd) is closest to a text (--text "butterfly costume",
---model, --vocab). They can be combined. Of the pairs near a text, dead ones,
-whose largest norm is below 1 % of the largest there, are left out: their
-components may point anywhere. --weigh-by-norm ranks by cosine times the largest
-norm, for the pairs that say a text loudest.
+--model, --vocab). These can be combined. Of the pairs close to a text, dead
+ones, whose largest norm is below 1 % of the largest of all pairs, are left out,
+since their components may point anywhere. --weigh-by-norm ranks by cosine times
+the largest norm, which favours the pairs that contribute most.
 
 Reads scores that collect wrote (--scores; also dense .dat or .npy
 contributions, of clipnh or of the reference), or a checkpoint and images
@@ -49,23 +49,24 @@ Writes, below --save-dir, for neuron 624 and its pair with head 21:
   images/123_cat.png   image number 123 of those that were read, cat.jpg, at 512
                        pixels a side (--copy-side), once for all units
 With --copies the images are written as the reference does, in full size and
-once for each unit: 624/0_123.png is the neuron's image of rank 0,
-624/624_21/0_57.png the pair's. That takes hundreds of files for a neuron.
-Files of an earlier run in these folders are replaced, other files are not.
-An image that cannot be read is skipped with a warning, and one that has changed
-since it was collected is drawn with one (--strict stops instead).
+once for each unit, numbered from 0: 624/0_123.png is the neuron's strongest
+image, 624/624_21/0_57.png the pair's. That takes hundreds of files for a
+neuron. Files of an earlier run in these folders are replaced, other files are
+not. An image that cannot be read is skipped with a warning; one that has
+changed since it was collected is drawn, with a warning too (--strict stops
+instead).
 
-Words of units are computed as describe does, from components and embeddings of
+Words of units are computed as by describe, from components and embeddings of
 words (--text-descs-embeddings-path, with --pcs-path for pairs and
---neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons). A
-word of negative coefficient says what the unit is not.`
+--neuron-pcs-path for neurons), or read from codes that sparse wrote (--codes,
+at most twice: one file of pairs, one of neurons). A word with a negative
+coefficient says what the unit is not.`
 
 func newRetrieveCommand(g *globalOptions) *cobra.Command {
 	var opts retrieveOptions
 	cmd := &cobra.Command{
 		Use:   "retrieve --neur-idxs LIST --scores PATH --data-path PATH --save-dir DIR",
-		Short: "Show the images on which neurons and pairs are strongest",
+		Short: "Show the top-activating images of neurons and pairs",
 		Long:  retrieveHelp,
 		Example: "clipnh retrieve --neur-idxs 624 --scores caches/photos --dataset images \\\n" +
 			"  --data-path photos --model RN50x16.pt --save-dir retrieved\n" +
@@ -90,7 +91,6 @@ func newRetrieveCommand(g *globalOptions) *cobra.Command {
 // which most flags set, and texts from which others are made.
 type retrieveOptions struct {
 	sourceOptions
-	set   givenFlags // has a value that someone gave it
 	stage retrieve.Options
 
 	neurons, pairs string
@@ -113,16 +113,16 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)
 	takesCollectedKind(fs)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 	fs.IntVar(&o.stage.Top, "top", 10, "show the `N` images of largest norm")
 	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for sheets and the images on them")
 	fs.IntVar(&o.stage.SheetHeads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
 	fs.BoolVar(&o.stage.Copies, "copies", false, "write a full-size copy of each image for each unit, as the reference does")
 	fs.IntVar(&o.stage.CopySide, "copy-side", 512, "shrink images to at most `N` pixels per side; 0 keeps their size, as --copies does")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &o.stage.WordsPath)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
-	fs.IntVar(&o.stage.Components, "num-components", 5, "show `K` words, of codes the largest; computed with another K, words differ (describe and show: 8)")
+	fs.IntVar(&o.stage.Components, "num-components", describeComponents, wordsUsage)
 }
 
 func (o *retrieveOptions) validate() error {
@@ -214,7 +214,7 @@ func parseNeurons(list string) ([]int, error) {
 	for _, word := range splitUnits(list) {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 0 {
-			return nil, fmt.Errorf("--neur-idxs %q: want whole numbers, such as 624,1300", list)
+			return nil, fmt.Errorf("--neur-idxs %s: %q, want whole numbers, such as 624,1300", list, word)
 		}
 		neurons = append(neurons, n)
 	}
@@ -237,6 +237,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 		if p.Words, err = readTexts(p.WordsPath, g.printer); err != nil {
 			return p, err
 		}
+		p.Components = o.given.components(p.Components, p.Words)
 	}
 	if o.texts.given() {
 		if p.Texts, err = o.texts.read(&g.texts); err != nil {
@@ -258,6 +259,7 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 		return err
 	}
 	written := err
+	opts.sayFewer(result, g)
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
@@ -268,6 +270,19 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 		skipped = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
 	}
 	return outcome(written, err, skipped)
+}
+
+// sayFewer notes which lists are shorter than what was asked for.
+func (o *retrieveOptions) sayFewer(r *retrieve.Result, g *globalOptions) {
+	heads, near, texts := 0, 0, map[string]int{}
+	for _, n := range r.Neurons {
+		heads = max(heads, len(n.Units)-1)
+	}
+	for _, f := range r.Found {
+		texts[f.Text]++
+		near = max(near, texts[f.Text])
+	}
+	g.sayFewer(o.set, listing{"top", o.stage.Top, r.Images, ui.Images, ""}, listing{"text-pairs", o.stage.TextPairs, near, ui.Pairs, "that add to any image"}, listing{"heads", o.stage.SheetHeads, heads, ui.Pairs, "of a neuron"})
 }
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {
@@ -291,7 +306,7 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 		shown := n.Units[:min(1+opts.stage.SheetHeads, len(n.Units))]
 		left += len(n.Units) - len(shown)
 		for _, u := range shown {
-			unit, words := u.Unit, signedWords(u.Words)
+			unit, words := u.Unit, signedWords(u.Words, opts.given.named(opts.stage.Components))
 			for _, r := range u.Top {
 				row := []string{unit, fmt.Sprint(r.Rank), fmt.Sprint(r.Image), r.Name, fmt.Sprintf("%#.4g", r.Norm)}
 				if described {

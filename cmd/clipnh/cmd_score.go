@@ -10,35 +10,35 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline/score"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const scoreHelp = `
-Measures how true the words of units are. A unit's words, weighed by their
+Measures how true the words of units are. A unit's words, weighted by their
 coefficients, predict its score on an image: by their product with the image's
-feature, from which the unit's own contribution has been taken away. For each
-unit the prediction is compared with the score:
+feature, without the unit's own contribution. For each unit the prediction is
+compared with the score:
 
   correlation  Spearman's rank correlation over all images: 1 if the words order
-               the images as the unit does, 0 if they know nothing
+               the images as the unit does, 0 if they say nothing
   AUC          how often an image among the unit's strongest 1 % (at least 10)
                has a higher prediction than one of the rest: 1 always, 0.5 as by
                chance
 
-Both are measured for all words of a unit, and for its first word alone, that of
-largest coefficient. The table has quartiles over the units; beside them stands
-the floor, the same for the words of other units, drawn at random (--seed), and
-the share of units above its 95th percentile.
+Both are measured for all words of a unit, and for its first word alone, the one
+with the largest coefficient. The table has the median and quartiles over the
+units; below them the floor, the same for the words of other units, drawn at
+random (--seed); and the share of units above the floor's 95th percentile.
 
-Reads scores that collect wrote (--scores), best of images that the components
-(--pcs-path) were not computed from; words and their embeddings, as sparse does;
-and codes that sparse wrote (--codes, which may be repeated),
-or the ways to compute codes (--method), METHOD:NORMALIZE,... such as
+Reads scores that collect wrote (--scores), preferably of images that the
+components (--pcs-path) were not computed from; words and their embeddings, as
+sparse does; and codes that sparse wrote (--codes, which may be repeated), or
+the ways to compute codes (--method), METHOD:NORMALIZE,... such as
 omp:columns,nonneg. all stands for every method; for textspan of neurons see
 sparse. Units are all that have codes, or those named, such as h12n624.
 
@@ -71,7 +71,7 @@ func newScoreCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.stage.Units = splitUnits(strings.Join(args, " "))
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -85,6 +85,7 @@ func newScoreCommand(g *globalOptions) *cobra.Command {
 // scoreOptions is everything the score command can be told.
 type scoreOptions struct {
 	given givenFlags
+	set   givenFlags // has a value that someone gave it
 	stage score.Options
 	ways  string
 
@@ -94,12 +95,11 @@ type scoreOptions struct {
 func (o *scoreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.stage.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components, .npy")
-	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
-	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
+	takesWords(fs, &o.stage.WordsPath)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "measure the codes in `FILE`, .npz; may be repeated")
 	fs.StringVar(&o.ways, "method", "", "measure codes computed by a `LIST` of methods: nearest, omp, nonneg or textspan, each perhaps with :columns, :rows or :none; or all")
-	fs.IntVar(&o.stage.Components, "num-components", describeComponents, "use at most `K` words per unit, with --method")
+	fs.IntVar(&o.stage.Components, "num-components", describeComponents, fmt.Sprintf("use at most `K` words per unit, with --method; tables name the first %d unless it is given", namedWords))
 	collectForTextSpan(fs, &o.stage.CollectPath)
 	fs.IntVar(&o.stage.List, "list", 5, "list the `N` units of highest and of lowest correlation; named units are all listed")
 	fs.StringVar(&o.stage.AttributesPath, "attributes", "", "`FILE` of what is true of images, .csv")
@@ -190,6 +190,9 @@ func runScore(ctx context.Context, opts scoreOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(o.Units) == 0 {
+		g.sayFewer(opts.set, listing{"list", o.List, result.Units, ui.Units, ""})
+	}
 	if g.json {
 		return g.printer.JSON(result)
 	}
@@ -201,7 +204,7 @@ func printScore(r *score.Result, opts scoreOptions, p *ui.Printer) error {
 		return err
 	}
 	if n := r.Left.NoComponent + r.Left.Constant; n > 0 {
-		p.Note("%d units are left out: %d without a component, %d whose score is the same on all images", n, r.Left.NoComponent, r.Left.Constant)
+		p.Note("%s %s left out: %d without a component, %d whose score is the same on all images", quantity.Of(n, "unit"), quantity.Is(n), r.Left.NoComponent, r.Left.Constant)
 	}
 	if opts.stage.AttributesPath != "" {
 		t := ui.NewTable(ui.Left("words by"), ui.Right("first word is the best attribute %"), ui.Right("names it %"))
@@ -222,7 +225,7 @@ func printScore(r *score.Result, opts scoreOptions, p *ui.Printer) error {
 		if len(units) == 0 {
 			continue
 		}
-		if err := errors.Join(p.Text("\n"), p.Table(unitTable(d, units, opts.stage.AttributesPath != ""))); err != nil {
+		if err := errors.Join(p.Text("\n"), p.Table(unitTable(d, units, opts.stage.AttributesPath != "", opts.given.named(opts.stage.Components)))); err != nil {
 			return err
 		}
 	}
@@ -252,7 +255,7 @@ func scoreTable(r *score.Result) *ui.Table {
 }
 
 // unitTable is the measures of some units.
-func unitTable(d *score.Description, units []score.Unit, attributes bool) *ui.Table {
+func unitTable(d *score.Description, units []score.Unit, attributes bool, named int) *ui.Table {
 	columns := []ui.Column{ui.Left(d.Name), ui.Right("correlation"), ui.Right("AUC"), ui.Right("first word"), ui.Right("AUC")}
 	if attributes {
 		columns = append(columns, ui.Left("best attribute"))
@@ -263,13 +266,14 @@ func unitTable(d *score.Description, units []score.Unit, attributes bool) *ui.Ta
 		if attributes {
 			row = append(row, u.Best)
 		}
-		t.Row(append(row, signedWords(u.Terms[:min(len(u.Terms), 3)]))...)
+		t.Row(append(row, signedWords(u.Terms, named))...)
 	}
 	return t
 }
 
-// signedWords lists terms as they speak for the unit or, with not, against it.
-func signedWords(terms []artefact.Term) string {
+// signedWords lists the first terms as they speak for the unit or, with not, against it.
+func signedWords(terms []artefact.Term, named int) string {
+	terms = terms[:min(named, len(terms))]
 	words := make([]string, len(terms))
 	for i, t := range terms {
 		if words[i] = t.Word; t.Coefficient < 0 {

@@ -17,18 +17,18 @@ import (
 )
 
 const searchHelp = `
-Searches images: by a text (--text), by an example image (--image), or by a unit
-(--units), a pair such as h21n624, a neuron, n624, or a head, h21. Each query
-ranks the images in its own right: a text or an example by the cosine of its
-vector and the image's feature, a unit by the norm of its contribution, not
-centred, bias share included, as retrieve ranks. Of equal values the earlier
-image comes first.
+Finds the images that match a text (--text), are similar to an example image
+(--image), or to which a unit contributes most (--units: a pair such as h21n624,
+a neuron, n624, or a head, h21). Each query ranks the images separately: texts
+and examples by the cosine with the image's feature, units by the norm of their
+contribution, not centred, bias share included, as retrieve ranks. Of equal
+values the earlier image comes first.
 
-Images are files and folders, or a data set (--data-path), seen by --model; or
-those of a collection (--scores), whose scores give the features exactly, as
-sums over pairs, without a pass through the image tower. A collection needs
---model and --vocab for texts only, and --model for an example that is a file;
-an image of the collection is an example by its name.
+Images are files and folders, or a data set (--data-path), which --model
+encodes; or those of a collection (--scores), whose scores give the features
+exactly, as sums over pairs, without a pass through the image tower. With a
+collection, --model and --vocab are needed for texts only, and --model for an
+example that is a file; an image of the collection is an example by its name.
 
 --csv prints query, rank, image, measure and value, in full precision; --json
 has everything. Writes, with --save-dir, sheet.png: a row of images for each
@@ -48,7 +48,7 @@ func newSearchCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.from.Paths, opts.given = args, cmd.Flags().Changed
+			opts.from.Paths, opts.given, opts.set = args, cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -77,7 +77,7 @@ func (o *searchOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.units, "units", "", "search by a `LIST` of pairs, neurons and heads, such as h21n624,n7,h3")
 	o.sourceOptions.addFlags(fs, dataset.Images)
 	takesCollectedKind(fs)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, "")
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "text")
 	templatesFlag(fs, &o.templates, "text")
@@ -147,6 +147,7 @@ func runSearch(ctx context.Context, opts searchOptions, g *globalOptions) error 
 		return err
 	}
 	written := err
+	g.sayFewer(opts.set, listing{"top", o.Top, result.Images, ui.Images, ""})
 	switch {
 	case g.json:
 		err = g.printer.JSON(result)

@@ -22,10 +22,10 @@ const segmentHelp = `
 Assigns one of several classes to every pixel of an image, without training. For
 each word of a class, the --k neuron-head pairs are taken whose principal
 component (--pcs-path) is closest to the word's embedding, from which the mean
-over all words is subtracted. At each location of the last map, a pair counts by
-the activation of its neuron times the cosine between the word and what the head
-adds to the image feature there. Windows slide over the image; their logits are
-resized to pixels and averaged.
+over all words is subtracted. At each location of the last map, a pair counts
+with the activation of its neuron times the cosine between the word and what the
+head adds to the image feature there. Windows slide over the image; their logits
+are resized to pixels and averaged.
 
 Classes, sizes and thresholds come from --config, one of those built into clipnh
 or a YAML file; flags override it. --classes takes names, a|b for a class of
@@ -36,12 +36,11 @@ for the same pairs), values (the value of each token, as in MaskCLIP) and
 self-self (queries attend to queries, keys to keys). Several methods share one
 pass over the images.
 
-In a vision transformer, --method tokens takes what all heads of all layers read
-of a location: what it adds to the image's cosine with the word, times the
-number of locations. pairs, heads and neurons are those of the neurons of
---neuron-layer, whose activations at the tokens take the place of the last map,
-with heads of later layers. Windows have the model's own size; --no-sink has no
-effect.
+In a vision transformer, --method tokens uses what all heads of all layers read
+at a location: what it adds to the image's cosine with the word, times the
+number of locations. pairs, heads and neurons use the neurons of --neuron-layer,
+whose activations at the tokens take the place of the last map, with heads of
+later layers. Windows have the model's own size; --no-sink has no effect.
 
 Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or
 existing embeddings (--text-embeddings-path), components that svd wrote, and
@@ -61,9 +60,8 @@ With --masks, images have one class each, that of their folder or --foreground.
 The map of that class is compared with a mask, a PNG whose pixels are not 0 in
 the foreground: a pixel is taken for foreground where the map is above its mean.
 Prints the share of correct pixels, the mean IoU of foreground and background,
-and the mean average precision. That is how ImageNet-Segmentation is used, whose
-file has to be written as images in folders named by their classes and as PNG
-masks first.
+and the mean average precision. ImageNet-Segmentation is used this way: first
+write its file as images in folders named by their classes, and PNG masks.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run
@@ -120,7 +118,7 @@ type segmentOptions struct {
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	detailFlags(fs, &o.Details)
-	neuronLayerFlag(fs, &o.NeuronLayer)
+	neuronLayerFlag(fs, &o.NeuronLayer, layerOfInputs)
 	vocabFlag(fs, &o.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVarP(&o.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")

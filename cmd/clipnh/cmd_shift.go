@@ -27,7 +27,7 @@ is closest to its embedding. Their ratio in an image is the length of the sum of
 their contributions divided by that of all contributions, the image feature. The
 mean ratio of each group (such as a year) is printed next to the true share of
 the label; over images, ratio and label are correlated (point-biserial r, with
-the two-sided p of Student's t).
+the two-sided p of Student's t). To compare two collections, use watch.
 
 Concepts are --concepts yellow,convertible, or --concepts @FILE, a list. They
 are embedded with --model, --vocab and --templates; or their embeddings, written
@@ -59,13 +59,15 @@ With --shard 3/16 only the third of sixteen parts of the images of --model is
 measured, to FILE.3-of-16.json, so that several machines can share the work.
 clipnh merge joins the parts into the file of a single run (its --plot draws the
 figure). A part that was interrupted or killed resumes when the same command is
-run again. With --scores no shards are needed: shift takes seconds.`
+run again. With --scores no shards are needed: shift takes seconds. Images that
+changed since they were collected, or since a part was measured, are named where
+--data-path has them (--strict stops instead).`
 
 func newShiftCommand(g *globalOptions) *cobra.Command {
 	var opts shiftOptions
 	cmd := &cobra.Command{
 		Use:   "shift --concepts TEXT,... --pcs-path FILE --scores PATH",
-		Short: "Follow concepts over years, or watch a collection for shifts",
+		Short: "Follow concepts over years or other groups of images",
 		Long:  shiftHelp,
 		Example: "clipnh shift --concepts yellow,convertible --pcs-path caches/pc0.npy \\\n" +
 			"  --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
@@ -80,7 +82,7 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			if opts.cars.CSV != "" && !cmd.Flags().Changed("dataset") {
 				opts.from.Data.Kind = dataset.Cars // no other data set has such a table
 			}
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -134,7 +136,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.watch.Reference, "watch", "", "reference collection `REF` to compare --scores with")
 	o.addWatchFlags(fs, "with --watch, ")
 	o.sourceOptions.addFlags(fs, dataset.Images)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 }
 
 func (o *shiftOptions) validate() error {
@@ -241,6 +243,7 @@ func (o *shiftOptions) validateShift() error {
 	if err := plotFormatErr(o.stage.PlotPath); o.stage.PlotPath != "" && err != nil {
 		return err
 	}
+	o.draws = o.from.Data.Path != "" // which compares the images of scores with their files
 	return o.sourceOptions.validate()
 }
 
@@ -356,6 +359,7 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	o.Threads, o.Store = g.workers(), g.files
 	if opts.from.ScoresPath != "" {
 		o.Options.Model = "" // it only embeds texts
+		o.Collected = o.Data
 		if !artefact.IsDense(opts.from.ScoresPath) {
 			o.Data.Path = "" // what collect wrote has the names of the images
 		}

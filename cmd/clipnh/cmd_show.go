@@ -12,29 +12,30 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/pipeline/show"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
 const showHelp = `
-Prints on one screen what is known of a unit, h3n149 for the pair of head 3 and
-neuron 149, or n149 for a neuron: how large its contributions to the images of a
-collection are, its words, the images on which it is strongest and weakest and
-those in the middle, and the units beside it. Those are the pairs of the same
-neuron and, of a pair, also those of the same head, by descending mean norm.
+Prints on one screen what is known about a unit, h3n149 for the pair of head 3
+and neuron 149, or n149 for a neuron: how large its contributions to the images
+of a collection are, its words, the images on which it is strongest, weakest and
+in the middle, and related units by descending mean norm: the pairs of the same
+neuron and, for a pair, also those of the same head.
 
 Images are ranked as retrieve ranks them: by the norm of the unit's
 contribution, not centred, its share of the bias included; of equal norms the
 earlier image comes first. A neuron's contribution is the sum over heads.
 
-Reads scores that collect wrote (--scores), of which only those that are needed.
-Words of units are computed as describe does, from components and embeddings of
-words (--text-descs-embeddings-path, with --pcs-path for pairs and
---neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons). It says which,
-since coefficients of different codes are not on one scale. A word of negative
-coefficient says what the unit is not.
+Reads scores that collect wrote (--scores), only those that are needed. Words of
+units are computed as by describe, from components and embeddings of words
+(--text-descs-embeddings-path, with --pcs-path for pairs and --neuron-pcs-path
+for neurons), or read from codes that sparse wrote (--codes, at most twice: one
+file of pairs, one of neurons). The output says which, since coefficients of
+different codes are not on the same scale. A word with a negative coefficient
+says what the unit is not.
 
 Writes to standard output.`
 
@@ -49,13 +50,13 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 			"clipnh show n149 --scores caches/photos --top 10",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624", ui.Count(len(args), "unit"))}
+				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624", quantity.Of(len(args), "unit"))}
 			}
 			return nil
 		},
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.stage.Unit, opts.given = args[0], cmd.Flags().Changed
+			opts.stage.Unit, opts.given, opts.set = args[0], cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -68,8 +69,8 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 
 // showOptions is everything the show command can be told: the stage's options.
 type showOptions struct {
-	given givenFlags
-	stage show.Options
+	given, set givenFlags // on the command line; by someone
+	stage      show.Options
 }
 
 func (o *showOptions) addFlags(fs *pflag.FlagSet) {
@@ -78,11 +79,11 @@ func (o *showOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&s.Top, "top", 3, "list `N` images of each kind: strongest, in the middle, weakest")
 	fs.IntVar(&s.Beside, "list", 5, "list the `N` strongest pairs of the same neuron, and of the same head")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
-	fs.IntVar(&s.Components, "num-components", describeComponents, "show `K` words, of codes the largest; of units beside it the first 3 of them")
+	fs.IntVar(&s.Components, "num-components", describeComponents, fmt.Sprintf("show `K` words, of codes the largest; of units beside it the first %d unless it is given", namedWords))
 }
 
 func (o *showOptions) validate() error {
@@ -129,18 +130,27 @@ func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 		if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
 			return err
 		}
+		o.Components = opts.given.components(o.Components, o.Words)
 	}
 	result, err := show.Run(ctx, o, g.printer)
 	if err != nil {
 		return err
 	}
+	beside := 0
+	for _, group := range result.Beside {
+		beside = max(beside, group.Count)
+	}
+	g.sayFewer(opts.set, listing{"top", o.Top, result.Images, ui.Images, ""}, listing{"list", o.Beside, beside, ui.Pairs, "beside it"})
+	if len(o.DecompositionPaths) > 0 {
+		g.sayFewer(opts.set, listing{"num-components", o.Components, len(result.Words), ui.Words, "in its code"})
+	}
 	if g.json {
 		return g.printer.JSON(result)
 	}
-	return printShow(result, o.WordsPath != "", g.printer)
+	return printShow(result, o.WordsPath != "", opts.given.named(o.Components), g.printer)
 }
 
-func printShow(r *show.Result, described bool, p *ui.Printer) error {
+func printShow(r *show.Result, described bool, named int, p *ui.Printer) error {
 	t := ui.NewTable(ui.Left(r.Unit), ui.Right("mean"), ui.Right("deviation"), ui.Right("smallest"), ui.Right("median"), ui.Right("largest"))
 	spread := func(name string, s trend.Summary) {
 		t.Row(name, number(s.Mean), number(s.Deviation), number(s.Smallest), number(s.Median), number(s.Largest))
@@ -189,7 +199,7 @@ func printShow(r *show.Result, described bool, p *ui.Printer) error {
 		for _, u := range g.Units {
 			row := []string{u.Unit, fmt.Sprint(u.Rank), number(u.Mean), number(u.Largest), u.Image}
 			if described {
-				row = append(row, signedWords(u.Words[:min(len(u.Words), 3)]))
+				row = append(row, signedWords(u.Words, named))
 			}
 			t.Row(row...)
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
@@ -27,17 +26,19 @@ methods (--method):
   nearest   the words of largest cosine, which are their coefficients
   nonneg    matching pursuit without negative coefficients, as in SpLiCE
   textspan  the words that explain most of the variance of the unit's
-            contributions, as TextSpan; a pair's have one direction only, so
-            that it is omp for pairs, and neurons need the scores that the
-            components were computed from (--svd-scores)
+            contributions, as TextSpan; those of a pair have only one
+            direction, for which this is omp; neurons need the scores that
+            the components were computed from (--svd-scores)
 
-The mean of the embeddings is subtracted first. Then, with --normalize columns,
-each dimension is divided by its norm over the words, as the paper's code does;
-with rows each word by its norm. none takes the embeddings as they are.
+With --normalize columns, the mean of the embeddings is subtracted, and each
+dimension is divided by its norm over the words, as in the paper's code; with
+rows, the mean is subtracted and each word is divided by its norm. With none,
+the embeddings are used as they are.
 
 A code can stop early: when no word describes what is left (weak), when the best
 word was already taken (repeated), or when it is a combination of those taken
-(dependent). score measures how true the words of each method are.
+(dependent). The command score measures how well the words of each method
+predict.
 
 Reads principal components (--pcs-path, written by svd, [H,C,O] or [C,O]), a
 list of words, one per line, and their embeddings, .npy or .pt, which embed
@@ -158,8 +159,7 @@ type codingOptions struct {
 func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int, normalize omp.Normalization) {
 	o.omp = normalize
 	fs.StringVarP(&o.pcsPath, "pcs-path", "p", "", "`FILE` of principal components, .npy")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
-	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
+	takesWords(fs, &o.wordsPath)
 	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
 	fs.IntVar(&o.components, "num-components", components, "use at most `K` words per unit")
 	fs.StringVar(&o.method, "method", describe.OMP.String(), "`HOW` to choose words: omp, nearest, nonneg or textspan")

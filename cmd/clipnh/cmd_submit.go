@@ -7,15 +7,16 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/submit"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const submitHelp = `
-Hands a command that has shards (collect, segment, shift) to the scheduler of a
-cluster: a task for each shard, and a job that merges them when all are done.
-The command line is checked first. With --dry-run the scripts are printed, and
-nothing is submitted.
+Runs a command that has shards (collect, segment, shift) on a cluster: a task
+for each shard, and a job that merges them when all are done. The command line
+is checked first. With --dry-run the scripts are printed, and nothing is
+submitted.
 
 A task may be killed at any moment, on any machine: it resumes. docs/machines.md
 says what is retried, and what is not.`
@@ -23,7 +24,7 @@ says what is retried, and what is not.`
 func newSubmitCommand(g *globalOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "submit",
-		Short: "Let a cluster make the shards of a command, and merge them",
+		Short: "Run the shards of a command on a cluster, and merge them",
 		Long:  submitHelp,
 		Example: "clipnh submit slurm --dry-run --shards 64 --time 04:00:00 -- \\\n" +
 			"  collect --model RN50x16.pt --dataset images --data-path photos \\\n" +
@@ -58,7 +59,7 @@ func (o *submitOptions) addFlags(fs *pflag.FlagSet, memory, program string) {
 	fs.IntVar(&o.work.Shards, "shards", 16, "split the images into `N` shards, a task for each")
 	fs.IntVar(&o.work.Parallel, "parallel", 0, "run at most `N` tasks at once; 0 is all")
 	fs.IntVar(&o.work.CPUs, "cpus", 8, "give each task `N` processors")
-	fs.StringVar(&o.work.Memory, "mem", memory, "give each task memory of `SIZE`")
+	fs.StringVar(&o.work.Memory, "mem", memory, "give each task `SIZE` of memory")
 	fs.StringVar(&o.work.Name, "name", "", "`NAME` of the jobs (default clipnh- and that of --save-path)")
 	fs.StringVar(&o.work.Program, "program", "", program)
 	fs.IntVar(&o.work.Retries, "retries", 5, "start a task that fails again up to `N` times, after three attempts in its place")
@@ -120,7 +121,7 @@ func printSubmitted(r *submitted, p *ui.Printer, asJSON bool) error {
 	}
 	t := ui.NewTable(ui.Left("job"), ui.Left("makes"))
 	for _, job := range r.Jobs {
-		makes := fmt.Sprintf("%d shards with %s", r.Shards, job.Name)
+		makes := fmt.Sprintf("%s with %s", quantity.Of(r.Shards, "shard"), job.Name)
 		if job.Name == "merge" {
 			makes = r.Path + ", when all shards are done"
 		}

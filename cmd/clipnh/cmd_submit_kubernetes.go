@@ -22,10 +22,10 @@ Paths in the command line are those that containers see: absolute, and
 write. Values of a project file and of the environment are not used, since a pod
 has neither. The image must have clipnh and /bin/sh.
 
-A pod that is evicted, or whose node fails, is replaced and resumes; this counts
-as no failure. A shard that fails with a status that may pass is started again
-up to --retries times. Wrong usage and what is missing or stale (2, 10, 11) ends
-the job. Needs Kubernetes 1.29 or later.`
+A pod that is evicted, or whose node fails, is replaced and resumes; this does
+not count as a failure. A shard that fails with a status that may be temporary
+is started again up to --retries times. Wrong usage and what is missing or stale
+(2, 10, 11) ends the job. Needs Kubernetes 1.29 or later.`
 
 func newSubmitKubernetesCommand(g *globalOptions) *cobra.Command {
 	var opts submitKubernetesOptions
@@ -58,7 +58,7 @@ type submitKubernetesOptions struct {
 func (o *submitKubernetesOptions) addFlags(fs *pflag.FlagSet) {
 	o.submitOptions.addFlags(fs, "4Gi", "`PROGRAM` of the pods, in the image (default clipnh, on its PATH)")
 	fs.StringVar(&o.jobs.Image, "image", "", "`IMAGE` of the containers, with clipnh and /bin/sh")
-	fs.StringArrayVar(&o.volumes, "volume", nil, "mount a claim as `CLAIM:PATH`; may be given again")
+	fs.StringArrayVar(&o.volumes, "volume", nil, "mount a claim as `CLAIM:PATH`; may be repeated")
 	fs.StringVar(&o.jobs.Queue, "queue", "", "`NAME` of a local queue of Kueue")
 	fs.StringVar(&o.jobs.Namespace, "namespace", "", "`NAME` of the namespace (default kubectl's)")
 	fs.DurationVar(&o.jobs.Deadline, "deadline", 7*24*time.Hour, "end the jobs after this `TIME`, whatever is left")

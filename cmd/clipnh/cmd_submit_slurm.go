@@ -14,9 +14,9 @@ import (
 )
 
 const submitSlurmHelp = `
-Submits an array of Slurm with a task for each shard, and a job that depends on
-it (afterok) and merges. If a task fails for good, the merge is cancelled;
-submit the same line again, and shards that are done end at once.
+Submits a Slurm array with a task for each shard, and a job that depends on it
+(afterok) and merges. If a task fails for good, the merge is cancelled; submit
+the same line again, and shards that are done end at once.
 
 Paths in the command line are made absolute; --model and --data-path must be
 there. The program, the current folder and that of --save-path must be on a disk
@@ -24,18 +24,17 @@ that all nodes see: each task checks that they are there. Logs of the tasks go
 to the current folder.
 
 A task that is preempted, or whose node fails, is requeued and resumes. So is
-one that is nearly out of time (--time), as often as it takes. A task that fails
-with a status that may pass, such as a disk error or the lock of a run that has
-just been killed (status 1), or that is killed, is run again in its place after
---retry-after, and then requeued, while it was started fewer than --retries
-times again. Wrong usage and what is missing or stale (2, 10, 11) is not
-retried.`
+one that is nearly out of time (--time), as often as necessary. A task that is
+killed, or fails with status 1, which may be temporary (a disk error, or the
+lock of a run that has just been killed), is run again in place after
+--retry-after, and then requeued up to --retries times. Wrong usage and what is
+missing or stale (2, 10, 11) is not retried.`
 
 func newSubmitSlurmCommand(g *globalOptions) *cobra.Command {
 	var opts submitSlurmOptions
 	cmd := &cobra.Command{
 		Use:   "slurm [flags] -- COMMAND FLAGS...",
-		Short: "Submit shards as an array of Slurm, and the merge after it",
+		Short: "Submit shards as a Slurm array, and the merge after it",
 		Long:  submitSlurmHelp,
 		Example: "clipnh submit slurm --dry-run --shards 64 --time 04:00:00 -- \\\n" +
 			"  collect --model RN50x16.pt --dataset images --data-path photos \\\n" +
@@ -60,10 +59,10 @@ type submitSlurmOptions struct {
 
 func (o *submitSlurmOptions) addFlags(fs *pflag.FlagSet) {
 	o.submitOptions.addFlags(fs, "4G", "`PROGRAM` of the tasks, as the nodes see it (default this program)")
-	fs.StringVar(&o.slurm.Time, "time", "08:00:00", "give each task `TIME`, as Slurm writes it; what is left then is done after a requeue")
+	fs.StringVar(&o.slurm.Time, "time", "08:00:00", "give each task `TIME` in Slurm's notation; a task that needs longer is requeued and resumes")
 	fs.StringVar(&o.slurm.Partition, "partition", "", "`NAME` of the partition (default Slurm's)")
 	fs.StringVar(&o.slurm.Tasks, "tasks", "", "submit only the shards of these `NUMBERS`, such as 3,17-20, of --shards")
-	fs.StringArrayVar(&o.slurm.Options, "sbatch", nil, "another `OPTION` of sbatch, such as --account=lab; may be given again")
+	fs.StringArrayVar(&o.slurm.Options, "sbatch", nil, "another `OPTION` of sbatch, such as --account=lab; may be repeated")
 }
 
 func runSubmitSlurm(ctx context.Context, opts submitSlurmOptions, args []string, g *globalOptions) error {

@@ -21,21 +21,21 @@ const textspanHelp = `
 Finds, for each head of the last layers of a vision transformer, the texts that
 span what it adds to the image feature (TextSpan, arXiv:2310.05916). Texts are
 projected onto the span of the head's first --w-ov-rank singular vectors; then
-the text along which the head's outputs vary most is taken, what lies along it
-is removed from the outputs and from the other texts, and so on, until there are
---texts-per-head. Of texts along which the outputs vary equally the first is
+the text along which the head's outputs vary most is taken, its direction is
+removed from the outputs and from the other texts, and so on, until there are
+--texts-per-head. If the outputs vary equally along several texts, the first is
 taken. The share of the outputs' variance that the texts explain is printed.
 
 Reads the heads, which collect --mode heads wrote (--scores; also the .npy of
-published caches), and the texts with their embeddings, which count as they are,
-not centred. The published results are of caches made with collect --form
-published, the last 4 layers and 20 texts a head.
+published caches), and the texts with their embeddings, which are used as they
+are, not centred. The published results are of caches made with collect --form
+published, the last 4 layers and 20 texts per head.
 
 With the MLPs of the same images (--parts, from collect --mode mlps), labels
 (--data-path) and class embeddings (--imagenet-zeroshot-path), also measures
 zero-shot accuracy with these heads rebuilt from their texts: as their mean and
-what lies along the texts. All else is kept; in a second row, the heads of
-earlier layers are at their means too, as in the authors' script.
+their components along the texts. Everything else is kept; in a second row, the
+heads of earlier layers are at their means too, as in the authors' script.
 
 Writes the texts to --save-path: a .txt with the texts of each layer and head as
 the authors' script lists them, or a .json that also has the explained shares.
@@ -56,7 +56,7 @@ func newTextSpanCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -70,6 +70,7 @@ func newTextSpanCommand(g *globalOptions) *cobra.Command {
 // textspanOptions is everything the textspan command can be told.
 type textspanOptions struct {
 	given   givenFlags
+	set     givenFlags // has a value that someone gave it
 	stage   evaluate.TextSpanOptions
 	restart bool // discard what was made from something else
 }
@@ -131,6 +132,7 @@ func runTextSpan(ctx context.Context, opts textspanOptions, g *globalOptions) er
 	if o.Texts, err = readTexts(o.TextsPath, g.printer); err != nil {
 		return err
 	}
+	o.FitTexts, o.FitRank = !opts.set("texts-per-head"), !opts.set("w-ov-rank")
 	o.Artefacts, o.Writer, o.Threads = g.artefacts(), g.writer(opts.restart), g.workers()
 	result, err := evaluate.TextSpan(ctx, o, g.printer)
 	if result == nil {

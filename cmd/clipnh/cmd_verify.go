@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -32,16 +33,16 @@ unfinished collection, or a folder of these, such as caches.
   unknown     no manifest says what is right: a file of another program
   sound       none of these
 
-What a run that was killed left beside an artefact (.tmp files) belongs to none:
-it is named, does not change the exit status, and is removed by --repair. The
-artefact that the run would have replaced is whole, or the new one is.
+Files that a killed run left beside an artefact (.tmp files) belong to none:
+they are named, do not change the exit status, and are removed by --repair. The
+artefact that the run was replacing is still whole, or is the new one.
 
-The artefacts that an artefact was made from are looked up among the paths;
+The artefacts that an artefact was made from are looked for among the paths;
 those that are not there are "not checked". With --data-path the images of
-collections are compared too: each file with its checksum at the time when it
-was read, or, where there are no checksums (segment, shift), names and sizes
-("same sizes"). Images of another data set than that of --data-path are "not
-checked", and a note says why.
+collections are compared too: each file with its checksum from when it was read
+or, without checksums (of older builds), by name and size ("same sizes"). Images
+of another data set than that of --data-path are "not checked", and a note says
+why.
 
 With --repair, damaged parts of what collect and registers wrote are computed
 again, from the same --model and --data-path; without these, only .tmp files are
@@ -172,18 +173,37 @@ type unfinished struct{}
 func (unfinished) Error() string        { return "unfinished" }
 func (unfinished) Is(target error) bool { return target == cache.ErrMissing }
 
-// verdict returns the error of artefacts that are damaged, missing, unfinished or stale.
+// verdict returns the error of artefacts that are damaged, missing, unfinished or stale: it
+// counts all of them, and is what the gravest are.
 func verdict(result *verify.Result) error {
-	for _, bad := range []struct {
+	bad, gravest := 0, error(nil)
+	var counts []string
+	for _, of := range []struct {
 		state string
 		err   error
 	}{
-		{verify.StateDamaged, cache.ErrDamaged}, {verify.StateMissing, cache.ErrMissing},
-		{verify.StateUnfinished, errUnfinished}, {verify.StateStale, cache.ErrStale},
+		{verify.StateStale, cache.ErrStale}, {verify.StateUnfinished, errUnfinished},
+		{verify.StateMissing, cache.ErrMissing}, {verify.StateDamaged, cache.ErrDamaged},
 	} {
-		if n := result.Counts[bad.state]; n > 0 {
-			return fmt.Errorf("%d of %d artefacts: %w", n, len(result.Artefacts), bad.err)
+		if n := result.Counts[of.state]; n > 0 {
+			bad, gravest = bad+n, of.err
+			counts = slices.Insert(counts, 0, fmt.Sprintf("%d %v", n, of.err))
 		}
 	}
-	return nil
+	switch len(counts) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%d of %s: %w", bad, quantity.Of(len(result.Artefacts), "artefact"), gravest)
+	}
+	err := fmt.Errorf("%d of %s: %s", bad, quantity.Of(len(result.Artefacts), "artefact"), strings.Join(counts, ", "))
+	return verdictError{err, gravest}
 }
+
+// verdictError is what artefacts of several states come to.
+type verdictError struct {
+	error
+	gravest error
+}
+
+func (e verdictError) Unwrap() error { return e.gravest }

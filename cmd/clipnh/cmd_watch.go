@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 
+	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,24 +19,24 @@ the same model: which concepts, and which pairs, changed most? For a text, the
 --k pairs are taken whose principal component is closest to its embedding; their
 ratio in an image is the length of the sum of their contributions divided by
 that of all contributions, the image feature. Pairs are compared by their
-scores; without --concepts, only pairs are.
+scores. Without --concepts, only pairs are compared.
 
-Either collection may be a summary, of collect --stats-only --no-features, which
-has no rows: then pairs are compared by moments, and listed with their
-quantiles, which a sketch has to an eighth of their size.
+Either collection may be a summary (collect --stats-only --no-features), which
+has no rows for images. Then only pairs are compared, by moments, and listed
+with their quantiles, which a sketch has to within an eighth of their size.
 
 Changes are differences of means in pooled standard deviations. Among many, some
 differ by chance: p is how likely so large a difference is between two random
 parts of one collection, and q is the least rate of false discoveries at which
 the concept, or pair, counts as changed among all of them (Benjamini-Hochberg,
-for concepts and for pairs; --control by holds whatever depends on what). At
+for concepts and for pairs; --control by is valid under any dependence). At
 --fdr 0.05, no more than 5 % of those called changed are expected to be chance.
 p follows from three moments of the permutation distribution; --test welch takes
 Welch's t, which does not need equal spreads, and does need means that are about
 normal.
 All concepts are listed, and the pairs that changed. Intervals (95 %; bootstrap,
-of a summary Welch's) are for each one alone: of many that are listed, some
-miss. Each collection needs 20 images or more.
+for a summary Welch's) are for each one alone: of many that are listed, some do
+not contain the true value. Each collection needs at least 20 images.
 
 --fail-above 0.5 makes the command end with status 4, after printing its result,
 if a concept (without --concepts, a pair) changed by more than that and is a
@@ -56,7 +57,7 @@ func newWatchCommand(g *globalOptions) *cobra.Command {
 	var opts shiftOptions
 	cmd := &cobra.Command{
 		Use:   "watch --reference REF --scores PATH [--concepts TEXT,... --pcs-path FILE]",
-		Short: "Find the concepts and pairs in which two collections differ",
+		Short: "Find the concepts and pairs that differ in two collections",
 		Long:  watchHelp,
 		Example: "clipnh watch --reference caches/june --scores caches/july \\\n" +
 			"  --concepts @words.txt --text-embeddings-path caches/words.npy \\\n" +
@@ -66,7 +67,7 @@ func newWatchCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: reporting(exitStatus(exitShift, exitMissing, exitStale, exitInterrupted)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := require("--reference", opts.watch.Reference, "--scores", opts.from.ScoresPath); err != nil {
 				return usageError{err}
 			}
@@ -101,7 +102,8 @@ func (o *shiftOptions) addConceptFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.concepts.EmbeddingsPath, "text-embeddings-path", "", "`FILE` of embeddings instead of --vocab, .npy or .pt")
-	fs.StringVar(&o.concepts.TextsPath, "lines", "", "`FILE` of the texts of --text-embeddings-path, one per line")
+	fs.StringVar(&o.concepts.TextsPath, "lines", "", "`FILE` of the texts of --text-embeddings-path, one per line, or the name of a fetched list")
+	takesAsset(fs, "lines", configs.AssetWords)
 }
 
 // addWatchFlags adds those of comparing two collections. when says when they count.

@@ -76,7 +76,7 @@ func printDemoExplained(raw []byte, p *ui.Printer) error {
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return err
 	}
-	out := &explanationPrinter{p: p, top: len(d.Classes), setup: &d.Setup}
+	out := &explanationPrinter{p: p, top: len(d.Classes), words: namedWords, setup: &d.Setup}
 	for _, x := range d.Images {
 		if err := out.explanation(x); err != nil {
 			return err
@@ -91,7 +91,7 @@ func printDemoAudit(list int) func([]byte, *ui.Printer) error {
 		if err := json.Unmarshal(raw, &r); err != nil {
 			return err
 		}
-		return printAudit(&r, list, p)
+		return printAudit(&r, list, namedWords, p)
 	}
 }
 
@@ -139,14 +139,14 @@ func (r *demoResult) addCue(printed map[string][]byte) error {
 	for _, g := range before.Before.Groups {
 		c.Right[g.Label+" in "+g.Group] = g.Correct
 	}
-	c.Words = signedWords(before.Pairs[0].Words)
+	c.Words = signedWords(before.Pairs[0].Words, namedWords)
 	if len(explained.Images) != 1 || len(explained.Images[0].Pairs.For) == 0 {
 		return fmt.Errorf("explain: %d images, want one with pairs", len(explained.Images))
 	}
 	x := explained.Images[0]
 	c.Image = demoExplained{
 		Name: demoCueImage, Class: x.Class, Label: x.Versus, Logit: x.Logit,
-		Pair: x.Pairs.For[0].Unit, Part: x.Pairs.For[0].Part, Words: signedWords(x.Pairs.For[0].Words),
+		Pair: x.Pairs.For[0].Unit, Part: x.Pairs.For[0].Part, Words: signedWords(x.Pairs.For[0].Words, namedWords),
 	}
 	r.Cue = c
 	return nil

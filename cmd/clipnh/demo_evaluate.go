@@ -56,7 +56,7 @@ func (r *demoResult) evaluate(ctx context.Context, in func(string) string, expec
 	ablated, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
 		Options: images, Modes: []string{evaluate.AblatePairs, evaluate.AblateNeurons}, Percentiles: demoPercentiles,
 		Norms:     map[string]string{evaluate.AblatePairs: in("caches/norms.npy"), evaluate.AblateNeurons: in("caches/norms_n.npy")},
-		TopImages: 50, Means: []string{in("caches/means.npy")}, ClassesPath: in("caches/classes.npy"), Threads: threads,
+		TopImages: 50, FitTop: true, Means: []string{in("caches/means.npy")}, ClassesPath: in("caches/classes.npy"), Threads: threads,
 	}, say)
 	if err != nil {
 		return err

@@ -158,6 +158,13 @@ func TestReadOnlyFolder(t *testing.T) {
 		{"embed", "--model", model, "--vocab", filepath.Join(assets, "bpe_demo_vocab.txt.gz"), "--lines", filepath.Join(assets, "words.txt"),
 			"--embeddings-save-path", filepath.Join(shut, "words.npy")},
 		{"registers", "--model", model, "--dataset", "images", "--data-path", data, "--diff-save-path", filepath.Join(shut, "drops.npy")},
+		// Before there is anything to write: the table of labels is not there.
+		{"audit", "--scores", whole, "--labels-csv", "none.csv", "--imagenet-zeroshot-path", "none.npy", "--classes", "dog,cat", "--out", filepath.Join(shut, "new", "audit")},
+		{"audit", "--scores", whole, "--labels-csv", "none.csv", "--imagenet-zeroshot-path", "none.npy", "--classes", "dog,cat", "--out", shut},
+		{"polysemanticity", "--scores", whole, "--plot", filepath.Join(shut, "figure.png")},
+		{"explain", filepath.Join(assets, "imagenet", "test"), "--model", model, "--vocab", filepath.Join(assets, "bpe_demo_vocab.txt.gz"), "--classes", "dog,cat",
+			"--save-dir", filepath.Join(shut, "explained")},
+		{"search", "--scores", whole, "--units", "n1", "--data-path", data, "--save-dir", filepath.Join(shut, "found")},
 	} {
 		begin(2, args...).wait(t).failed(t, strings.Join(args[:1], " ")+" to a folder that is read-only", "permission denied", "cannot be written")
 		if left := filesBelow(t, shut); len(left) > 0 {

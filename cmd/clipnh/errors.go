@@ -188,6 +188,11 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	} else if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
 	}
+	if f.Status == exitInterrupted && len(hints) == 0 {
+		if again := againHint(cmd); again != "" {
+			hints = append(hints, again)
+		}
+	}
 	f.Hint = strings.Join(hints, "\n")
 	return f
 }

@@ -42,7 +42,7 @@ func TestFailure(t *testing.T) {
 		{"damaged", cache.ErrDamaged, failure{"svd: damaged", exitFailed, "damaged", "", ""}},
 		{"locked", cache.ErrLocked, failure{"svd: locked by another writer", exitFailed, "locked", "", ""}},
 		{"exists", cache.ErrExists, failure{"svd: already exists", exitFailed, "exists", "", ""}},
-		{"interrupted", context.Canceled, failure{"svd: interrupted", exitInterrupted, "interrupted", "", ""}},
+		{"interrupted", context.Canceled, failure{"svd: interrupted", exitInterrupted, "interrupted", "", "run the same command again: it starts over"}},
 	} {
 		if got := newFailure(cmd, tt.err); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)

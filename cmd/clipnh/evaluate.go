@@ -40,7 +40,7 @@ type evaluateOptions struct {
 
 func (o *evaluateOptions) addFlags(fs *pflag.FlagSet) {
 	o.sourceOptions.addFlags(fs, dataset.ImageNetVal)
-	neuronLayerFlag(fs, &o.from.NeuronLayer)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 	fs.StringVar(&o.classes, "imagenet-zeroshot-path", "", "`FILE` of class embeddings in the order of the labels, .npy or .pt")
 	fs.StringVar(&o.features, "features-save-path", "", "`FILE` for the changed features, .npy, [B,O], or [V,B,O] of several variants")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --features-save-path, even if it was made from something else")

@@ -35,6 +35,7 @@ var exampleArtefacts = []string{
 	"embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz --lines 30k.txt --embeddings-save-path caches/30k_embed.npy --use-templates=false",
 	"embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz --lines 30k.txt --embeddings-save-path caches/words.npy --use-templates=false",
 	"embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz --lines names.txt --embeddings-save-path caches/names.npy",
+	"sparse --pcs-path caches/pc0.npy --text-descs-list-path 30k.txt --text-descs-embeddings-path caches/30k_embed.npy --descriptions-save-path caches/text_descs.json --decomposition-save-path caches/codes.npz",
 }
 
 // exampleStatus is how examples end that do not end with exitDone here: nothing can be

@@ -35,6 +35,7 @@ type explanationPrinter struct {
 	json bool
 	top  int // classes
 
+	words    int // of a unit, the first
 	setup    *explain.Setup
 	document *ui.Document // of JSON
 	printed  int
@@ -131,7 +132,7 @@ func (e *explanationPrinter) units(x *explain.Explanation) error {
 				}
 			}
 			if words {
-				row = append(row, termsOf(p))
+				row = append(row, termsOf(p, e.words))
 			}
 			t.Row(row...)
 			name, listed = "", true
@@ -168,10 +169,10 @@ func rankOf(p explain.Part) string {
 	return ""
 }
 
-// termsOf is the words of a unit with their coefficients.
-func termsOf(p explain.Part) string {
+// termsOf is the first words of a unit with their coefficients.
+func termsOf(p explain.Part, named int) string {
 	var words []string
-	for _, term := range p.Words {
+	for _, term := range p.Words[:min(named, len(p.Words))] {
 		words = append(words, fmt.Sprintf("%s %+.2f", term.Word, term.Coefficient))
 	}
 	return strings.Join(words, ", ")

@@ -21,42 +21,46 @@ type explorePart struct {
 
 const exploreIntro = `# The explorer
 
-` + "`clipnh explore DIR`" + ` shows a report in the browser, with answers that are computed while they are asked for. The pages
-are those of the report's folder; where an answer is live, a page asks the interface below, which scripts may use too.
-[Commands](commands/README.md) has the flags.
+` + "`clipnh explore DIR`" + ` shows a [report](report.md) in the browser and computes answers to your own questions: any text, your
+own classes for an image, an image of yours, labels of pixels, and what the model says without some pairs. The pages are
+those of the report's folder; live answers come from the interface below, which scripts may use too.
+
+    clipnh explore report --model RN50x16 --data-path photos --open
+
+[` + "`clipnh explore`" + `](commands/explore.md) has the flags.
 
 ## What is served, and to whom
 
 - The explorer listens on 127.0.0.1, port 8316 or another free one, and answers only requests that name this machine
-  as their host. Requests that another site's page makes are refused, and other sites cannot load the data files.
-- With ` + "`--listen`" + ` it can be reached by other machines. Then the first part of every address is a token
-  (` + "`--token`" + `, or a random one); the printed address has it. Scripts may send it as ` + "`Authorization: Bearer TOKEN`" + `
-  instead. Traffic is not encrypted: use a tunnel, such as that of ssh, on networks that you do not trust.
-- Files are those of the report's folder, by a list of kinds. Links that lead out of it are not followed. Nothing is
-  written, and images that are sent are not kept. There are no cookies.
-- ` + "`/p/h21n624`" + ` and the addresses of other pages lead to those behind ` + "`#`" + `.
-- Headers of a request may take 10 s and 16 KiB, a body of JSON 1 MiB, an image 32 MiB and ` + "`--max-pixels`" + `, an
-  answer a minute. One request at a time has the model; 16 may wait for it, and 32 for the scores. Four images may be
-  sent at a time.
+  as their host. Requests from pages of other sites are refused, and other sites cannot load the data files.
+- With ` + "`--listen`" + ` other machines can reach it. Then the first part of every address is a token (` + "`--token`" + `, or a random
+  one), which the printed address contains. Scripts may send it as ` + "`Authorization: Bearer TOKEN`" + ` instead. Traffic is not
+  encrypted: use a tunnel, such as ssh's, on networks that you do not trust.
+- Only files of the report's folder are served, by a list of allowed kinds. Links that lead out of it are not followed.
+  Nothing is written, and images that are sent are not kept. There are no cookies.
+- ` + "`/p/h21n624`" + ` and similar addresses redirect to the page behind ` + "`#`" + `.
+- Limits: 10 s and 16 KiB for the headers of a request, 1 MiB for a body of JSON, 32 MiB and ` + "`--max-pixels`" + ` for an image, one
+  minute for an answer. One request at a time uses the model; 16 may wait for it, and 32 for the scores. Four images may
+  be sent at a time.
 
 ## Where inputs come from
 
-A report keeps where its inputs were, with their hashes. The explorer takes them from there, and uses them only if they
-are still the same; a flag says where one is now. An input that is missing or another one switches off what needs it,
-with the reason on the page, or is an error if it was given by a flag (exit status 11; ` + "`--force`" + ` uses it).
-` + "`--check`" + ` prints what would be live.
+A report records where its inputs were, with their hashes. The explorer looks for them there and uses them only if they
+are still the same; a flag says where one is now. An input that is missing or has changed switches off what needs it, and
+the page says why. If it was given by a flag, it is an error (exit status 11; ` + "`--force`" + ` uses it). ` + "`--check`" + ` prints what would
+be live.
 
-The scores are read once at the start. Kept are the features of all images and their products with the classes, 4 bytes
-each, at most 1 GiB in all: 50,000 images of RN50x16 with 1,000 classes take 354 MB. Beside them are kept the scores of
-the pairs that were switched off last (64 MiB), the embeddings of the last 4096 texts, and what the tower made of the
-last 16 images.
+The scores are read once at the start. The features of all images and their products with the classes are kept in memory,
+4 bytes per number and at most 1 GiB in all: 50,000 images of RN50x16 with 1,000 classes take 354 MB. Also kept are the
+scores of the pairs that were switched off last (64 MiB), the embeddings of the last 4096 texts, and the tower's results
+for the last 16 images.
 
 ## Numbers
 
-Pairs near a text are those of ` + "`clipnh retrieve`" + `, explanations those of ` + "`clipnh explain`" + `, accuracies those of
-` + "`clipnh ablate`" + ` of these pairs with means of the same collection, labels of pixels those of ` + "`clipnh segment`" + ` with its default
-settings; a test compares them. An image without some pairs is what ` + "`clipnh explain`" + ` says with the model that the
-` + "`clipnh edit`" + ` line makes, up to rounding. With s the score of a pair, m its mean score (0 by zero) and v its direction,
+Pairs near a text are the same as in ` + "`clipnh retrieve`" + `, explanations as in ` + "`clipnh explain`" + `, accuracies as in
+` + "`clipnh ablate`" + ` of these pairs with the means of the same collection, and labels of pixels as in ` + "`clipnh segment`" + ` with its
+default settings; a test compares them. What is shown for an image without some pairs equals, up to rounding, what ` + "`clipnh\nexplain`" + ` prints with the model that the ` + "`clipnh edit`" + ` line makes. With s the score of a pair, m its mean score (0 by zero)
+and v its direction,
 
     f' = f - sum of (s - m) v over the pairs that are off
 
@@ -68,11 +72,11 @@ Answers are JSON. An error is an object too, ` + "`{\"error\": \"...\", \"kind\"
 
 | status | kind | when |
 |---:|---|---|
-| 400 | request | the request cannot be answered as it stands |
+| 400 | request | the request is not valid |
 | 401 | token | the token is missing or wrong |
-| 403, 421 | refused | asked for by another site's page, or by another name |
+| 403, 421 | refused | sent by another site's page, or to another host name |
 | 404 | not found | no such image, file or part |
-| 405 | method | another method is wanted |
+| 405 | method | the method is not allowed |
 | 413 | too large | the body is too large |
 | 415 | type | a body of JSON needs ` + "`Content-Type: application/json`" + ` |
 | 429 | busy | too many requests wait |
@@ -81,7 +85,7 @@ Answers are JSON. An error is an object too, ` + "`{\"error\": \"...\", \"kind\"
 | 503 | loading, stopped | the scores are still being read, or the server stops |
 | 504 | timeout | no answer within a minute |
 
-A test writes this page from the types of the answers. Fields marked *optional* are left out where they are empty.
+A test writes this page from the types of the answers. Fields marked *optional* are left out if they are empty.
 `
 
 // exploreParts are in the order of the page.
@@ -89,7 +93,7 @@ var exploreParts = []explorePart{
 	{"GET api/live", "What works, and why other parts do not.", nil, live.Status{}},
 	{"GET api/text?q=TEXT", "Pairs and images near a text.", nil, live.Text{}},
 	{"GET api/image/NUMBER", "Why an image of the collection has its class. The number is the row of the scores. Parameters, all optional: `classes`\n" +
-		"(names with commas between), `class`, `versus`, `off` (units), `by` (mean or zero), `list` and `maps` (how many), `unusual`\n" +
+		"(names separated by commas), `class`, `versus`, `off` (units), `by` (mean or zero), `list` and `maps` (how many), `unusual`\n" +
 		"(true or false), as the flags of `clipnh explain` and `clipnh edit` have them. `explanation` has the fields of\n" +
 		"[`clipnh explain --json`](json.md#explain).", nil, live.Explained{}},
 	{"POST api/drop", "The same of an image that is the body. Parameters: those of api/image, and `unit`, a pair. The answer is as above.", nil, nil},

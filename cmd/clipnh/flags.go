@@ -114,9 +114,36 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &missing):
 		return usageError{fmt.Errorf("--%s: no value, want %s", missing.GetFlag().Name, wanted(missing.GetFlag()))}
 	case errors.As(err, &invalid):
+		if item, want := wrongItem(invalid.GetFlag(), invalid.GetValue()); want != "" {
+			return usageError{fmt.Errorf("--%s %s: %q, want %s", invalid.GetFlag().Name, invalid.GetValue(), item, want)}
+		}
 		return usageError{fmt.Errorf("--%s %q: want %s", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag()))}
 	}
 	return usageError{err}
+}
+
+// wrongItem is the first item of a list of numbers that is none, and what is wanted in its
+// place; that is empty if there is no such item, or the flag takes no list.
+func wrongItem(f *pflag.Flag, list string) (item, want string) {
+	items := strings.Split(list, ",")
+	if len(items) < 2 {
+		return "", ""
+	}
+	for _, item := range items {
+		var err error
+		want := "a whole number"
+		switch item = strings.TrimSpace(item); f.Value.Type() {
+		case "float64Slice":
+			_, err = strconv.ParseFloat(item, 64)
+			want = "a number"
+		case "intSlice", "layers":
+			_, err = strconv.Atoi(item)
+		}
+		if err != nil {
+			return item, want
+		}
+	}
+	return "", ""
 }
 
 // wanted describes the values of f: by type if that says enough, otherwise by its

@@ -116,7 +116,6 @@ func (g *globalOptions) prepared(run runE) runE {
 		if err != nil {
 			return err
 		}
-		defer caches.Packs.Close()
 		cmd.SetContext(archive.WithListings(model.WithCaches(cmd.Context(), caches), g.listings()))
 		return adviseFetch(mapping.Catch(func() error { return run(cmd, args) }), cmd.Flags())
 	}

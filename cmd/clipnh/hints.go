@@ -70,8 +70,14 @@ var recipes = map[string]recipe{
 // another kind: how to make it. An error that has a hint is returned as it is.
 func withRecipe(err error) error {
 	var of *artefact.Error
+	var cut *cache.IncompleteError
 	var h hinter
-	if !errors.As(err, &of) || errors.As(err, &h) {
+	switch {
+	case errors.As(err, &h):
+		return err
+	case errors.As(err, &cut):
+		return hinted{err, remakeHint(cut.Path, cut.Manifest)}
+	case !errors.As(err, &of):
 		return err
 	}
 	switch {

@@ -36,13 +36,13 @@ func TestCountsAboveTheData(t *testing.T) {
 	}{
 		{"retrieve --neur-idxs 1 --scores " + a.at("scores") + " --heads " + huge + " --top " + huge, exitDone, "n1 "},
 		{"retrieve --neur-idxs 1 --top " + huge + images, exitDone, "n1 "},
-		{"collect --save-path " + dir + "/stats --stats-only --top-k " + huge + images, exitDone, "statistics"},
+		{"collect --save-path " + dir + "/stats --stats-only --top-k " + huge + images, exitUsage, "has 48 images"},
 		{"merge --save-path " + dir + "/shards", exitDone, "statistics"},
-		{"svd --collect-save-path " + a.at("scores") + " --out-save-path " + dir + "/pc.npy --top-k-pca " + huge, exitDone, "pair"},
-		{"svd --collect-save-path " + a.at("scores") + " --mode n --norm-save-path " + dir + "/norms.npy --top-k-pca " + huge, exitDone, "neuron"},
-		{"polysemanticity --collect-save-path " + a.at("scores") + " --list " + huge + " --top-images " + huge, exitDone, "pair"},
+		{"svd --collect-save-path " + a.at("scores") + " --out-save-path " + dir + "/pc.npy --top-k-pca " + huge, exitUsage, "has 48 images"},
+		{"svd --collect-save-path " + a.at("scores") + " --mode n --norm-save-path " + dir + "/norms.npy --top-k-pca " + huge, exitUsage, "has 48 images"},
+		{"polysemanticity --collect-save-path " + a.at("scores") + " --list " + huge + " --top-images " + huge, exitUsage, "has 48 images"},
 		{"registers --diff-save-path " + dir + "/sink.npy --list " + huge + images, exitDone, "sink drops"},
-		{"mask --neuron-head-norms-path " + a.at("norms.npy") + " --mask-save-path " + dir + "/mask.npy --top-images " + huge, exitDone, "neur_head_reprs"},
+		{"mask --neuron-head-norms-path " + a.at("norms.npy") + " --mask-save-path " + dir + "/mask.npy --top-images " + huge, exitUsage, "norms of each unit"},
 		{shift + " --k " + huge, exitDone, "dog"},
 		{"edit --model " + a.model + " --remove-text dog --k " + huge + " --vocab " + testutil.Golden("text/toy_merges.txt.gz") + " --by zero --save-path " + dir + "/e.pt", exitDone, "1024 of 1024"},
 		{"edit --model " + a.model + " --remove n5 --by zero --batch-size " + huge + " --data-path " + data + " --save-path " + dir + "/e.pt", exitUsage, "--batch-size " + huge + ": want 1 to 1024"},
@@ -69,7 +69,7 @@ func TestCountsAboveTheData(t *testing.T) {
 	} {
 		if strings.HasPrefix(test.line, "merge") {
 			for _, part := range []string{"1/2", "2/2"} {
-				must(t, exitDone, strings.Fields("collect --save-path "+dir+"/shards --stats-only --quiet --shard "+part+" --top-k "+huge+images)...)
+				must(t, exitDone, strings.Fields("collect --save-path "+dir+"/shards --stats-only --quiet --shard "+part+" --top-k 48"+images)...)
 			}
 		}
 		t.Run(fmt.Sprint(i, " ", strings.Fields(test.line)[0]), func(t *testing.T) {

@@ -111,9 +111,13 @@ type jsonResult struct {
 
 const jsonIntro = `# JSON
 
-With ` + "`--json`" + ` a command prints its result as one JSON object on standard output, and nothing else there. An error is an
-object too, on standard error; see [exit status](exit-status.md). New fields may come; those here keep their names and
-meaning. Fields marked *optional* are left out where they are empty or do not apply.
+With ` + "`--json`" + ` a command prints its result as one JSON object on standard output, and nothing else there. An error is
+also an object, on standard error; see [exit status](exit-status.md). New fields may be added; those listed here keep their
+names and meaning. Fields marked *optional* are left out if they are empty or do not apply.
+
+Ranks start at 1: the first of a list has rank 1. Images (rows of the scores), heads, neurons, layers, labels and
+components are numbered from 0: component 0 is the first, PC0. The files that ` + "`retrieve --copies`" + ` writes have the numbers
+of the reference, which start at 0.
 
 A test writes this page from the types that commands print, and compares what they print with it.
 `

@@ -37,7 +37,7 @@ func TestAdvice(t *testing.T) {
 		{"ABLATE --imagenet-zeroshot-path picture.npy", exitFailed, []string{"hint: give embeddings, the .npy or .pt that \"clipnh embed\" wrote"}},
 		{"explain LIST --model MODEL --vocab VOCAB --classes dog,cat", exitUsage, []string{"hint: --data-path takes lists of images"}},
 		{"classify LIST --model MODEL --vocab VOCAB --classes dog,cat", exitUsage, []string{"hint: --data-path takes lists of images"}},
-		{"svd --scores pc0.npy --out-save-path x.npy", exitStale, []string{"it holds principal components, want dense contributions", "\"clipnh collect --save-path\""}},
+		{"svd --scores pc0.npy --out-save-path x.npy", exitStale, []string{"it holds principal components, want a folder of scores or dense contributions", "\"clipnh collect --save-path\""}},
 		{"retrieve --scores scores --neur-idxs 3 --dataset images --data-path DATA --save-dir new/shown", exitFailed, []string{"is not there"}},
 	} {
 		code, _, said := clipnh(strings.Fields(spelled.Replace(test.line))...)

@@ -34,6 +34,12 @@ func takesAsset(fs *pflag.FlagSet, flag, kind string) {
 	annotate(fs, flag, assetAnnotation, kind)
 }
 
+// takesWords adds the flag of the list of words that describe units.
+func takesWords(fs *pflag.FlagSet, path *string) {
+	fs.StringVar(path, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
+	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
+}
+
 // defaultsToAsset marks a flag whose default is an asset, if that has been fetched.
 func defaultsToAsset(fs *pflag.FlagSet, flag, name string) {
 	annotate(fs, flag, defaultAnnotation, name)
@@ -205,7 +211,7 @@ func adviseFetch(err error, flags *pflag.FlagSet) error {
 // modelFlag adds --model, which most commands have; the reference calls it
 // --model-name.
 func modelFlag(fs *pflag.FlagSet, model *string) {
-	fs.StringVarP(model, "model", "m", "", "`FILE` of CLIP-ResNet weights, or the name of fetched weights, such as RN50x16")
+	fs.StringVarP(model, "model", "m", "", "`FILE` of CLIP weights, or the name of fetched weights, such as RN50x16")
 	takesAsset(fs, "model", configs.AssetModel)
 }
 
@@ -218,14 +224,38 @@ func vocabFlag(fs *pflag.FlagSet, vocab *string) {
 
 // detailFlags adds the flags that say of a model what its weights do not.
 func detailFlags(fs *pflag.FlagSet, d *model.Details) {
-	fs.IntVar(&d.Heads, "vit-heads", 0, "`N` heads in each layer of a vision transformer (default those of published models, or of width 64)")
+	fs.Var(countFlag{&d.Heads}, "vit-heads", "`N` heads in each layer of a vision transformer (default those of published models, or of width 64)")
 	fs.StringVar(&d.Activation, "activation", "", "`NAME` quick_gelu (OpenAI's) or gelu, in the blocks of transformers (default what the file suggests)")
 	choices(fs, "activation", model.Activations()...)
 }
 
-// neuronLayerFlag adds the flag of commands that look at pairs of a model.
-func neuronLayerFlag(fs *pflag.FlagSet, layer **int) {
-	fs.Var(layerFlag{layer}, "neuron-layer", "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0")
+// neuronLayerFlag adds the flag of commands that look at pairs of a model. byDefault says
+// which layer else, in parentheses; empty: none.
+func neuronLayerFlag(fs *pflag.FlagSet, layer **int, byDefault string) {
+	fs.Var(layerFlag{layer}, "neuron-layer", "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0"+byDefault)
+}
+
+// layerOfInputs is which layer counts by default in commands that take artefacts of one.
+const layerOfInputs = " (default that of the scores or components, where they are given)"
+
+// countFlag is a flag whose value is a number of things; 0, which is no value, until it is
+// given.
+type countFlag struct{ n *int }
+
+func (f countFlag) Type() string { return "int" }
+
+func (f countFlag) String() string {
+	if f.n == nil || *f.n == 0 {
+		return ""
+	}
+	return strconv.Itoa(*f.n)
+}
+
+func (f countFlag) unset() { *f.n = 0 }
+
+func (f countFlag) Set(text string) (err error) {
+	*f.n, err = strconv.Atoi(text)
+	return err
 }
 
 // layersFlag is a flag whose value is one layer or several, as 9,10.
@@ -243,6 +273,8 @@ func (f layersFlag) String() string {
 	}
 	return strings.Join(names, ",")
 }
+
+func (f layersFlag) unset() { *f.layers = nil }
 
 func (f layersFlag) Set(text string) error {
 	*f.layers = nil
@@ -267,6 +299,8 @@ func (f layerFlag) String() string {
 	}
 	return strconv.Itoa(**f.layer)
 }
+
+func (f layerFlag) unset() { *f.layer = nil }
 
 func (f layerFlag) Set(text string) error {
 	n, err := strconv.Atoi(text)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 )
 
 // A paperResult is one of the paper's results: the steps that it needs, in order, and
@@ -57,14 +58,14 @@ var paperSegmentations = []struct{ step, flags, what string }{
 
 // newPaperPlan returns the steps, which write below dir. onDemo: src is the example that
 // the program carries.
-func newPaperPlan(dir string, src paperSources, onDemo bool) *paperPlan {
+func newPaperPlan(dir string, src paperSources, details model.Details, onDemo bool) *paperPlan {
 	p := &paperPlan{onDemo: onDemo, steps: map[string]paper.Step{}, data: map[string]string{}}
 	cached := func(name string) string { return filepath.Join(dir, "caches", name) }
 	in := func(name string) string { return filepath.Join(src.data, filepath.FromSlash(name)) }
 	imagenet := in(demo.ImageNet)
 
 	add := func(name string, needs []string, after []string, outputs []string, line string, places ...string) {
-		words := strings.Fields(line)
+		words := strings.Fields(strings.Replace(line, "--model {model}", "--model {model}"+detailArgs(details), 1))
 		for i, w := range words {
 			words[i] = strings.NewReplacer(places...).Replace(w)
 		}

@@ -161,8 +161,10 @@ func TestPaperPlan(t *testing.T) {
 	for _, onDemo := range []bool{true, false} {
 		src := paperSources{model: "m.pt", vocab: "v.gz", words: "w.txt", data: "data", stride: 5, valStride: 2, neurons: "624"}
 		for _, result := range paperResults() {
-			plan := newPaperPlan("out", src, onDemo)
+			plan := newPaperPlan("out", src, model.Details{Activation: "gelu"}, onDemo)
+			said := "--activation gelu"
 			if result.family == viTs {
+				said = "--vit-heads 2"
 				plan = newViTPlan("out", src, model.Details{Heads: 2}, 1, onDemo)
 			}
 			for _, name := range plan.needed(result.steps) {
@@ -174,7 +176,11 @@ func TestPaperPlan(t *testing.T) {
 				if err == nil {
 					err = cmd.ParseFlags(rest)
 				}
-				if err != nil || strings.Contains(strings.Join(step.Args, " "), "{") {
+				line := strings.Join(step.Args, " ")
+				if strings.Contains(line, "--model ") && !strings.Contains(line, said) {
+					t.Errorf("%s: %q, want %s", name, line, said)
+				}
+				if err != nil || strings.Contains(line, "{") {
 					t.Errorf("%s: %q: %v", name, step.Args, err)
 				}
 			}

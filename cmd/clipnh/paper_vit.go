@@ -38,9 +38,7 @@ type viTSteps struct {
 // the example that the program carries. layer is that of the neurons of the second order.
 func newViTPlan(dir string, src paperSources, details model.Details, layer int, onDemo bool) *paperPlan {
 	p := &viTSteps{paperPlan: &paperPlan{onDemo: onDemo, steps: map[string]paper.Step{}, data: map[string]string{}}, dir: dir, src: src}
-	if details.Heads != 0 {
-		p.details = fmt.Sprintf(" --vit-heads %d", details.Heads)
-	}
+	p.details = detailArgs(details)
 	imagenet := filepath.Join(src.data, demo.ImageNet)
 	p.places = []string{
 		"{model}", src.model, "{vocab}", src.vocab, "{words}", src.words, "{data}", imagenet, "{layer}", strconv.Itoa(layer),
@@ -60,6 +58,18 @@ func newViTPlan(dir string, src paperSources, details model.Details, layer int, 
 	p.addTextSpan()
 	p.addSecondOrder()
 	return p.paperPlan
+}
+
+// detailArgs are the options that say of a model what its weights do not, for a command line.
+func detailArgs(d model.Details) string {
+	args := ""
+	if d.Heads != 0 {
+		args = fmt.Sprintf(" --vit-heads %d", d.Heads)
+	}
+	if d.Activation != "" {
+		args += " --activation " + d.Activation
+	}
+	return args
 }
 
 func (p *viTSteps) cached(name string) string { return filepath.Join(p.dir, "caches", "vit_"+name) }

@@ -27,6 +27,9 @@ func pathHints(cmd *cobra.Command, err error) []string {
 		return nil
 	}
 	path := cmp.Or(pathOf(err), pathIn(cmd, err.Error()))
+	if advice := insteadHint(cmd, err, path); advice != "" {
+		return []string{advice}
+	}
 	if path == "" || !errors.Is(err, fs.ErrNotExist) && !isMissing(err) {
 		return nil
 	}
@@ -35,6 +38,8 @@ func pathHints(cmd *cobra.Command, err error) []string {
 	switch {
 	case within && member != "" && statErr == nil && info.Mode().IsRegular():
 		return []string{fmt.Sprintf("images within an archive are not taken one by one: give the archive, %s, or unpack this one", archived)}
+	case strings.ContainsAny(filepath.Base(path), "*?"):
+		return []string{patternHint(path)}
 	case strings.HasPrefix(path, "~"):
 		return []string{"~ stands for the home folder only where the shell replaces it, which it does at the beginning of a word: use $HOME"}
 	case strings.HasPrefix(path, "@"):

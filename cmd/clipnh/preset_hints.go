@@ -62,10 +62,12 @@ func (g *globalOptions) sayPresets(cmd *cobra.Command) {
 // or about the lack of one that stood aside.
 func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
 	var hints []string
-	message := err.Error()
+	message, differing := err.Error(), differingFlags(err)
+	refused := errors.Is(err, cache.ErrExists) || errors.Is(err, cache.ErrStale) || errors.Is(err, usage.Err)
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		from, value := annotation(f, fromAnnotation), f.Value.String()
 		about := namesFlag(message, "--"+f.Name) || value != "" && pathOf(err) == value && !typed(cmd.Flags(), value)
+		about = about || slices.Contains(differing, f.Name) || refused && f.Annotations[choicesAnnotation] != nil && namesFlag(" "+message, " "+value)
 		if f.Name == "data-path" && value != "" { // of other images than those that something was made of
 			about = about || strings.Contains(message, value) || errors.Is(err, cache.ErrStale)
 		}
@@ -81,6 +83,24 @@ func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
 		}
 	}
 	return hints
+}
+
+// differingFlags are the flags that an artefact was made with other values of, as far as its
+// manifest calls them by these names.
+func differingFlags(err error) []string {
+	var mismatch *cache.MismatchError
+	if !errors.As(err, &mismatch) {
+		return nil
+	}
+	var flags []string
+	for _, d := range mismatch.Differences {
+		name := strings.ReplaceAll(d.Field[strings.LastIndex(d.Field, ".")+1:], "_", "-")
+		if d.Field == "origin.transformer.heads" {
+			name = "vit-heads"
+		}
+		flags = append(flags, name)
+	}
+	return flags
 }
 
 // typed reports whether a value is one that the command line gives to a flag.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // TestPresetImagesAreNamed: an error that is about other images says that these are from the
@@ -49,5 +51,20 @@ func TestPresetImagesAreNamed(t *testing.T) {
 	code, _, said = clipnh("search", "--text", "yellow")
 	if code != exitStale || !strings.Contains(said, want) {
 		t.Errorf("status %d, want %d and %q:\n%s", code, exitStale, want, said)
+	}
+}
+
+// TestDifferingPresets says of a value that nobody typed where it is from, also where an
+// artefact differs in it and the error does not name the flag.
+func TestDifferingPresets(t *testing.T) {
+	inProject(t, "model: "+testutil.Golden("model/tiny_jit.pt"), "collect:", "  mode: heads", "  save-path: parts")
+	data := testutil.Golden("dataset")
+	must(t, exitDone, "collect", "--mode", "neurons+heads", "-d", data, "--save-path", "scores", "--sample-stride", "12", "--quiet")
+	if _, said := must(t, exitFailed, "collect", "-d", data, "--save-path", "scores", "--sample-stride", "12"); !strings.Contains(said, "hint: --mode is from clipnh.yaml:3\n") {
+		t.Errorf("another kind: %s", said)
+	}
+	must(t, exitDone, "collect", "-d", data, "--save-path", "means.npy", "--mode", "neurons", "--sample-stride", "12", "--quiet")
+	if code, _, said := clipnh("collect", "-d", data, "--save-path", "means.npy", "--sample-stride", "12"); code == exitDone || !strings.Contains(said, "hint: --mode is from clipnh.yaml:3\n") {
+		t.Errorf("another mode: status %d: %s", code, said)
 	}
 }

@@ -164,7 +164,13 @@ func (p *preset) set(f *pflag.Flag) error {
 	if counted, ok := into.(*countedValue); ok {
 		into = counted.Value // it is not given
 	}
-	restore := func() error { return into.Set(f.DefValue) }
+	restore := func() error {
+		if u, ok := into.(interface{ unset() }); ok {
+			u.unset()
+			return nil
+		}
+		return into.Set(f.DefValue)
+	}
 	if ok {
 		before := slices.Clone(several.GetSlice())
 		restore = func() error { return several.Replace(before) }

@@ -83,6 +83,9 @@ func (p *presets) check(root *cobra.Command) error {
 	}
 	for _, section := range p.file.Sections {
 		cmd := commandNamed(root, section.Name)
+		if f := sharedFlag(root, section.Name); cmd == nil && f != nil {
+			return usageError{fmt.Errorf("%s: %s: a section, want %s", p.at(section.Line), section.Name, wanted(f))}
+		}
 		if cmd == nil {
 			err := usageError{fmt.Errorf("%s: unknown command %s, want a section for a command, such as collect", p.at(section.Line), foreign.Quote(section.Name))}
 			if meant := root.SuggestionsFor(section.Name); len(meant) > 0 {
@@ -136,6 +139,10 @@ func takesPresets(cmd *cobra.Command) bool {
 func (p *presets) checkShared(root *cobra.Command, s project.Setting) error {
 	flag := flagOf(s.Key)
 	if !slices.Contains(sharedFlags, flag) {
+		if cmd := commandNamed(root, s.Key); cmd != nil {
+			return hinted{usageError{fmt.Errorf("%s: %s: %s, want the settings of this command", p.at(s.Line), s.Key, foreign.QuoteAll(s.Values))},
+				"give each setting a line of its own below it, indented"}
+		}
 		var meant []string
 		for _, name := range sharedFlags {
 			if hint.Edits(name, flag) <= 2 {
@@ -170,6 +177,19 @@ func (p *presets) checkShared(root *cobra.Command, s project.Setting) error {
 		first = cmp.Or(first, err)
 	}
 	return usageError{fmt.Errorf("%s: %s: %w", p.at(s.Line), s.Key, first)}
+}
+
+// sharedFlag returns the flag for all commands that a key stands for; nil if there is none.
+func sharedFlag(root *cobra.Command, key string) *pflag.Flag {
+	if !slices.Contains(sharedFlags, flagOf(key)) {
+		return nil
+	}
+	for _, cmd := range commandsBelow(root) {
+		if f := lookup(cmd, flagOf(key)); f != nil && !f.Hidden {
+			return f
+		}
+	}
+	return nil
 }
 
 // lookup returns a flag of a command, global ones too.

@@ -85,7 +85,7 @@ func TestArtefactsThatAreThere(t *testing.T) {
 			if err := os.MkdirAll(lock, 0o777); err != nil {
 				t.Fatal(err)
 			}
-			if code, _, said := clipnh(args...); code != exitFailed || !strings.Contains(said, "it is not a lock file of ours") {
+			if code, _, said := clipnh(args...); code != exitFailed || !strings.Contains(said, "it is not a lock file of clipnh") {
 				t.Errorf("a folder at the lock's place: exit code %d, said\n%s", code, said)
 			}
 			must(t, exitDone, append(slices.Clone(args), "--no-lock")...)

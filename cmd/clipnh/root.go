@@ -13,53 +13,63 @@ type commandGroup struct {
 	commands []*cobra.Command
 }
 
-// commandGroups returns all commands, in the order of the pipeline, as the help of the
-// root shows them. A new command is added here and nowhere else.
+// commandGroups returns all commands by what they are for, as the help of the root shows
+// them. A new command is added here and nowhere else.
 func commandGroups(g *globalOptions) []commandGroup {
 	return []commandGroup{
 		{"START HERE", []*cobra.Command{
 			newDemoCommand(g),
-			newPaperCommand(g),
 			newFetchCommand(g),
-			newDataCommand(g),
 			newInfoCommand(g),
+			newDataCommand(g),
 		}},
-		{"THE PIPELINE", []*cobra.Command{
-			newEmbedCommand(g),
+		{"SCORES AND COMPONENTS", []*cobra.Command{
 			newCollectCommand(g),
-			newMergeCommand(g),
-			newSubmitCommand(g),
-			newStatusCommand(g),
 			newSVDCommand(g),
-			newSparseCommand(g),
-			newDescribeCommand(g),
-			newShowCommand(g),
-			newSearchCommand(g),
-			newScoreCommand(g),
-			newRetrieveCommand(g),
-			newTextSpanCommand(g),
-			newPolysemanticityCommand(g),
-			newRegistersCommand(g),
-			newReconstructCommand(g),
-			newMaskCommand(g),
-			newAblateCommand(g),
-			newEditCommand(g),
-			newExportCommand(g),
-			newSegmentCommand(g),
-			newClassifyCommand(g),
-			newExplainCommand(g),
-			newAuditCommand(g),
-			newShiftCommand(g),
-			newWatchCommand(g),
+			newEmbedCommand(g),
+		}},
+		{"WHAT UNITS RESPOND TO", []*cobra.Command{
 			newReportCommand(g),
 			newExploreCommand(g),
+			newShowCommand(g),
+			newDescribeCommand(g),
+			newRetrieveCommand(g),
+			newSparseCommand(g),
+			newScoreCommand(g),
+			newPolysemanticityCommand(g),
+			newTextSpanCommand(g),
+			newRegistersCommand(g),
+		}},
+		{"IMAGES", []*cobra.Command{
+			newExplainCommand(g),
+			newSearchCommand(g),
+			newClassifyCommand(g),
+			newSegmentCommand(g),
+		}},
+		{"WHAT THE MODEL NEEDS", []*cobra.Command{
+			newMaskCommand(g),
+			newAblateCommand(g),
+			newReconstructCommand(g),
+			newAuditCommand(g),
+			newEditCommand(g),
+			newExportCommand(g),
+		}},
+		{"WHAT DIFFERS", []*cobra.Command{
+			newWatchCommand(g),
 			newCompareCommand(g),
+			newShiftCommand(g),
+		}},
+		{"MANY MACHINES", []*cobra.Command{
+			newSubmitCommand(g),
+			newStatusCommand(g),
+			newMergeCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{
 			newVerifyCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newConfigCommand(g),
+			newPaperCommand(g),
 			newVersionCommand(g),
 			newCompletionCommand(g),
 			newDocsCommand(g),
@@ -72,11 +82,15 @@ func commandGroups(g *globalOptions) []commandGroup {
 func init() { cobra.EnableCommandSorting = false }
 
 const rootHelp = `
-The image feature of a CLIP-ResNet is a sum over neuron-head pairs: a neuron is
-a channel of the last layer, a head one of the attention pool's. Each pair adds
-its score times a fixed direction in the space that images and texts share.
-Clipnh computes the scores, finds the principal component of each pair, and
-compares both with texts.`
+The image feature of a CLIP ResNet is a sum over neuron-head pairs: a neuron is
+a channel of the last layer, and each head of the attention pool reads it
+separately. A pair, such as h12n624 for head 12 and neuron 624, adds its score,
+which depends on the image, times a fixed direction in the space that images and
+texts share. Clipnh computes the scores, finds the principal component of each
+pair, and compares both with texts. Vision transformers are supported too.
+
+"clipnh demo" runs everything on a small example. With images of your own, start
+with fetch, collect, svd and report; docs/your-images.md shows how.`
 
 // newRootCommand returns the program without a command: it prints its help, or
 // its version with --version.
@@ -85,7 +99,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	var version bool
 	root := &cobra.Command{
 		Use:     "clipnh",
-		Short:   "Decompose CLIP-ResNet image encoders into neurons and heads",
+		Short:   "Decompose CLIP image encoders into neurons and heads",
 		Long:    rootHelp,
 		Example: "clipnh demo",
 
@@ -106,14 +120,14 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	global := root.PersistentFlags()
 	global.SortFlags = false
 	global.BoolVarP(&g.quiet, "quiet", "q", false, "print only warnings and errors, no notes and no progress")
-	global.BoolVarP(&g.verbose, "verbose", "v", false, "say more: the project file, values that it gives, and in the demo each command")
+	global.BoolVarP(&g.verbose, "verbose", "v", false, "print more: the project file, the values that it gives, and in the demo each command")
 	global.BoolVar(&g.json, "json", false, "print the result, or the error, as one JSON document")
 	global.StringVar(&g.shown, "progress", "auto", "show progress in the form `HOW`: auto (a bar on a terminal, and a line at the end), json (lines on standard error) or none; SIGUSR1 prints a line in any case")
 	choices(global, "progress", slices.Sorted(maps.Keys(showings))...)
 	global.IntVarP(&g.threads, "threads", "t", 0, "use `N` threads; 0 is all cores")
 	global.BoolVar(&g.force, "force", false, "use artefacts made from something else (model, order, mode, parents), with a warning")
-	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; see to it yourself that no two runs write one path")
-	global.BoolVar(&g.noPacks, "no-packed-cache", false, "neither use nor keep packed weights in the user's cache folder")
+	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; make sure that no two runs write the same path")
+	global.BoolVar(&g.noPacks, "no-packed-cache", false, "do not use or keep packed weights in the user's cache folder")
 	global.BoolP("help", "h", false, "print the help of the command")
 
 	help := newHelpCommand(g)

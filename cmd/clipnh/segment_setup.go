@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -34,7 +35,7 @@ func (o *segmentOptions) setup(g *globalOptions) (*configs.Segmentation, error) 
 			return nil, err
 		}
 		if o.DataPath != "" && len(classes) != len(setup.Classes) {
-			return nil, usage.Errorf("--classes: %d classes, but the labels of %s have %d", len(classes), o.config, len(setup.Classes))
+			return nil, usage.Errorf("--classes: %s, but the labels of %s have %d", quantity.Of(len(classes), "class"), o.config, len(setup.Classes))
 		}
 		setup.Classes = classes
 	}

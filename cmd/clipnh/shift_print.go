@@ -10,6 +10,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -112,6 +113,9 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		return err
 	}
 	written := err
+	if opts.set("list") && o.List > max(result.WatchedConcepts, result.ChangedPairs) {
+		g.printer.Note("--list %d: there are %s, and %s that changed", o.List, quantity.Of(result.WatchedConcepts, "concept"), ui.Pairs.Count(int64(result.ChangedPairs)))
+	}
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {

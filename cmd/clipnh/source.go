@@ -17,7 +17,7 @@ import (
 // sourceOptions say where images and their scores come from: what collect wrote, or a
 // model and the images.
 type sourceOptions struct {
-	given            givenFlags
+	given, set       givenFlags // on the command line; by someone
 	from             source.Options
 	shape, precision string // as they were given
 	draws            bool   // images of scores, which are then read

@@ -21,7 +21,7 @@ import (
 // standard input. A text with a comma is in double quotes, as in CSV, or in a file.
 
 // textsHelp ends the usage of every flag that takes texts.
-const textsHelp = ": `TEXTS` with commas between, or @FILE with one per line"
+const textsHelp = ": `TEXTS` separated by commas, or @FILE with one per line"
 
 // textList is the value of a flag that takes texts.
 type textList struct {

@@ -41,7 +41,7 @@ func (o *unitsOptions) named() bool { return o.pairs != "" || o.file != "" }
 
 func (o *unitsOptions) validate() error {
 	if o.except && !o.named() {
-		return errors.New("--except needs --pairs or --units-file, whose units it spares")
+		return errors.New("--except needs --pairs or --units-file, whose units it keeps")
 	}
 	pattern, want, _ := o.pattern()
 	for _, name := range splitUnits(o.pairs) {

@@ -19,6 +19,11 @@ var impossible = []struct{ line, message string }{
 	{"collect OF --mode neurons+heads_lens --lens-idx 9 --save-path OUT", "--lens-idx 9: want a block"},
 	{"segment --model MODEL --pcs-path pc0.npy --image IMAGE --vocab VOCAB --classes dog,cat --show-dir OUT --sim-map-idx 9", "9: the last stage has"},
 	{"svd --scores scores --mode n --pc-idx 9 --out-save-path OUT.npy", "no --pc-idx 9"},
+	{"svd --scores scores --top-k-pca 49 --out-save-path OUT.npy", "--top-k-pca 49: scores has 48 images, want at most that many"},
+	{"svd --scores scores --mode n --top-k-pca 5000 --norm-save-path OUT.npy", "--top-k-pca 5000: scores has 48 images, want at most that many"},
+	{"polysemanticity --scores scores --top-images 49", "--top-images 49: scores has 48 images, want at most that many"},
+	{"mask --neuron-head-norms-path norms.npy --top-images 500 --mask-save-path OUT.npy", "--top-images 500: norms.npy has 12 norms of each unit, want at most that many"},
+	{"collect OF --stats-only --top-k 49 --save-path OUT", "--top-k 49: DATA has 48 images, want at most that many"},
 	{"svd --scores stats --top-k-pca 20 --out-save-path OUT.npy", "--top-k-pca 20 wants as many"},
 	{"polysemanticity --scores stats --mode nh --top-images 20", "--top-images 20 wants as many"},
 	{"collect OF --shard 3/99 --save-path OUT", "--shard 3/99: want no more shards than chunks of 32 images, of which 48 images make 2"},
@@ -38,6 +43,12 @@ var impossible = []struct{ line, message string }{
 	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog,cat --permutations 5 --out OUT", "--permutations 5: no probability"},
 	{"edit --model MODEL --scale h1n27=0.5 --remove n27 --by zero --save-path OUT.pt", "two factors"},
 	{"reconstruct --scores scores --means-path means_n.npy --pcs-paths pc0_n.npy,pc0_n.npy --features-save-path OUT.npy", "would count twice"},
+	{"explain IMAGE --model MODEL --vocab VOCAB --classes dog", "--classes: one class, \"dog\", want at least two"},
+	{"explain IMAGE IMAGE --model MODEL --vocab VOCAB --classes dog,cat", "IMAGE: given twice"},
+	{"classify DATA IMAGE --model MODEL --vocab VOCAB --classes dog,cat", "IMAGE: given twice"},
+	{"search IMAGE IMAGE --model MODEL --vocab VOCAB --text dog", "IMAGE: given twice"},
+	{"reconstruct --scores scores --means-path means.npy --pcs-paths pc0.npy,pc0.npy --features-save-path OUT.npy", "which would count twice"},
+	{"show h0n1 --scores scores --codes codes.npz --codes codes.npz WORDLIST", "both are codes of pairs"},
 	{"explain IMAGE --model MODEL --vocab VOCAB --classes dog,cat --class bird", "--class \"bird\": not among the 2 --classes"},
 
 	// What a model or a collection of this kind does not have.
@@ -66,6 +77,11 @@ var faultOfFiles = []struct {
 	{"collect --model LABELS --dataset images --data-path DATA --save-path OUT", exitFailed},
 	{"collect --model MODEL --dataset images --data-path nowhere --save-path OUT", exitFailed},
 	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog,bird --out OUT", exitFailed},
+	{"reconstruct --scores scores --means-path means.npy --pcs-paths pc0_n.npy --features-save-path OUT.npy", exitStale},
+	{"reconstruct --scores scores --means-path means_n.npy --pcs-paths pc0.npy --features-save-path OUT.npy", exitStale},
+	{"retrieve --scores scores --pcs-path pc0_n.npy --text dog --model MODEL --vocab VOCAB", exitStale},
+	{"explain IMAGE --model MODEL --vocab VOCAB --classes dog,cat --means-path means_n.npy", exitStale},
+	{"edit --model MODEL --remove n5 --means-path means_n.npy --save-path OUT.pt", exitStale},
 }
 
 // TestImpossibleValues holds the rule of docs/exit-status.md: a value that these inputs
@@ -88,6 +104,7 @@ func TestImpossibleValues(t *testing.T) {
 		t.Fatal("want absolute paths of golden files")
 	}
 	spelled := strings.NewReplacer(
+		"WORDLIST", "--text-descs-list-path "+words,
 		"WITHWORDS", "--text-descs-embeddings-path words.npy --text-descs-list-path "+words,
 		"OF", "--model "+in.model+" --dataset imagenet_val --data-path "+data,
 		"MODEL", in.model, "VIT", testutil.GoldenViT("vit_openclip.pt"), "VOCAB", testutil.Golden("text/toy_merges.txt.gz"), "DATA", data, "IMAGE", image, "LABELS", labels, "OUT", in.at("out"),
@@ -95,7 +112,7 @@ func TestImpossibleValues(t *testing.T) {
 	before := filesBelow(t, in.dir)
 	for _, test := range impossible {
 		code, stdout, stderr := clipnh(strings.Fields(spelled.Replace(test.line))...)
-		if code != exitUsage || stdout != "" || !strings.Contains(stderr, test.message) {
+		if code != exitUsage || stdout != "" || !strings.Contains(stderr, spelled.Replace(test.message)) {
 			t.Errorf("%s: status %d, want %d and %q:\n%s%s", test.line, code, exitUsage, test.message, stdout, stderr)
 		}
 	}

@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/onnxtower", "internal/pipeline/device",
-		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/quantity", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	"cmd/clipnh-ort": {"internal/ort", "internal/pipe"},
@@ -42,42 +42,42 @@ var allowed = map[string][]string{
 	"internal/pipeline/collect": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
-		"internal/par", "internal/pipeline/device", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/sketch", "internal/ui",
+		"internal/par", "internal/pipeline/device", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/quantity", "internal/sketch", "internal/ui",
 		"internal/unit", "internal/usage",
 	},
 	"internal/pipeline/directions": {
 		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/mapping", "internal/npy", "internal/origin",
-		"internal/par", "internal/pipeline/figure", "internal/plot", "internal/ui", "internal/unit", "internal/usage",
+		"internal/par", "internal/pipeline/figure", "internal/plot", "internal/quantity", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/words": {
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
-		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/usage",
+		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/score": {
 		"internal/artefact", "internal/cache", "internal/describe", "internal/foreign", "internal/kernel", "internal/npy", "internal/omp",
-		"internal/origin", "internal/par", "internal/pipeline/coding", "internal/rank", "internal/ui", "internal/usage",
+		"internal/origin", "internal/par", "internal/pipeline/coding", "internal/quantity", "internal/rank", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/origin", "internal/par",
-		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/textspan", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/quantity", "internal/textspan", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/edit": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/decomp", "internal/hint", "internal/npy", "internal/origin",
-		"internal/par", "internal/pipeline/model", "internal/pipeline/source", "internal/ptfile", "internal/textlist", "internal/ui",
+		"internal/par", "internal/pipeline/model", "internal/pipeline/source", "internal/ptfile", "internal/quantity", "internal/textlist", "internal/ui",
 		"internal/unit", "internal/usage",
 	},
 	"internal/pipeline/retrieve": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
 		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
-		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui",
 		"internal/unit", "internal/usage",
 	},
 	"internal/pipeline/explain": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset",
-		"internal/decomp", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
+		"internal/decomp", "internal/foreign", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
 		"internal/par", "internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source",
-		"internal/textlist", "internal/ui", "internal/unit", "internal/usage",
+		"internal/quantity", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/classify": {
 		"internal/attribution", "internal/dataset", "internal/foreign", "internal/hint", "internal/par", "internal/pipeline/model",
@@ -91,16 +91,16 @@ var allowed = map[string][]string{
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
-		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/usage",
+		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/export": {
 		"internal/artefact", "internal/build", "internal/cache", "internal/hint", "internal/imageprep", "internal/npy", "internal/onnx",
-		"internal/onnxtower", "internal/origin", "internal/pipeline/model", "internal/ui",
+		"internal/onnxtower", "internal/origin", "internal/pipeline/model", "internal/quantity", "internal/ui",
 	},
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/remote", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/quantity", "internal/remote", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/status": {"internal/artefact", "internal/cache", "internal/hint", "internal/origin", "internal/pipeline/shard"},
 	"internal/pipeline/show": {
@@ -109,35 +109,35 @@ var allowed = map[string][]string{
 	"internal/pipeline/report": {
 		"internal/artefact", "internal/attribution", "internal/build", "internal/cache", "internal/dataset", "internal/decomp", "internal/double", "internal/foreign", "internal/hint",
 		"internal/clip", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/pipeline/model",
-		"internal/pipeline/source", "internal/remote", "internal/report", "internal/site", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/source", "internal/quantity", "internal/remote", "internal/report", "internal/site", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/shard",
-		"internal/pipeline/source", "internal/plot", "internal/sketch", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/source", "internal/plot", "internal/quantity", "internal/sketch", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui", "internal/usage"},
 	"internal/pipeline/merge": {
 		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/lowrank",
-		"internal/npy", "internal/par", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source", "internal/sketch",
+		"internal/npy", "internal/par", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source", "internal/quantity", "internal/sketch",
 		"internal/ui",
 	},
 	"internal/pipeline/verify": {
 		"configs", "internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
-		"internal/npy", "internal/origin", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
-		"internal/ui",
+		"internal/npy", "internal/origin", "internal/par", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
+		"internal/quantity", "internal/ui",
 	},
 	"internal/pipeline/live": {
 		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat", "internal/hint", "internal/imageprep",
-		"internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model", "internal/pipeline/segment", "internal/pipeline/source", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
+		"internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model", "internal/pipeline/segment", "internal/pipeline/source", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/explore": {
-		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/par", "internal/pipeline/live", "internal/report", "internal/ui",
+		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/par", "internal/pipeline/live", "internal/quantity", "internal/report", "internal/ui", "internal/usage",
 	},
 
 	// What stages share.
 	"internal/pipeline/coding": {
-		"internal/artefact", "internal/cache", "internal/describe", "internal/npy", "internal/omp", "internal/origin", "internal/par", "internal/unit", "internal/usage",
+		"internal/artefact", "internal/cache", "internal/describe", "internal/npy", "internal/omp", "internal/origin", "internal/par", "internal/quantity", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/device": {"internal/clip", "internal/hint", "internal/kernel", "internal/onnx", "internal/onnxtower", "internal/origin", "internal/pipe", "internal/usage"},
 	"internal/pipeline/figure": {
@@ -145,12 +145,12 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/model": {
 		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/digest", "internal/foreign", "internal/hint",
-		"internal/origin", "internal/packed", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
+		"internal/origin", "internal/packed", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/quantity", "internal/textlist", "internal/ui",
 	},
-	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui", "internal/usage"},
+	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/quantity", "internal/ui", "internal/usage"},
 	"internal/pipeline/source": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/ui", "internal/unit", "internal/usage",
+		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/quantity", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/pipelinetest": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",
@@ -161,7 +161,7 @@ var allowed = map[string][]string{
 
 	"internal/artefact": {
 		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/omp",
-		"internal/origin", "internal/par", "internal/ptfile", "internal/sketch", "internal/textlist", "internal/unit", "internal/usage",
+		"internal/origin", "internal/par", "internal/ptfile", "internal/quantity", "internal/sketch", "internal/textlist", "internal/unit", "internal/usage",
 	},
 
 	// Domain: knows CLIP and the paper.
@@ -170,13 +170,13 @@ var allowed = map[string][]string{
 	"internal/attribution": {"internal/decomp", "internal/par"},
 	"internal/blob":        {"internal/foreign", "internal/remote"},
 	"internal/bpe":         {"internal/foreign"},
-	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile", "internal/usage"},
-	"internal/dataset":     {"configs", "internal/archive", "internal/blob", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/remote", "internal/textlist", "internal/usage"},
+	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile", "internal/quantity", "internal/usage"},
+	"internal/dataset":     {"configs", "internal/archive", "internal/blob", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/quantity", "internal/remote", "internal/textlist", "internal/usage"},
 	"internal/decomp":      {"internal/double", "internal/kernel", "internal/par"},
 	"internal/demo":        {},
 	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/npy", "internal/onnx", "internal/usage"},
 	"internal/imageprep":   {"internal/jpeg"},
-	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
+	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/quantity", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/heat":        {"internal/decomp", "internal/kernel", "internal/par"},
@@ -192,7 +192,7 @@ var allowed = map[string][]string{
 	// Files: formats, no knowledge of CLIP.
 	"internal/archive":  {"internal/blob", "internal/cache", "internal/foreign", "internal/remote"},
 	"internal/parquet":  {"internal/blob", "internal/foreign", "internal/remote"},
-	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
+	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin", "internal/quantity"},
 	"internal/digest":   {"internal/cache", "internal/foreign"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
@@ -202,13 +202,13 @@ var allowed = map[string][]string{
 	"internal/onnx":     {"internal/npy"},
 	"internal/packed":   {"internal/cache", "internal/foreign", "internal/mapping", "internal/par"},
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
-	"internal/project":  {"internal/foreign"},
+	"internal/project":  {"internal/foreign", "internal/quantity"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
 	"internal/remote":   {"internal/par"},
 	"internal/report":   {"internal/foreign", "internal/unit"},
 	"internal/site":     {},
 	"internal/submit":   {"internal/foreign", "internal/hint", "internal/usage"},
-	"internal/textlist": {"internal/foreign"},
+	"internal/textlist": {"internal/foreign", "internal/quantity"},
 
 	// Base.
 	"internal/build":      {},
@@ -219,6 +219,7 @@ var allowed = map[string][]string{
 	"internal/kernel":     {"internal/kernel/cpu", "internal/par"},
 	"internal/double":     {"internal/kernel/cpu"},
 	"internal/kernel/cpu": {},
+	"internal/quantity":   {},
 	"internal/hint":       {},
 	"internal/mapping":    {"internal/par"},
 	"internal/origin":     {},

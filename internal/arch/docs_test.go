@@ -5,12 +5,14 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -40,15 +42,7 @@ var link = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`)
 
 // TestNamedFilesExist looks at every path in code spans, and at every link.
 func TestNamedFilesExist(t *testing.T) {
-	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil || len(docs) == 0 {
-		t.Fatalf("no docs: %v", err)
-	}
-	names := []string{"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"}
-	for _, d := range docs {
-		names = append(names, filepath.Join("docs", filepath.Base(d)))
-	}
-	for _, name := range names {
+	for _, name := range pages(t) {
 		for _, m := range codeSpan.FindAllStringSubmatch(readDoc(t, name), -1) {
 			if !aPath.MatchString(m[1]) || strings.Contains(m[1], "NAME") {
 				continue
@@ -60,6 +54,104 @@ func TestNamedFilesExist(t *testing.T) {
 		for _, m := range link.FindAllStringSubmatch(readDoc(t, name), -1) {
 			if _, err := os.Stat(filepath.Join(root, filepath.Dir(name), m[1])); err != nil {
 				t.Errorf("%s: a link to %s: no such file", name, m[1])
+			}
+		}
+	}
+}
+
+// linkToHeading is a link to a heading, of the same page if there is no file.
+var linkToHeading = regexp.MustCompile(`\]\(([^):#]*)#([^)]+)\)`)
+
+// headingAnchors returns the anchors of a page's headings, as GitHub makes them.
+func headingAnchors(text string) map[string]bool {
+	all, fenced := map[string]bool{}, false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+		}
+		title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
+		if fenced || !ok || !strings.HasPrefix(line, "#") {
+			continue
+		}
+		all[strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, strings.TrimSpace(title))] = true
+	}
+	return all
+}
+
+// pages are README, the pages of docs, and those beside scripts.
+func pages(t *testing.T) []string {
+	t.Helper()
+	names := []string{"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/commands/*.md", "scripts/*/README.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: none, %v", pattern, err)
+		}
+		for _, f := range found {
+			name, err := filepath.Rel(root, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, filepath.ToSlash(name))
+		}
+	}
+	return names
+}
+
+func TestLinksToHeadings(t *testing.T) {
+	count := 0
+	for _, name := range pages(t) {
+		for _, m := range linkToHeading.FindAllStringSubmatch(readDoc(t, name), -1) {
+			to := name
+			if m[1] != "" {
+				to = path.Join(path.Dir(name), m[1])
+			}
+			count++
+			if !headingAnchors(readDoc(t, to))[m[2]] {
+				t.Errorf("%s: a link to #%s: %s has no such heading", name, m[2], to)
+			}
+		}
+	}
+	if count < 20 {
+		t.Errorf("only %d links found", count)
+	}
+}
+
+func TestHeadingAnchors(t *testing.T) {
+	got := headingAnchors("# One `--two` (3): four\n```\n# five\n```\n#six\n")
+	if len(got) != 1 || !got["one---two-3-four"] {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestPagesAreFound holds that README links to every page, but for those of single
+// commands, which the list of commands or the page of their group links to.
+func TestPagesAreFound(t *testing.T) {
+	readme, commands := readDoc(t, "README.md"), ""
+	for _, name := range pages(t) {
+		if path.Dir(name) == "docs/commands" {
+			commands += readDoc(t, name)
+		}
+	}
+	for _, name := range pages(t) {
+		base := path.Base(name)
+		switch {
+		case name == "README.md" || base == "help.md":
+		case path.Dir(name) == "docs/commands" && base != "README.md":
+			if !strings.Contains(commands, "]("+base+")") {
+				t.Errorf("no page in docs/commands links to %s", base)
+			}
+		default:
+			if !strings.Contains(readme, "]("+name+")") {
+				t.Errorf("README.md has no link to %s", name)
 			}
 		}
 	}

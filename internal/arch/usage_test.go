@@ -21,15 +21,15 @@ var anOption = regexp.MustCompile(`\{[a-z][a-z0-9-]*\}`)
 // notUsage are the errors that name an option although a file or the machine is at fault, by
 // the folder and the beginning of the text.
 var notUsage = []struct{ folder, text string }{
-	{"internal/pipeline/evaluate", "accuracy needs "},                           // no error: a note of what is switched off
-	{"internal/pipeline/evaluate", "%s: features and logits of %d images take"}, // memory
-	{"internal/pipeline/classify", "%s: label %s of image %s is not among"},     // the table's contents
-	{"internal/pipeline/classify", "%s: class %s is not among"},                 // the folder's
-	{"internal/pipeline/audit", "%s: label %s of image %s is not among"},        // the table's contents
-	{"internal/pipeline/audit", "{out} %s: a file, want a folder"},              // what is at the path
-	{"internal/pipeline/audit", "{out} %s: %w: a folder that holds"},            // the same
-	{"internal/pipeline/report", "{imagenet-zeroshot-path} %s: %w"},             // what the artefact holds
-	{"internal/pipeline/collect", "%s: to compute it again, want {model}"},      // of an artefact that is damaged
+	{"internal/pipeline/evaluate", "accuracy needs "},                       // no error: a note of what is switched off
+	{"internal/pipeline/evaluate", "%s: features and logits of %s take"},    // memory
+	{"internal/pipeline/classify", "%s: label %s of image %s is not among"}, // the table's contents
+	{"internal/pipeline/classify", "%s: class %s is not among"},             // the folder's
+	{"internal/pipeline/audit", "%s: label %s of image %s is not among"},    // the table's contents
+	{"internal/pipeline/audit", "{out} %s: a file, want a folder"},          // what is at the path
+	{"internal/pipeline/audit", "{out} %s: %w: a folder that holds"},        // the same
+	{"internal/pipeline/report", "{imagenet-zeroshot-path} %s: %w"},         // what the artefact holds
+	{"internal/pipeline/collect", "%s: to compute it again, want {model}"},  // of an artefact that is damaged
 }
 
 // plainErrors returns the texts of errors in a file that name an option and are not made by

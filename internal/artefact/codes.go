@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -141,7 +142,7 @@ func (c *Codes) readStops(a *npy.Archive) error {
 	}
 	rows := c.Rows.Rows
 	if len(c.Residuals) != rows || len(numbers) != rows {
-		return fmt.Errorf("%s: %d residuals and %d stops, want %d", c.Path, len(c.Residuals), len(numbers), rows)
+		return fmt.Errorf("%s: %s and %s, want %d", c.Path, quantity.Of(len(c.Residuals), "residual"), quantity.Of(len(numbers), "stop"), rows)
 	}
 	c.Stops = make([]int8, rows)
 	for i, n := range numbers {
@@ -157,7 +158,16 @@ func (c *Codes) readStops(a *npy.Archive) error {
 // word.
 func (c *Codes) Want(units, words int) error {
 	if c.Rows.Rows != units || c.Rows.Cols != words {
-		return fmt.Errorf("%s: %d units over %d words, want %d over %d, as the components and the word list have", c.Path, c.Rows.Rows, c.Rows.Cols, units, words)
+		return fmt.Errorf("%s: %s over %s, want %d over %d, as the components and the word list have", c.Path, quantity.Of(c.Rows.Rows, "unit"), quantity.Of(c.Rows.Cols, "word"), units, words)
+	}
+	return nil
+}
+
+// WantUnits returns an error if the codes say that they are of neurons where pairs are wanted,
+// or the other way round.
+func (c *Codes) WantUnits(pairs bool) error {
+	if of := c.Units().Shape; of != nil && of.IsPairs() != pairs {
+		return otherUnits(c.Path, inWords(KindCodes), of.IsPairs())
 	}
 	return nil
 }

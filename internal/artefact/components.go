@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -54,8 +55,8 @@ func (r Reader) warnOfSigns(path string, a *cache.Artefact) {
 		return
 	}
 	if images, topK := a.Manifest.Images, a.Manifest.Origin.SVD.TopK; images < EnoughImages(topK) {
-		r.Warn("%s: signs are unreliable: they were decided with {top-k-pca} %d and %d images; make it again of %d images or more, or with {top-k-pca} %d",
-			path, topK, images, EnoughImages(topK), MostTopK(images))
+		r.Warn("%s: signs are unreliable: they were decided with {top-k-pca} %d and %s; make it again of %s or more, or with {top-k-pca} %d",
+			path, topK, quantity.Of(images, "image"), quantity.Of(EnoughImages(topK), "image"), MostTopK(images))
 	}
 }
 
@@ -67,6 +68,9 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 	}
 	if !slices.Equal(c.Units.Shape, units) || c.OutDim != outDim {
 		c.Close()
+		if err := c.tensor.otherUnits(len(units) + 1); err != nil {
+			return nil, err
+		}
 		return nil, c.tensor.WrongShape(npy.ShapeString(append(slices.Clone(units), outDim)) + ", a component for every " + units.Kind() + " of the model")
 	}
 	return c, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // Embeddings are texts as vectors of the space that images and texts share.
@@ -122,7 +123,7 @@ func readTensor(path string) ([]float32, []int, error) {
 	defer f.Close()
 	tensors := f.Tensors()
 	if len(tensors) != 1 {
-		return nil, nil, fmt.Errorf("%s: %d tensors, want one", path, len(tensors))
+		return nil, nil, fmt.Errorf("%s: %s, want one", path, quantity.Of(len(tensors), "tensor"))
 	}
 	data := make([]float32, tensors[0].Len())
 	return data, tensors[0].Shape, f.Float32(tensors[0], data)

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -167,8 +168,8 @@ func (f *FirstOrder) add(p *Parts) error {
 	case (p.Kind == "" || p.Kind == KindClassParts) && slices.Equal(p.Shape, class):
 		p.Kind, place = KindClassParts, &f.Class
 	default:
-		return fmt.Errorf("%s: %s of shape %s, want %s of mlps or %s of class parts, as %s has %d images",
-			p.Path, orUnknown(p.Kind), npy.ShapeString(p.Shape), npy.ShapeString(mlps), npy.ShapeString(class), f.Heads.Path, f.Images)
+		return fmt.Errorf("%s: %s of shape %s, want %s of mlps or %s of class parts, as %s has %s",
+			p.Path, orUnknown(p.Kind), npy.ShapeString(p.Shape), npy.ShapeString(mlps), npy.ShapeString(class), f.Heads.Path, quantity.Of(f.Images, "image"))
 	}
 	if *place != nil {
 		return fmt.Errorf("%s: %s, which %s has too", p.Path, p.Kind, (*place).Path)
@@ -234,7 +235,7 @@ func (p *Parts) names() ([]string, error) {
 	}
 	names, err := ImageNames(p.Artefact)
 	if err == nil && len(names) != p.Shape[0] {
-		err = fmt.Errorf("%s: %d names in %s, want one for each of %d rows", p.Path, len(names), ImagesFile, p.Shape[0])
+		err = fmt.Errorf("%s: %s in %s, want one for each of %s", p.Path, quantity.Of(len(names), "name"), ImagesFile, quantity.Of(p.Shape[0], "row"))
 	}
 	return names, err
 }

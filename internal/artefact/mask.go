@@ -34,6 +34,9 @@ func (r Reader) Mask(path string, facts Facts, units unit.Shape) ([]bool, *cache
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if mask != nil && len(a.Shape) != len(units) && len(a.Shape) <= 2 {
+		return nil, nil, otherUnits(path, KindMask, len(a.Shape) == 2)
+	}
 	if !slices.Equal(a.Shape, units) {
 		return nil, nil, fmt.Errorf("%s: shape %s, want %s", path, npy.ShapeString(a.Shape), npy.ShapeString(units))
 	}

@@ -135,6 +135,9 @@ func anyOf(kinds []string) string {
 		}
 	}
 	last := len(words) - 1
+	if last == 0 && kinds[0] == KindDense { // wherever a dense file is read, scores are too
+		return "a folder of scores or " + words[0]
+	}
 	if last == 0 {
 		return words[0]
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -108,7 +109,7 @@ func (s *Scores) Close() error {
 func (s *Scores) Names() ([]string, error) {
 	names, err := ImageNames(s.Artefact)
 	if err == nil && len(names) != s.Images {
-		err = fmt.Errorf("%s: %d names in %s, want one for each of %d rows", s.Path(), len(names), ImagesFile, s.Images)
+		err = fmt.Errorf("%s: %s in %s, want one for each of %s", s.Path(), quantity.Of(len(names), "name"), ImagesFile, quantity.Of(s.Images, "row"))
 	}
 	return names, err
 }
@@ -208,7 +209,7 @@ func readOV(a *cache.Artefact) (*decomp.OV, error) {
 		}
 		data, shape, err := readFinite(path)
 		if err == nil && len(shape) != rank {
-			err = fmt.Errorf("%s: shape %s, want %d dimensions", path, npy.ShapeString(shape), rank)
+			err = fmt.Errorf("%s: shape %s, want %s", path, npy.ShapeString(shape), quantity.Of(rank, "dimension"))
 		}
 		return data, shape, err
 	}

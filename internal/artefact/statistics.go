@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -30,7 +31,7 @@ func HasStatistics(a *cache.Artefact) bool {
 
 // PairsOnly is the error of statistics at path that neurons are wanted of.
 func PairsOnly(path string) error {
-	err := usage.Errorf("%s: statistics of pairs, which say nothing of sums over heads: neurons need scores, collected without {stats-only}", path)
+	err := usage.Errorf("%s: statistics of pairs, which say nothing about sums over heads: neurons need scores, collected without {stats-only}", path)
 	return hint.With(err, "{mode} nh takes the pairs")
 }
 
@@ -67,7 +68,7 @@ func (s *Statistics) readExtremes(images int) error {
 	}
 	shape := largest.Header.Shape
 	if images < 1 || shape[2] < 1 || shape[2] > images {
-		return fmt.Errorf("%s: %d scores a pair are kept of %d images, want 1 or more of as many", s.Path(), shape[2], images)
+		return fmt.Errorf("%s: %s a pair %s kept of %s, want 1 or more of as many", s.Path(), quantity.Of(shape[2], "score"), quantity.Is(shape[2]), quantity.Of(images, "image"))
 	}
 	e := &lowrank.Extremes{Pairs: ov.Heads * ov.Neurons, Keep: shape[2], Images: images}
 	if e.Largest.Scores, err = largest.Float32(); err != nil {

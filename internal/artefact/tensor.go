@@ -97,7 +97,45 @@ func (t *Tensor) WantShape(shape []int, why string) error {
 	if slices.Equal(t.Shape, shape) {
 		return nil
 	}
+	if err := t.otherUnits(len(shape)); err != nil {
+		return err
+	}
 	return t.WrongShape(npy.ShapeString(shape) + why)
+}
+
+// WantRank is WantShape for a tensor of units of which only the number of axes is known: 3 of
+// pairs, 2 of neurons.
+func (t *Tensor) WantRank(rank int, want string) error {
+	if len(t.Shape) == rank {
+		return nil
+	}
+	if err := t.otherUnits(rank); err != nil {
+		return err
+	}
+	return t.WrongShape(want)
+}
+
+// otherUnits is the error of an artefact that is of neurons where one of pairs is wanted, or
+// the other way round; nil of others. It is ErrStale: the file is what it says.
+func (t *Tensor) otherUnits(rank int) error {
+	if t.Artefact == nil || len(t.Shape) == rank || min(len(t.Shape), rank) < 2 || max(len(t.Shape), rank) > 3 {
+		return nil
+	}
+	switch kind := t.Artefact.Manifest.Kind; kind {
+	case KindComponents, KindMeans, KindNorms:
+		return otherUnits(t.Path, inWords(kind), len(t.Shape) == 3)
+	}
+	return nil
+}
+
+// otherUnits is the error of what is of pairs, or of neurons, where that of the others is
+// wanted.
+func otherUnits(path, what string, pairs bool) error {
+	is, want := "neurons", "pairs"
+	if pairs {
+		is, want = want, is
+	}
+	return WrongKind(path, what+" of "+is, "those of "+want)
 }
 
 // WrongShape is the error of a tensor that has not the shape wanted.

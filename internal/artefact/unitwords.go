@@ -7,6 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // WordsOptions says which words to put beside units: the largest of their codes.
@@ -67,7 +68,7 @@ func (r Reader) UnitWords(o WordsOptions, units unit.Shape, from origin.Origin, 
 			}
 		}
 		if *into != nil {
-			return nil, fmt.Errorf("%s and %s: both are codes of %ss, want one of pairs and one of neurons", (*into).Path, path, shape.Kind())
+			return nil, usage.Errorf("%s and %s: both are codes of %ss, want one of pairs and one of neurons", (*into).Path, path, shape.Kind())
 		}
 		*into = d
 	}

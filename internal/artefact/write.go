@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -152,12 +154,52 @@ func MakeFolders(paths ...string) error {
 			continue
 		}
 		dir := filepath.Dir(path)
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return err
+		err := os.MkdirAll(dir, 0o777)
+		if err == nil {
+			err = cache.Writable(dir)
 		}
-		if err := cache.Writable(dir); err != nil {
-			return fmt.Errorf("%s: cannot be written: %w", path, err)
+		if err != nil {
+			return unwritable(path, dir, err)
 		}
 	}
 	return nil
+}
+
+// CanMakeFolders is MakeFolders for what is written only if all goes well: it makes none, and
+// looks at the folders that are there.
+func CanMakeFolders(paths ...string) error {
+	for _, path := range paths {
+		dir := filepath.Dir(path)
+		for {
+			info, err := os.Stat(dir)
+			if err == nil && !info.IsDir() {
+				return unwritable(path, dir, &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR})
+			}
+			if err == nil {
+				if err := cache.Writable(dir); err != nil {
+					return unwritable(path, dir, err)
+				}
+				break
+			}
+			above := filepath.Dir(dir)
+			if !errors.Is(err, fs.ErrNotExist) || above == dir {
+				return unwritable(path, dir, err)
+			}
+			dir = above
+		}
+	}
+	return nil
+}
+
+// unwritable is the error of a file in a folder in which none can be made. A system's error
+// that names the folder is left as it is: the commands say what is in its place.
+func unwritable(path, dir string, err error) error {
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		if !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		dir, err = named.Path, named.Err
+	}
+	return fmt.Errorf("%s: cannot be written: no file can be made in %s: %w", path, dir, err)
 }

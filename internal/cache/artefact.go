@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // Artefact is a finished artefact, opened for reading.
@@ -66,10 +67,18 @@ func openArtefact(d disk, path string) (*Artefact, error) {
 	return a, nil
 }
 
-// incomplete adds a hint about repair to the error of a truncated or missing file.
-func (a *Artefact) incomplete(err error) error {
-	return hint.With(err, fmt.Sprintf("run \"clipnh verify %s\": it says how to repair it", a.at.path))
+// An IncompleteError is about an artefact of which a file is missing, or has another length
+// than was written. It is ErrDamaged.
+type IncompleteError struct {
+	Path     string
+	Manifest Manifest
+	Err      error // names the file
 }
+
+func (e *IncompleteError) Error() string { return e.Err.Error() }
+func (e *IncompleteError) Unwrap() error { return e.Err }
+
+func (a *Artefact) incomplete(err error) error { return &IncompleteError{a.at.path, a.Manifest, err} }
 
 // readArtefact reads a manifest without looking for the payloads.
 func readArtefact(d disk, path string) (*Artefact, error) {
@@ -137,7 +146,7 @@ func withoutManifest(d disk, at layout) (*Artefact, error) {
 			return nil, fmt.Errorf("read %s: %w", at.journal, err)
 		}
 		return nil, hint.With(
-			fmt.Errorf("%s: %w: not finished, %d of %d chunks are done", at.path, ErrMissing, len(j.chunks), chunkCount(j.plan)),
+			fmt.Errorf("%s: %w: not finished, %d of %s are done", at.path, ErrMissing, len(j.chunks), quantity.Of(chunkCount(j.plan), "chunk")),
 			"run the command that makes it again: it resumes from there",
 		)
 	}

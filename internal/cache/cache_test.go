@@ -305,7 +305,7 @@ func TestAppendRefuses(t *testing.T) {
 		fill    func(put func([]float32) error) error
 		want    string
 	}{
-		{"too few", 0, func(put func([]float32) error) error { return put(make([]float32, 17)) }, "1 values less than 3 rows of 6"},
+		{"too few", 0, func(put func([]float32) error) error { return put(make([]float32, 17)) }, "1 value less than 3 rows of 6"},
 		{"too many", 0, func(put func([]float32) error) error { put(make([]float32, 12)); put(make([]float32, 12)); return nil }, "more values than 3 rows of 6"},
 		{"skipped", 1, func(put func([]float32) error) error { return put(make([]float32, 18)) }, "more values than 2 rows"},
 		{"all skipped and more", 4, func(put func([]float32) error) error { return nil }, "4 inputs skipped of 3"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // ChunkWriter collects rows into an artefact, chunk by chunk. A chunk is either
@@ -30,6 +31,8 @@ type ChunkWriter struct {
 	at   layout
 	plan Manifest
 	lock *held
+
+	listed []uint32 // of the plan
 
 	payload, journal         diskFile
 	payloadSize, journalSize int64 // up to the end of the last finished chunk
@@ -53,7 +56,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 	if plan.Payload != "" {
 		at = folderLayout(path, plan.Payload)
 	}
-	w := &ChunkWriter{Kernel: Family(), disk: d, at: at, row: npy.Header{Shape: plan.Row}.Count()}
+	w := &ChunkWriter{Kernel: Family(), disk: d, at: at, listed: plan.Listed, row: npy.Header{Shape: plan.Row}.Count()}
 	if w.plan, err = plan.manifest(at); err != nil {
 		return nil, err
 	}
@@ -194,21 +197,21 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	}
 	number := len(w.chunks)
 	if number == w.Chunks() {
-		return fmt.Errorf("%s: all %d chunks are there already", w.at.path, number)
+		return fmt.Errorf("%s: all %s are there already", w.at.path, quantity.Of(number, "chunk"))
 	}
 	inputs := chunkInputs(w.plan, number)
 	if len(skipped) > inputs {
-		return fmt.Errorf("%s: chunk %d: %d inputs skipped of %d", w.at.path, number, len(skipped), inputs)
+		return fmt.Errorf("%s: chunk %d: %s skipped of %d", w.at.path, number, quantity.Of(len(skipped), "input"), inputs)
 	}
 	if sums != nil && len(sums) != inputs {
-		return fmt.Errorf("%s: chunk %d: checksums of %d inputs, want %d", w.at.path, number, len(sums), inputs)
+		return fmt.Errorf("%s: chunk %d: checksums of %s, want %d", w.at.path, number, quantity.Of(len(sums), "input"), inputs)
 	}
 	left := (inputs - len(skipped)) * w.row
 	offset, sum := w.payloadSize, crc32.New(castagnoli)
 	var refused error // of put, in case fill ignores it
 	err := fill(func(values []float32) error {
 		if left -= len(values); left < 0 {
-			refused = fmt.Errorf("%s: chunk %d: more values than %d rows of %d", w.at.path, number, inputs-len(skipped), w.row)
+			refused = fmt.Errorf("%s: chunk %d: more values than %s of %d", w.at.path, number, quantity.Of(inputs-len(skipped), "row"), w.row)
 		}
 		const block = blockSize / 4
 		for lo := 0; lo < len(values) && refused == nil; lo += block {
@@ -231,7 +234,7 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 		return err
 	}
 	if left > 0 {
-		return fmt.Errorf("%s: chunk %d: %d values less than %d rows of %d", w.at.path, number, left, inputs-len(skipped), w.row)
+		return fmt.Errorf("%s: chunk %d: %s less than %s of %d", w.at.path, number, quantity.Of(left, "value"), quantity.Of(inputs-len(skipped), "row"), w.row)
 	}
 	if err := w.payload.Sync(); err != nil {
 		return w.failed(err)
@@ -310,7 +313,7 @@ func (w *ChunkWriter) Finish() (string, error) {
 		return "", w.err
 	}
 	if w.Done() < w.Chunks() {
-		return "", fmt.Errorf("%s: %d of %d chunks are done", w.at.path, w.Done(), w.Chunks())
+		return "", fmt.Errorf("%s: %d of %s are done", w.at.path, w.Done(), quantity.Of(w.Chunks(), "chunk"))
 	}
 	hash, err := w.finish()
 	if err != nil {

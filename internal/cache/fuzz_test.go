@@ -83,7 +83,7 @@ func FuzzJournal(f *testing.F) {
 	}
 	var seed []byte
 	for _, v := range []any{
-		journalHead{journalFormat, Version, "clipnh test", plan},
+		journalHead{journalFormat, Version, "clipnh test", plan, "00000001"},
 		journalChunk{Chunk: Chunk{Rows: 3, CRC: "00000000"}},
 		journalChunk{Chunk: Chunk{Rows: 2, CRC: "12345678"}, Skipped: []Skipped{{"a.png", "empty"}}, At: 1700000000},
 	} {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // SumOf returns the CRC-32C of an input's bytes.
@@ -42,12 +44,16 @@ func (c Chunk) InputSums() []uint32 {
 }
 
 // InputSums returns the checksums of the inputs of a collection, in order, up to the first
-// chunk without known checksums.
+// chunk without known checksums, or of a file without chunks.
 func (a *Artefact) InputSums() []uint32 {
 	if len(a.Manifest.Payloads) == 0 {
 		return nil
 	}
-	return sumsOf(slices.Values(a.Manifest.Payloads[0].Chunks))
+	main := a.Manifest.Payloads[0]
+	if main.Chunks == nil {
+		return Chunk{Inputs: main.Inputs}.InputSums()
+	}
+	return sumsOf(slices.Values(main.Chunks))
 }
 
 func sumsOf(chunks iter.Seq[Chunk]) []uint32 {
@@ -65,7 +71,7 @@ func sumsOf(chunks iter.Seq[Chunk]) []uint32 {
 // ParseSums reads what SumsText has written.
 func ParseSums(text string) ([]uint32, error) {
 	if len(text)%8 != 0 {
-		return nil, fmt.Errorf("checksums of %d digits, want a multiple of 8", len(text))
+		return nil, fmt.Errorf("checksums of %s, want a multiple of 8", quantity.Of(len(text), "digit"))
 	}
 	var sums []uint32
 	for ; len(text) > 0; text = text[8:] {

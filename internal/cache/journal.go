@@ -27,6 +27,7 @@ type journalHead struct {
 	Version int      `json:"version"`
 	Program string   `json:"program"` // that began it; empty where an older one does not say
 	Plan    Manifest `json:"plan"`
+	Listed  string   `json:"listed_crc32c,omitempty"` // of Plan.Listed, eight digits each
 }
 
 type journalChunk struct {
@@ -51,6 +52,7 @@ func crcText(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 type journal struct {
 	program string
 	plan    Manifest
+	listed  []uint32 // see Plan.Listed; empty of builds that did not keep it
 	chunks  []journalChunk
 	ends    []int64 // where each chunk's line ends
 	start   int64   // where the head's line ends
@@ -69,6 +71,9 @@ func parseJournal(data []byte) (*journal, error) {
 		return nil, err
 	}
 	j := &journal{program: head.Program, plan: head.Plan, start: int64(len(data) - len(rest))}
+	if j.listed, err = ParseSums(head.Listed); err != nil {
+		return nil, err
+	}
 	if _, err := j.plan.rowBytes(); err != nil {
 		return nil, err
 	}

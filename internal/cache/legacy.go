@@ -88,7 +88,7 @@ func decodeHead(text []byte) (journalHead, error) {
 	if version <= lastLegacy {
 		var l legacyHead
 		err := strict(text, &l)
-		return journalHead{l.Format, l.Version, "", l.Plan.manifest()}, err
+		return journalHead{Format: l.Format, Version: l.Version, Plan: l.Plan.manifest()}, err
 	}
 	var head journalHead
 	err = strict(text, &head)

@@ -89,7 +89,7 @@ func lockOfDead(path string) bool {
 
 func notALock(path string) error {
 	return hint.With(
-		fmt.Errorf("lock %s: %w: it is not a lock file of ours", path, ErrExists),
+		fmt.Errorf("lock %s: %w: it is not a lock file of clipnh", path, ErrExists),
 		"give another path, or remove it first",
 	)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 const (
@@ -77,6 +78,10 @@ type Payload struct {
 	Kernel string  `json:"kernel,omitempty"` // see Families; of a file with chunks those have theirs
 	Header int64   `json:"header,omitempty"` // bytes before the first chunk
 	Chunks []Chunk `json:"chunks,omitempty"`
+
+	// Inputs has, of a main file without chunks that was computed from inputs, the checksum
+	// of each of them as Chunk.Inputs has them. It is empty if they are not known.
+	Inputs string `json:"inputs_crc32c,omitempty"`
 }
 
 // Chunk is a run of rows of a collection.
@@ -228,6 +233,8 @@ func (m *Manifest) check() error {
 			return fmt.Errorf("payload %d: two kinds of checksum", i)
 		case p.Chunks == nil && !isHex(p.SHA256, sha256.Size):
 			return fmt.Errorf("payload %d: bad sha256 %.80q", i, p.SHA256)
+		case p.Inputs != "" && (i > 0 || p.Chunks != nil || !isHex(p.Inputs, 4*m.Inputs)):
+			return fmt.Errorf("payload %d: bad checksums of inputs", i)
 		}
 		if err := checkFamilies(p.Kernel); err != nil {
 			return fmt.Errorf("payload %d: %w", i, err)
@@ -242,7 +249,7 @@ func (m *Manifest) check() error {
 		rows := 0
 		for i, c := range main.Chunks {
 			if c.Rows < 0 || c.Rows > m.Shape[0]-rows || !isHex(c.CRC, 4) {
-				return fmt.Errorf("chunk %d: %d rows, crc32c %.20q", i, c.Rows, c.CRC)
+				return fmt.Errorf("chunk %d: %s, crc32c %.20q", i, quantity.Of(c.Rows, "row"), c.CRC)
 			}
 			if !c.inputsFit(*m, i) {
 				return fmt.Errorf("chunk %d: bad checksums of inputs", i)
@@ -253,7 +260,7 @@ func (m *Manifest) check() error {
 			rows += c.Rows
 		}
 		if rows != m.Shape[0] || rows > 0 && row > (math.MaxInt64-main.Header)/int64(rows) || main.Bytes != main.Header+int64(rows)*row {
-			return fmt.Errorf("chunks have %d rows and the payload %d bytes, want shape %s of %s", rows, main.Bytes, npy.ShapeString(m.Shape), m.DType)
+			return fmt.Errorf("chunks have %s and the payload %d bytes, want shape %s of %s", quantity.Of(rows, "row"), main.Bytes, npy.ShapeString(m.Shape), m.DType)
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan.Inputs, plan.ChunkInputs = n, 1
-	head, err := journalLine(journalHead{journalFormat, Version, "clipnh test", plan})
+	head, err := journalLine(journalHead{journalFormat, Version, "clipnh test", plan, "00000001"})
 	if err != nil {
 		t.Fatal(err)
 	}

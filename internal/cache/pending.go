@@ -167,7 +167,7 @@ func sameKind(d disk, at layout, kind string) error {
 		return err
 	}
 	if there, ours := kindOf(data); ours && there != kind {
-		return inTheWay(at.path, fmt.Sprintf("it holds %s, this would be %s", there, kind))
+		return inTheWay(at.path, fmt.Sprintf("it holds %q, and this command writes %q", there, kind))
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func replaceable(d disk, at layout, kind string) error {
 	}
 	if pending {
 		if ours, err := marked(d, at.pending); err != nil || !ours {
-			return errors.Join(err, inTheWay(at.pending, "it is not a manifest of ours"))
+			return errors.Join(err, inTheWay(at.pending, "it is not a manifest of clipnh"))
 		}
 	}
 	data, err := readAll(d, at.manifest, maxManifest)
@@ -204,7 +204,7 @@ func replaceable(d disk, at layout, kind string) error {
 	there, ours := "", false
 	if manifest {
 		if there, ours = kindOf(data); !ours {
-			return inTheWay(at.manifest, "it is not a manifest of ours, or is damaged")
+			return inTheWay(at.manifest, "it is not a manifest of clipnh, or is damaged")
 		}
 	}
 	a, err := openArtefact(d, at.path)
@@ -232,7 +232,7 @@ func replaceable(d disk, at layout, kind string) error {
 		there = p.Kind
 	}
 	if there != kind {
-		return inTheWay(at.path, fmt.Sprintf("it holds %s, this would be %s", there, kind))
+		return inTheWay(at.path, fmt.Sprintf("it holds %q, and this command writes %q", there, kind))
 	}
 	return nil
 }

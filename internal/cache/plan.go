@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // Plan describes what a ChunkWriter collects. Equal plans give equal bytes, so a
@@ -23,6 +24,11 @@ type Plan struct {
 
 	Inputs      int // at least one; each gives a row or is skipped
 	ChunkInputs int // per chunk; the last may have fewer
+
+	// Listed, which may be empty, is a checksum of each input as it was listed, such as its
+	// name and size. It is kept while the artefact is unfinished, so that a run which resumes
+	// with another list can say where that first differs, and decides nothing.
+	Listed []uint32
 
 	// Payload is the main payload's name in the artefact's folder, or empty if
 	// the artefact is a single file. A payload named *.dat has no header.
@@ -42,11 +48,11 @@ func (p Plan) manifest(at layout) (Manifest, error) {
 	switch {
 	case err != nil:
 	case p.Inputs < 1 || p.ChunkInputs < 1:
-		err = fmt.Errorf("%d inputs in chunks of %d, want at least one", p.Inputs, p.ChunkInputs)
+		err = fmt.Errorf("%s in chunks of %d, want at least one", quantity.Of(p.Inputs, "input"), p.ChunkInputs)
 	case row > (math.MaxInt64-1<<20)/int64(p.Inputs):
-		err = fmt.Errorf("%d rows of %d bytes: more than can be counted", p.Inputs, row)
+		err = fmt.Errorf("%s of %d bytes: more than can be counted", quantity.Of(p.Inputs, "row"), row)
 	case len(p.Axes) != len(m.Shape):
-		err = fmt.Errorf("%d axes for rows of %d", len(p.Axes), len(p.Row))
+		err = fmt.Errorf("%s for rows of %d", quantity.Of(len(p.Axes), "axis"), len(p.Row))
 	case filepath.Ext(at.payload) != ".dat":
 		m.Payloads[0].Header = int64(len(npy.AppendHeader(nil, p.DType, m.Shape)))
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // Repair restores the damaged parts of a finished artefact by doing the work again.
@@ -158,8 +159,8 @@ func (r *Repair) RestoreChunk(number int, fill func(put func(values []float32) e
 		return err
 	}
 	if int64(len(data)) != size || crcText(crc32.Checksum(data, castagnoli)) != c.CRC {
-		return r.other(c.Kernel, fmt.Sprintf("chunk %d", number), fmt.Sprintf("%d rows of CRC-32C %s", c.Rows, c.CRC),
-			fmt.Sprintf("%d rows of %s", int64(len(data))/max(row, 1), crcText(crc32.Checksum(data, castagnoli))))
+		return r.other(c.Kernel, fmt.Sprintf("chunk %d", number), fmt.Sprintf("%s of CRC-32C %s", quantity.Of(c.Rows, "row"), c.CRC),
+			fmt.Sprintf("%s of %s", quantity.Of(int64(len(data))/max(row, 1), "row"), crcText(crc32.Checksum(data, castagnoli))))
 	}
 	if err := r.open(); err != nil {
 		return err

@@ -32,6 +32,10 @@ func (w *ChunkWriter) finished() error {
 	if removed {
 		a, err = readArtefact(w.disk, w.at.path)
 	}
+	var cut *IncompleteError
+	if errors.As(err, &cut) {
+		return err // what can be repaired need not be made again
+	}
 	if err != nil {
 		return hint.With(err, startOver)
 	}
@@ -76,7 +80,7 @@ func (w *ChunkWriter) begun() (bool, error) {
 
 func (w *ChunkWriter) notOurs(path string) error {
 	return hint.With(
-		fmt.Errorf("%s: %w: %s, and it is not ours", w.at.path, ErrExists, path),
+		fmt.Errorf("%s: %w: %s, which clipnh did not write", w.at.path, ErrExists, path),
 		"give another path, or remove it yourself",
 	)
 }
@@ -165,9 +169,14 @@ func (w *ChunkWriter) clear() error {
 	return w.disk.syncDir(w.at.dir)
 }
 
+// head is the head of the plan's journal.
+func (w *ChunkWriter) head() journalHead {
+	return journalHead{journalFormat, Version, build.Current().Name(), w.plan, SumsText(w.listed)}
+}
+
 // writeJournal begins a journal with the chunks that are there.
 func (w *ChunkWriter) writeJournal(chunks ...journalChunk) error {
-	data, err := journalLine(journalHead{journalFormat, Version, build.Current().Name(), w.plan})
+	data, err := journalLine(w.head())
 	if err != nil {
 		return err
 	}
@@ -235,7 +244,7 @@ func (w *ChunkWriter) begin() error {
 // present one with the same chunks, so that programs of the older version do not
 // resume it.
 func (w *ChunkWriter) upgrade(data []byte, j *journal) (*journal, error) {
-	head, err := journalLine(journalHead{journalFormat, Version, build.Current().Name(), w.plan})
+	head, err := journalLine(w.head())
 	if err != nil {
 		return nil, err
 	}

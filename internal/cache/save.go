@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -44,8 +45,9 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 		if err != nil {
 			return err
 		}
-		if payload.Kernel = Family(); len(m.Payloads) == 1 && m.Payloads[0].Kernel != "" {
-			payload.Kernel = m.Payloads[0].Kernel
+		payload.Kernel = Family()
+		if len(m.Payloads) == 1 {
+			payload.Kernel, payload.Inputs = cmp.Or(m.Payloads[0].Kernel, payload.Kernel), m.Payloads[0].Inputs
 		}
 		m.Payloads = []Payload{payload}
 		manifest, manifestTmp, err := writeManifestTemporary(d, at, m)

@@ -54,7 +54,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 		if _, err := Open(j.path); !errors.Is(err, ErrDamaged) {
 			t.Errorf("opened with a short %s: %v", tt.file, err)
 		}
-		if _, err := new(Store).OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrDamaged) || adviceOf(err) == "" {
+		if _, err := new(Store).OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrDamaged) || !isIncomplete(err, j.path) {
 			t.Errorf("went on with a short %s: %v", tt.file, err)
 		}
 		if err := os.WriteFile(path, whole, 0o666); err != nil {
@@ -273,4 +273,11 @@ func TestListHash(t *testing.T) {
 	if ListHash([]string{"ab", "c"}) == ListHash([]string{"a", "bc"}) || ListHash(nil) == ListHash([]string{""}) {
 		t.Error("different lists have one hash")
 	}
+}
+
+// isIncomplete reports whether an error says of the artefact at path what its manifest is, by
+// which commands advise how to repair it.
+func isIncomplete(err error, path string) bool {
+	var cut *IncompleteError
+	return errors.As(err, &cut) && cut.Path == path && cut.Manifest.Kind != "" && adviceOf(err) == ""
 }

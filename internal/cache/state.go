@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // A State is how far a run is that writes its artefact at the end, such as a sum
@@ -158,6 +159,7 @@ type UnfinishedState struct {
 	Inputs  int       // of the artefact
 	Done    int       // of these, skipped ones included
 	Skipped int       // of these
+	Listed  []uint32  // checksums of the inputs as they were listed; empty where it has none
 	Rate    float64   // inputs a second, as the run said; 0 where it did not
 	At      time.Time // when it was saved
 }
@@ -203,14 +205,19 @@ func inspectState(from io.Reader) (*UnfinishedState, error) {
 		Done    int       `json:"done"`
 		Skipped []Skipped `json:"skipped"`
 		Rate    float64   `json:"rate"`
+		Listed  string    `json:"listed_crc32c"`
 	}
 	if err := json.Unmarshal(head.Progress, &progress); err != nil {
 		return nil, foreign.Short(err)
 	}
 	if progress.Done < 0 || progress.Done > head.Inputs || len(progress.Skipped) > progress.Done || !(progress.Rate >= 0) {
-		return nil, fmt.Errorf("%w: %d inputs done of %d, %d skipped", ErrDamaged, progress.Done, head.Inputs, len(progress.Skipped))
+		return nil, fmt.Errorf("%w: %s done of %d, %d skipped", ErrDamaged, quantity.Of(progress.Done, "input"), head.Inputs, len(progress.Skipped))
 	}
-	return &UnfinishedState{Kind: head.Kind, Origin: head.Origin, Inputs: head.Inputs, Done: progress.Done, Skipped: len(progress.Skipped), Rate: progress.Rate}, nil
+	listed, err := ParseSums(progress.Listed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return &UnfinishedState{Listed: listed, Kind: head.Kind, Origin: head.Origin, Inputs: head.Inputs, Done: progress.Done, Skipped: len(progress.Skipped), Rate: progress.Rate}, nil
 }
 
 // Remove removes the state, if there is one, and what killed writers of it left.

@@ -100,7 +100,8 @@ func (s *Store) leftBeside(path string) ([]string, error) {
 
 // Save writes a single-file artefact and its manifest, path + ".json". It fills in
 // the fields Format, Version, Payloads and CRC of m, and returns the artefact's
-// Hash. The payload's Kernel is this process's unless m has a payload with another.
+// Hash. The payload's Kernel is this process's unless m has a payload with another, whose
+// checksums of inputs it has then too.
 //
 // An older artefact of the same kind is replaced, once write has returned nil:
 // until then, and whenever something fails, it stays as it is. Anything else at

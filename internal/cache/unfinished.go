@@ -18,6 +18,8 @@ type Unfinished struct {
 	Chunks []Chunk // finished chunks
 	Of     int     // number of chunks of the whole collection
 
+	Listed []uint32 // of the plan; empty of builds that did not keep it
+
 	At      []time.Time // when each chunk was finished; zero of builds that did not say
 	Skipped int         // inputs of the finished chunks
 
@@ -53,7 +55,7 @@ func InspectUnfinished(path string) (*Unfinished, error) {
 		}
 		at = folderLayout(path, j.plan.Payloads[0].File)
 	}
-	u := &Unfinished{Plan: j.plan, Of: chunkCount(j.plan), disk: d, at: at}
+	u := &Unfinished{Plan: j.plan, Listed: j.listed, Of: chunkCount(j.plan), disk: d, at: at}
 	for _, c := range j.chunks {
 		u.Chunks = append(u.Chunks, c.Chunk)
 		u.Skipped += len(c.Skipped)

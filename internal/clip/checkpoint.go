@@ -62,7 +62,7 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 		return nil, fmt.Errorf("%s: %w", path, withShardHint(err, path))
 	}
 	if objects := f.Skipped(); len(objects) > 0 {
-		notes = append(notes, "left out objects that are no weights: "+foreign.QuoteAll(objects))
+		notes = append(notes, "left out objects that are not weights: "+foreign.QuoteAll(objects))
 	}
 	return &Checkpoint{Config: config, path: path, file: f, tensors: tensors, made: made, notes: notes}, nil
 }

@@ -374,7 +374,7 @@ func TestObjectsBeside(t *testing.T) {
 	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := open(t, path).Notes(), []string{`left out objects that are no weights: "argparse.Namespace"`}; !slices.Equal(got, want) {
+	if got, want := open(t, path).Notes(), []string{`left out objects that are not weights: "argparse.Namespace"`}; !slices.Equal(got, want) {
 		t.Errorf("notes %q, want %q", got, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // HeadWidth is D, the channels of one attention head, in both towers of every
@@ -163,7 +164,7 @@ func (c Config) validate() error {
 	case c.TextWidth < HeadWidth || c.TextWidth%HeadWidth != 0 || c.TextWidth > maxText:
 		return fmt.Errorf("text width %d, want a multiple of %d", c.TextWidth, HeadWidth)
 	case c.TextLayers < 1 || c.TextLayers > maxBlocks:
-		return fmt.Errorf("%d text layers, want 1 to %d", c.TextLayers, maxBlocks)
+		return fmt.Errorf("%s, want 1 to %d", quantity.Of(c.TextLayers, "text layer"), maxBlocks)
 	case c.ContextLength < 2 || c.ContextLength > maxText:
 		return fmt.Errorf("context length %d, want 2 to %d", c.ContextLength, maxText)
 	case c.VocabSize < 3 || c.VocabSize > 1<<24:

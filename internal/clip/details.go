@@ -6,6 +6,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -89,10 +90,10 @@ func (d Details) chooseHeads(v *ViT) (notes []string, err error) {
 	}
 	if v.Width%HeadWidth != 0 {
 		return nil, hinted{
-			fmt.Errorf("an image tower of width %d and %d layers is no published one: how many heads do its layers have?", v.Width, v.Layers),
+			fmt.Errorf("an image tower of width %d and %s is not a published one: how many heads do its layers have?", v.Width, quantity.Of(v.Layers, "layer")),
 			"say it with {vit-heads}",
 		}
 	}
 	v.Heads = v.Width / HeadWidth
-	return []string{fmt.Sprintf("guessed %d heads in each layer, of width %d; if there are others, say how many with {vit-heads}", v.Heads, HeadWidth)}, nil
+	return []string{fmt.Sprintf("guessed %s in each layer, of width %d; if there are others, say how many with {vit-heads}", quantity.Of(v.Heads, "head"), HeadWidth)}, nil
 }

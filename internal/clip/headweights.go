@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // EditHeads prepares to multiply what the heads of a layer of a vision transformer add, by
@@ -21,7 +22,7 @@ func (ck *Checkpoint) EditHeads(layer int, factors []float64) (*Edit, error) {
 	}
 	v := ck.Config.ViT
 	if layer < 0 || layer >= v.Layers || len(factors) != v.Heads {
-		return nil, fmt.Errorf("%s: layer %d with %d heads, want 0 to %d with %d", ck.path, layer, len(factors), v.Layers-1, v.Heads)
+		return nil, fmt.Errorf("%s: layer %d with %s, want 0 to %d with %d", ck.path, layer, quantity.Of(len(factors), "head"), v.Layers-1, v.Heads)
 	}
 	name, D, W := v.layer(layer)+"attn.out_proj.", v.HeadWidth(), v.Width
 	columns := make([]float64, W)

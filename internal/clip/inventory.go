@@ -9,6 +9,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // parameter is a tensor that the architecture calls for.
@@ -114,7 +115,7 @@ func (m *measure) size(name string, rank, axis int) int {
 	case !ok:
 		m.failure = fmt.Errorf("tensor %s is missing", name)
 	case len(t.Shape) != rank:
-		m.failure = fmt.Errorf("%s: shape %s, want %d dimensions", name, shapeText(t.Shape), rank)
+		m.failure = fmt.Errorf("%s: shape %s, want %s", name, shapeText(t.Shape), quantity.Of(rank, "dimension"))
 	default:
 		return t.Shape[axis]
 	}
@@ -141,7 +142,7 @@ func (m *measure) grid(name string) int {
 	tokens := m.size(name, 2, 0)
 	grid := int(math.Round(math.Sqrt(float64(tokens - 1))))
 	if m.failure == nil && (tokens < 2 || grid*grid+1 != tokens) {
-		m.failure = fmt.Errorf("%s: %d tokens, want 1 and a square number of locations", name, tokens)
+		m.failure = fmt.Errorf("%s: %s, want 1 and a square number of locations", name, quantity.Of(tokens, "token"))
 	}
 	return grid
 }

@@ -106,7 +106,6 @@ func TestKeptWeights(t *testing.T) {
 			if got := outputs(t, written, m.o); !slices.Equal(got, want) {
 				t.Errorf("%s: %s, %+v: other bytes when packed weights are written", level, m.path, m.o)
 			}
-			written.packs.Close()
 			used := keeping(t, m.path, dir, 0)
 			used.Close() // nothing is read from it
 			if got := outputs(t, used, m.o); !slices.Equal(got, want) {
@@ -148,7 +147,6 @@ func TestKeptWeightsShrink(t *testing.T) {
 	path := testutil.Golden("model/tiny_sd_fp32.pt")
 	written := keeping(t, path, dir, 1<<30)
 	tower(t, written, ImageOptions{Batch: 1, Threads: 2})
-	written.packs.Close()
 	tw := tower(t, keeping(t, path, dir, 0), ImageOptions{Batch: 1, Threads: 2})
 	if err := os.Truncate(list(t, dir)[0], 100); err != nil {
 		t.Fatal(err)
@@ -171,7 +169,6 @@ func TestWeightsNotKept(t *testing.T) {
 	if _, err := NewResNetTower(ck, ImageOptions{Batch: 1, Threads: 2}); err == nil || !strings.Contains(err.Error(), "visual.bn1.weight") {
 		t.Errorf("error %v, want one about the first tensor", err)
 	}
-	ck.packs.Close()
 	if left := list(t, ck.packs.Dir); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // A naming is one of the ways in which a CLIP's tensors are named. The
@@ -208,7 +209,7 @@ func choose(found []weights) (weights, []string, error) {
 	}
 	if len(inside) != 1 {
 		return weights{}, nil, hinted{
-			fmt.Errorf("weights of %d models, under %s; want one", len(found), foreign.QuoteAll(prefixes)),
+			fmt.Errorf("weights of %s, under %s; want one", quantity.Of(len(found), "model"), foreign.QuoteAll(prefixes)),
 			`save the one you want from Python: torch.save({k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")}, "weights.pt")`,
 		}
 	}
@@ -237,7 +238,7 @@ var otherModels = []struct {
 	{[]string{"visual.attn_pool."}, "visual.attn_pool: the image tower pools by attention, as of CoCa"},
 	{[]string{"transformer.encoder."}, "text.transformer.encoder: the text tower is a Hugging Face model"},
 	{[]string{"transformer.embeddings."}, "text.transformer.embeddings: the text tower is a Hugging Face model"},
-	{[]string{"vision_model."}, "vision_model: a Hugging Face model that is no CLIPModel"},
+	{[]string{"vision_model."}, "vision_model: a Hugging Face model that is not a CLIPModel"},
 	{[]string{"embedder.embedder.convolution.weight"}, "embedder.embedder.convolution: a Hugging Face ResNet, which has no attention pool"},
 	{[]string{"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight"}, "stem.conv1.conv: a timm ResNet without CLIP's attention pool"},
 	{[]string{"layer4.0.conv1.weight", "fc.weight"}, "fc.weight: a ResNet with a classifier, as of torchvision or timm, which has no attention pool"},

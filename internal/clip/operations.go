@@ -6,6 +6,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // This file has the operations of the ResNet; those of the attention pool are in
@@ -76,7 +77,7 @@ func (o convOp) describe() string {
 func (o convOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	sources := o.Spec().In
 	if len(in) != len(sources) {
-		return nil, fmt.Errorf("%d inputs, want %d", len(in), len(sources))
+		return nil, fmt.Errorf("%s, want %d", quantity.Of(len(in), "input"), len(sources))
 	}
 	if err := wantShape(in[0], sources[0], -1, -1); err != nil {
 		return nil, err
@@ -108,7 +109,7 @@ func (o residualOp) algorithm() string { return o.Spec().Algorithm.String() }
 
 func (o residualOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	if len(in) != 2 {
-		return nil, fmt.Errorf("%d inputs, want 2", len(in))
+		return nil, fmt.Errorf("%s, want 2", quantity.Of(len(in), "input"))
 	}
 	out, err := convOp(o).infer(in[:1])
 	if err == nil && !out.Eq(in[1]) {

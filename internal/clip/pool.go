@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 func readOV(ck *Checkpoint, r *reader) (*decomp.OV, error) {
@@ -193,7 +194,7 @@ func (o tokensOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	}
 	T := 1 + in[0][2]*in[0][3]
 	if len(o.t.position) != T*C {
-		return nil, fmt.Errorf("%d tokens, want %d, which have positions", T, len(o.t.position)/C)
+		return nil, fmt.Errorf("%s, want %d, which have positions", quantity.Of(T, "token"), len(o.t.position)/C)
 	}
 	return tensor.Shape{in[0][0], T, C}, nil
 }

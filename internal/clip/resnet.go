@@ -3,6 +3,8 @@ package clip
 import (
 	"errors"
 	"fmt"
+
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // ResNet holds the sizes of the ModifiedResNet of a CLIP-ResNet.
@@ -38,7 +40,7 @@ func (r ResNet) describe(c Config) []SizeRow {
 	return []SizeRow{
 		{"image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", c.ImageSize, c.ImageSize, r.Width,
 			r.Layers[0], r.Layers[1], r.Layers[2], r.Layers[3])},
-		{"attention pool", fmt.Sprintf("H %d heads, C %d neurons, T %d tokens, O %d dimensions", c.Heads(), c.Neurons(), c.Tokens(), c.OutDim)},
+		{"attention pool", fmt.Sprintf("H %s, C %s, T %s, O %s", quantity.Of(c.Heads(), "head"), quantity.Of(c.Neurons(), "neuron"), quantity.Of(c.Tokens(), "token"), quantity.Of(c.OutDim, "dimension"))},
 	}
 }
 
@@ -51,7 +53,7 @@ func (r ResNet) validate(Config) error {
 	case r.Width < 2 || r.Width%2 != 0 || r.Width > maxWidth:
 		return fmt.Errorf("stem width %d, want an even number from 2 to %d", r.Width, maxWidth)
 	case blocks > maxBlocks:
-		return fmt.Errorf("%d residual blocks, want at most %d", blocks, maxBlocks)
+		return fmt.Errorf("%s, want at most %d", quantity.Of(blocks, "residual block"), maxBlocks)
 	}
 	return nil
 }

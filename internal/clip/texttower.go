@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // TextTower is the causal transformer of a checkpoint, packed for this
@@ -123,7 +124,7 @@ func (t *TextTower) Encode(ctx context.Context, dst []float32, texts [][]int32, 
 	}
 	for i, text := range texts {
 		if len(text) == 0 || len(text) > t.config.ContextLength {
-			return fmt.Errorf("text %d: %d tokens, want 1 to %d", i, len(text), t.config.ContextLength)
+			return fmt.Errorf("text %d: %s, want 1 to %d", i, quantity.Of(len(text), "token"), t.config.ContextLength)
 		}
 		for _, id := range text {
 			if id < 0 || int(id) >= t.config.VocabSize {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -42,9 +43,9 @@ func (ViT) has(s Structure) error {
 
 func (v ViT) describe(c Config) []SizeRow {
 	return []SizeRow{
-		{"image tower", fmt.Sprintf("%dx%d pixels in patches of %dx%d, width %d, L %d layers, %s", c.ImageSize, c.ImageSize, v.Patch, v.Patch,
-			v.Width, v.Layers, ActivationName(c.Activation))},
-		{"each layer", fmt.Sprintf("H %d heads of %d, N %d neurons, T %d tokens; O %d dimensions", v.Heads, v.HeadWidth(), v.MLP, c.Tokens(), c.OutDim)},
+		{"image tower", fmt.Sprintf("%dx%d pixels in patches of %dx%d, width %d, L %s, %s", c.ImageSize, c.ImageSize, v.Patch, v.Patch,
+			v.Width, quantity.Of(v.Layers, "layer"), ActivationName(c.Activation))},
+		{"each layer", fmt.Sprintf("H %s of %d, N %s, T %s; O %s", quantity.Of(v.Heads, "head"), v.HeadWidth(), quantity.Of(v.MLP, "neuron"), quantity.Of(c.Tokens(), "token"), quantity.Of(c.OutDim, "dimension"))},
 	}
 }
 
@@ -58,11 +59,11 @@ func (v ViT) validate(Config) error {
 	case v.Width < 1 || v.Width > maxText:
 		return fmt.Errorf("width %d of the image tower, want 1 to %d", v.Width, maxText)
 	case v.Layers < 1 || v.Layers > maxBlocks:
-		return fmt.Errorf("%d layers of the image tower, want 1 to %d", v.Layers, maxBlocks)
+		return fmt.Errorf("%s of the image tower, want 1 to %d", quantity.Of(v.Layers, "layer"), maxBlocks)
 	case v.Heads < 1 || v.Width%v.Heads != 0:
-		return fmt.Errorf("%d heads in an image tower of width %d, want a number that divides it", v.Heads, v.Width)
+		return fmt.Errorf("%s in an image tower of width %d, want a number that divides it", quantity.Of(v.Heads, "head"), v.Width)
 	case v.MLP < 1 || v.MLP > maxText:
-		return fmt.Errorf("%d neurons in a layer, want 1 to %d", v.MLP, maxText)
+		return fmt.Errorf("%s in a layer, want 1 to %d", quantity.Of(v.MLP, "neuron"), maxText)
 	}
 	return nil
 }

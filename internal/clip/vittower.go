@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // ViTTower is the vision transformer of a checkpoint, packed for this machine.
@@ -96,7 +97,7 @@ func (t *ViTTower) Plan() []PlannedLayer {
 			tokens, read = 1, read*int64(v.Heads) // the heads read unprojected tokens
 		}
 		product(name+"attn.in_proj", layerOp{l.qkv, ""}, tokens)
-		add(name+"attn", "attention", fmt.Sprintf("%d heads of %d", v.Heads, v.HeadWidth()), 3*v.Width, v.Width, 2*int64(tokens)*read, 0)
+		add(name+"attn", "attention", fmt.Sprintf("%s of %d", quantity.Of(v.Heads, "head"), v.HeadWidth()), 3*v.Width, v.Width, 2*int64(tokens)*read, 0)
 		product(name+"attn.out_proj", layerOp{l.out, ""}, tokens)
 		product(name+"mlp.c_fc", layerOp{l.fc, ""}, tokens)
 		product(name+"mlp.c_proj", layerOp{l.proj, ""}, tokens)

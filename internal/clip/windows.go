@@ -5,6 +5,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -101,7 +102,7 @@ func newPoolWindows(ck *Checkpoint, o WindowOptions) (Windows, error) {
 // is below zero.
 func blockIndex(option string, index, blocks int) (int, error) {
 	if index < -blocks || index >= blocks {
-		return 0, usage.Errorf("%s %d: the last stage has %d blocks, want %d to %d", option, index, blocks, -blocks, blocks-1)
+		return 0, usage.Errorf("%s %d: the last stage has %s, want %d to %d", option, index, quantity.Of(blocks, "block"), -blocks, blocks-1)
 	}
 	if index < 0 {
 		index += blocks

@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/parquet"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // addresses returns the addresses of the archives that an address with braces names.
@@ -28,7 +29,7 @@ func addresses(pattern string) ([]string, error) {
 	for _, a := range at {
 		shown := remote.Shown(a)
 		if seen[shown] {
-			return nil, fmt.Errorf("%s: %s is named twice, want each once", remote.Shown(pattern), shown)
+			return nil, usage.Errorf("%s: %s is named twice, want each once", remote.Shown(pattern), shown)
 		}
 		seen[shown] = true
 		if !archive.Named(a) && !parquet.Named(a) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // annotations is an index of a file in the form of PASCAL in Detail, as
@@ -87,7 +88,7 @@ func (a *annotations) names(phase, suffix string) ([]string, error) {
 		names = append(names, short)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: none of %d images is of phase %q; there are %s", a.listed.Path, len(a.images), phase, foreign.QuoteAll(phases))
+		return nil, fmt.Errorf("%s: none of %s is of phase %q; there are %s", a.listed.Path, quantity.Of(len(a.images), "image"), phase, foreign.QuoteAll(phases))
 	}
 	return names, nil
 }

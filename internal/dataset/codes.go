@@ -7,6 +7,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // Ignore is the class of a pixel that does not count.
@@ -48,7 +49,7 @@ func newCodes(l configs.Layout, source configs.LabelSource, classes int) *codes 
 		others := uint16(Ignore)
 		if len(source.Unlabelled) > 0 {
 			others = unknown
-			c.want = fmt.Sprintf("one of the data set's %d ids, which are up to %d with gaps", len(source.IDs), slices.Max(source.IDs))
+			c.want = fmt.Sprintf("one of the data set's %s, which are up to %d with gaps", quantity.Of(len(source.IDs), "id"), slices.Max(source.IDs))
 		}
 		for v := range c.classOf {
 			c.classOf[v] = others

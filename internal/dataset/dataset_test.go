@@ -246,7 +246,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "stray images beside empty class folders", kind: ImageNetVal, files: with(images("val/a.JPEG"), "val/n01/", ""),
-			err:  "DIR/val: 1 images, but none in a folder of its class",
+			err:  "DIR/val: 1 image, but none in a folder of its class",
 			hint: `move each image into the folder of its class, put LOC_val_solution.csv or ILSVRC2012_devkit_t12 next to them, or use "{dataset} images" for images without labels`,
 		},
 	}

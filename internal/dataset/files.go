@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/remote"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Files lists images by path, or by pattern as Expand has it: files as they are, whatever their extension, and for a
@@ -25,7 +26,7 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 	seen := map[string]bool{}
 	add := func(item Item) error {
 		if seen[item.Name] {
-			return fmt.Errorf("%s: given twice", item.Path)
+			return usage.Errorf("%s: given twice", item.Path)
 		}
 		seen[item.Name] = true
 		all.Items = append(all.Items, item)

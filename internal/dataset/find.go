@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 )
 
@@ -213,7 +214,7 @@ func (f *finder) noImages(dir string) error {
 		return hinted{fmt.Errorf("%s: the folder is empty, want images", dir), "give the folder, the archive or the list of the images"}
 	}
 	err := fmt.Errorf("%s: no images (%s) among %s and %s",
-		dir, strings.Join(decoded, " "), counted(f.files.Files, "file"), counted(f.folders, "folder"))
+		dir, strings.Join(decoded, " "), quantity.Of(f.files.Files, "file"), quantity.Of(f.folders, "folder"))
 	switch {
 	case len(f.skipped) > 0:
 		sortSkipped(f.skipped)
@@ -224,13 +225,6 @@ func (f *finder) noImages(dir string) error {
 		return hinted{err, fmt.Sprintf("names without an extension: %d; if these files are images, give them one, .jpg for any format", f.files.Bare)}
 	}
 	return err
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // packedIn says which files in a folder could be meant, as a hint; empty if there are none.

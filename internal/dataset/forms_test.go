@@ -145,7 +145,7 @@ func TestShardsSpelt(t *testing.T) {
 		{path: "{./s,s/.}/{0..1}.tar", err: "{./s,s/.}/{0..1}.tar: s/0.tar is named twice, want each once"},
 		{path: "s/{000..000}.tar", want: []string{"000.tar!a.jpg=-1"}},
 		{path: "s/{0,0}.tar", err: "s/{0,0}.tar: s/0.tar is named twice, want each once"},
-		{path: "s/{2..2}.tar", err: "s/{2..2}.tar: 1 of 1 files are not there, s/2.tar the first"},
+		{path: "s/{2..2}.tar", err: "s/{2..2}.tar: 1 of 1 file is not there, s/2.tar the first"},
 	} {
 		d, err := Open(t.Context(), Options{Kind: Images, Path: filepath.FromSlash(test.path)})
 		if test.err != "" {

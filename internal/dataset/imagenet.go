@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // splitFolder returns the folder of a split below dir, or dir if it has none.
@@ -122,7 +123,7 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	}
 	if len(stray.images) > 0 {
 		return nil, hinted{
-			fmt.Errorf("%s: %d images, but none in a folder of its class", root, len(stray.images)),
+			fmt.Errorf("%s: %s, but none in a folder of its class", root, quantity.Of(len(stray.images), "image")),
 			"move each image into the folder of its class, " + howToLabel("next to them"),
 		}
 	}

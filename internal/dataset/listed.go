@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -172,7 +173,7 @@ func listedItems(ctx context.Context, list string, paths []string) ([]Item, erro
 	}
 	if missing == len(items) && missing > 0 { // each would be skipped, and a collection of nothing be left
 		return nil, hinted{
-			fmt.Errorf("%s: none of the %s that it lists is there; the first would be %s", list, counted(missing, "image"), items[0].Path),
+			fmt.Errorf("%s: none of the %s that it lists is there; the first would be %s", list, quantity.Of(missing, "image"), items[0].Path),
 			"want a path on each line, or in a column of a .csv, from the list's folder",
 		}
 	}

@@ -14,7 +14,9 @@ import (
 	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A pack is an archive, or several, whose members are taken for the files of a folder.
@@ -93,13 +95,13 @@ func archivesAt(dataPath string) ([]string, error) {
 	for i, at := range paths {
 		at = filepath.Clean(at)
 		if seen[at] {
-			return nil, fmt.Errorf("%s: %s is named twice, want each once", dataPath, at)
+			return nil, usage.Errorf("%s: %s is named twice, want each once", dataPath, at)
 		}
 		seen[at], paths[i] = true, at
 	}
 	missing := slices.DeleteFunc(slices.Clone(paths), isFile)
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s: %d of %d files are not there, %s the first", dataPath, len(missing), len(paths), missing[0])
+		return nil, fmt.Errorf("%s: %d of %s %s not there, %s the first", dataPath, len(missing), quantity.Of(len(paths), "file"), quantity.Is(len(missing)), missing[0])
 	}
 	return paths, nil
 }
@@ -237,7 +239,7 @@ func (i *Item) inner() string { return i.from.(*member).of.Name }
 // dataset makes a data set of the pack's images.
 func (p *pack) dataset(items []Item) (*Dataset, error) {
 	if len(items) == 0 && len(p.skipped) == 0 {
-		return nil, fmt.Errorf("%s: no images (%s) among %s", p.path, strings.Join(decoded, " "), counted(p.files.Files+len(p.texts), "file"))
+		return nil, fmt.Errorf("%s: no images (%s) among %s", p.path, strings.Join(decoded, " "), quantity.Of(p.files.Files+len(p.texts), "file"))
 	}
 	sortSkipped(p.skipped)
 	return &Dataset{Root: p.path, Items: items, Skipped: p.skipped, Passed: p.files}, nil

@@ -106,7 +106,7 @@ func TestPackedWrong(t *testing.T) {
 	}{
 		{name: "no images", kind: Images, files: map[string]string{"README": "x"}, err: "no images ("},
 		{name: "cars", kind: Cars, files: images("cars_train/1.jpg"), err: "no devkit/cars_meta.mat in it"},
-		{name: "no classes", kind: ImageNetVal, files: images("a.jpg"), err: "1 images, but none in a folder of its class"},
+		{name: "no classes", kind: ImageNetVal, files: images("a.jpg"), err: "1 image, but none in a folder of its class"},
 		{name: "an unlisted class", kind: ImageNetVal, files: with(images("a/1.jpg", "b/1.jpg"), "classes.txt", "a\tA\n"), err: "folder b is not listed in "},
 		{name: "names", kind: Images, files: images("a.jpg", "b\n.jpg", "\xff.jpg"), skipped: []string{`photos.tar!b\n.jpg": ` + notALine, `photos.tar!\xff.jpg": ` + notALine}},
 	} {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
@@ -137,7 +138,7 @@ func (p *pack) flatVal(items []Item) (*Dataset, error) {
 		return nil, err
 	}
 	if table == "" {
-		return nil, hinted{fmt.Errorf("%s: %d images, but none in a folder of its class", p.path, len(items)), howToLabel("next to the archive")}
+		return nil, hinted{fmt.Errorf("%s: %s, but none in a folder of its class", p.path, quantity.Of(len(items), "image")), howToLabel("next to the archive")}
 	}
 	folders := slices.Compact(slices.Sorted(maps.Values(classOf)))
 	labels, d, err := p.classes("", folders)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // mostClasses bounds the places of classes that numbers give.
@@ -68,17 +69,17 @@ func (s *said) labels(ctx context.Context, table, root string) (labels []int, na
 		}
 		if most >= len(names) {
 			at := slices.Index(labels, most)
-			return nil, nil, fmt.Errorf("%s: class %d, but %s has %d classes, from 0", s.where(at), most, table, len(names))
+			return nil, nil, fmt.Errorf("%s: class %d, but %s has %s, from 0", s.where(at), most, table, quantity.Of(len(names), "class"))
 		}
 		if s.names != nil && len(s.names) != len(names) {
-			return nil, nil, fmt.Errorf("%s has %d classes, but %s names %d", table, len(names), root, len(s.names))
+			return nil, nil, fmt.Errorf("%s has %s, but %s names %d", table, quantity.Of(len(names), "class"), root, len(s.names))
 		}
 		return labels, names, nil
 	}
 	if s.names != nil {
 		if most >= len(s.names) {
 			at := slices.Index(labels, most)
-			return nil, nil, fmt.Errorf("%s: class %d, but there are names of %d classes, from 0", s.where(at), most, len(s.names))
+			return nil, nil, fmt.Errorf("%s: class %d, but there are names of %s, from 0", s.where(at), most, quantity.Of(len(s.names), "class"))
 		}
 		return labels, s.names, nil
 	}

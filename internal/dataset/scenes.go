@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // A Scene is an image whose pixels have classes.
@@ -113,7 +114,7 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 		}
 	}
 	if len(s.Items) == 0 {
-		return nil, o.wrong(fmt.Errorf("%s: none of %d scenes is there, %s is the first file missing", o.Path, len(names), foreign.Name(s.Missing[0])))
+		return nil, o.wrong(fmt.Errorf("%s: none of %s is there, %s is the first file missing", o.Path, quantity.Of(len(names), "scene"), foreign.Name(s.Missing[0])))
 	}
 	return s, nil
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 const (
@@ -173,7 +174,7 @@ func tableError(err error, got, want int) error {
 // and missing.
 func findColumns(head, wanted []string, optional []bool) ([]int, error) {
 	if len(head) > maxColumns {
-		return nil, fmt.Errorf("line 1: %d columns, want at most %d", len(head), maxColumns)
+		return nil, fmt.Errorf("line 1: %s, want at most %d", quantity.Of(len(head), "column"), maxColumns)
 	}
 	names := make([]string, len(head))
 	for i, name := range head {

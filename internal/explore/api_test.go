@@ -94,7 +94,7 @@ func TestNoReport(t *testing.T) {
 		want  string
 		kind  error
 	}{
-		"empty":        {func(dir string) error { return os.Remove(filepath.Join(dir, report.MarkFile)) }, "so it is no report", cache.ErrMissing},
+		"empty":        {func(dir string) error { return os.Remove(filepath.Join(dir, report.MarkFile)) }, "so it is not a report", cache.ErrMissing},
 		"another mark": {func(dir string) error { return os.WriteFile(filepath.Join(dir, report.MarkFile), []byte("{}"), 0o666) }, "is a file that clipnh report did not write", cache.ErrMissing},
 		"no JSON":      {func(dir string) error { return os.WriteFile(filepath.Join(dir, report.MarkFile), []byte("x"), 0o666) }, "is a file that clipnh report did not write", cache.ErrMissing},
 		"unfinished": {func(dir string) error {
@@ -103,7 +103,7 @@ func TestNoReport(t *testing.T) {
 		"newer":         {func(dir string) error { return change(filepath.Join(dir, report.MarkFile), `"format":2`, `"format":3`) }, "format 3", cache.ErrVersion},
 		"damaged data":  {func(dir string) error { return change(filepath.Join(dir, "data/index.js"), `clipnhData`, `alert`) }, "data/index.js: damaged: data file", cache.ErrDamaged},
 		"no data":       {func(dir string) error { return os.Remove(filepath.Join(dir, "data/images.js")) }, "data/images.js: damaged: it is not there", cache.ErrDamaged},
-		"a linked mark": {func(dir string) error { return linked(filepath.Join(dir, report.MarkFile)) }, "so it is no report", cache.ErrMissing},
+		"a linked mark": {func(dir string) error { return linked(filepath.Join(dir, report.MarkFile)) }, "so it is not a report", cache.ErrMissing},
 	} {
 		dir, _ := folder(t)
 		if err := test.spoil(dir); err != nil {

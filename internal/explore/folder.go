@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
 	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A Report is the folder of one, and what answers need of it.
@@ -29,9 +30,6 @@ type Report struct {
 	norms    []float64 // mean norms of pairs, [H,C]
 	groups   []int     // of images, -1 of none
 }
-
-// mostMark bounds the mark of a report in bytes.
-const mostMark = 1 << 20
 
 // remake is what to do about a report that lacks a part or has one that is damaged.
 const remake = `make the report again: run the same "clipnh report" command`
@@ -107,10 +105,10 @@ func (r *Report) missing(why string) error {
 func (r *Report) readMark() error {
 	f, _, err := r.file(report.MarkFile)
 	if err != nil {
-		return r.missing("it has no " + report.MarkFile + ", so it is no report")
+		return r.missing("it has no " + report.MarkFile + ", so it is not a report")
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, mostMark))
+	data, err := io.ReadAll(io.LimitReader(f, report.MostMark))
 	if err != nil {
 		return err
 	}
@@ -142,7 +140,7 @@ func (r *Report) read(name string, into any) error {
 // Paths say where inputs are; those that are empty are where the report was made from.
 type Paths struct {
 	Scores, Components, Classes string
-	Dataset                     bool // of o.Data is as it was given; else it is the report's, where that has one
+	Dataset                     bool // of o.Data is as it was given; else it is the report's, or its scores'
 	Force                       bool // inputs that are others than the report's are used, with a warning
 }
 
@@ -164,6 +162,11 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		o.Data.Path = cmp.Or(o.Data.Path, made.Path)
 		if !p.Dataset {
 			o.Data.Kind = cmp.Or(made.Dataset, o.Data.Kind)
+		}
+	}
+	if o.Data.Path != "" {
+		if o.Data.Kind = cmp.Or(o.Data.Kind, r.overview.Data.Name); o.Data.Kind == "" {
+			return o, usage.Errorf("{data-path} %s: neither the report nor its scores say how the images are laid out: want {dataset}", o.Data.Shown())
 		}
 	}
 	for _, in := range []struct {

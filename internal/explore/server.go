@@ -23,6 +23,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -173,7 +174,7 @@ func IsLoopback(address string) bool {
 func CheckToken(token string) error {
 	const least = 8
 	if len(token) < least || len(token) > 200 {
-		return fmt.Errorf("%d characters, want %d to 200", len(token), least)
+		return fmt.Errorf("%s, want %d to 200", quantity.Of(len(token), "character"), least)
 	}
 	if i := strings.IndexFunc(token, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')

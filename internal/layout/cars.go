@@ -17,6 +17,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 const (
@@ -142,10 +143,10 @@ func readColours(file io.Reader, path string, images []string, p *Part) {
 		}
 	}
 	if len(unknown) > 0 {
-		p.note("%d rows of images that are not in cars_train: %s", len(unknown), some(unknown))
+		p.note("%s of images that are not in cars_train: %s", quantity.Of(len(unknown), "row"), some(unknown))
 	}
 	if n := len(images) - joined; n > 0 {
-		p.note("%d images have no row, and are left out where colours count", n)
+		p.note("%s without a row, left out where colours count", quantity.Of(n, "image"))
 	}
 	if joined == 0 && len(images) > 0 {
 		p.problem("no row names an image of cars_train")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 var getImageNet = []string{
@@ -94,7 +95,7 @@ func imageNetVal(ctx context.Context, root string) (Part, error) {
 	if d == nil {
 		return p, err
 	}
-	p.note("%d classes, the published split has %d", len(d.Classes), valClasses)
+	p.note("%s, the published split has %d", quantity.Of(len(d.Classes), "class"), valClasses)
 	var strange []string
 	for _, folder := range d.Classes {
 		if !wordNetID.MatchString(folder) {

@@ -28,7 +28,7 @@ func TestImageNetClasses(t *testing.T) {
 		{"Kaggle's download", map[string]string{"ILSVRC/Data/CLS-LOC/val/a.JPEG": "", "ILSVRC/Data/CLS-LOC/val/b.JPEG": "", "ILSVRC/Data/CLS-LOC/test/c.JPEG": "",
 			"LOC_val_solution.csv": solution, "classes.txt": classes}, "", true, "the classes' order and names are those of ROOT/classes.txt"},
 		{"its table missing", map[string]string{"ILSVRC/Data/CLS-LOC/val/a.JPEG": "", "ILSVRC/Data/CLS-LOC/test/c.JPEG": ""}, "", false,
-			"ROOT/ILSVRC/Data/CLS-LOC/val: 1 images, but none in a folder of its class"},
+			"ROOT/ILSVRC/Data/CLS-LOC/val: 1 image, but none in a folder of its class"},
 		{"one folder with all", map[string]string{"all/val/a.JPEG": "", "all/test/b.JPEG": ""}, "", false, "one class, all: want a folder for each of several classes"},
 		{"only other splits", map[string]string{"train/n00000001/a.JPEG": "", "test/b.JPEG": ""}, "", false, "ROOT: its folders are splits, not classes: test, train"},
 	} {

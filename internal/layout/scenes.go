@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -160,7 +161,7 @@ func (s sceneKind) sample(ctx context.Context, d *dataset.Scenes, labels *Part) 
 		}
 		read++
 	}
-	labels.note("label maps of %d of %d scenes were read, and are as they should be", read, len(d.Items))
+	labels.note("label maps of %d of %s were read, and are as they should be", read, quantity.Of(len(d.Items), "scene"))
 	return nil
 }
 

@@ -25,7 +25,7 @@ type Command struct {
 
 // Group is a heading and the commands below it.
 type Group struct {
-	Title    string // in capitals: "THE PIPELINE"
+	Title    string // in capitals: "START HERE"
 	Commands []Entry
 }
 
@@ -112,7 +112,7 @@ func subcommand(path string) string {
 }
 
 // sentenceCase turns a heading in capitals into one that begins with a capital:
-// "THE PIPELINE" is "The pipeline".
+// "START HERE" is "Start here".
 func sentenceCase(heading string) string {
 	if heading == "" {
 		return ""

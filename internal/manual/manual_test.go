@@ -25,6 +25,7 @@ func TestProse(t *testing.T) {
 		"with --mode=n, --json and\n--top-k": {"with `--mode=n`, `--json` and\n`--top-k`", "with \\fB\\-\\-mode=n\\fR, \\fB\\-\\-json\\fR and\n\\fB\\-\\-top\\-k\\fR"},
 		`run "clipnh fetch a*b" <now>`:       {"run `clipnh fetch a*b` \\<now>", `run \fBclipnh fetch a*b\fR <now>`},
 		`a\b *c* it's`:                       {`a\\b \*c\* it's`, `a\eb *c* it\(aqs`},
+		"docs/a-b.md shows how":              {"[docs/a-b.md](../a-b.md) shows how", `docs/a\-b.md shows how`},
 		".npy\n.dat":                         {".npy\n.dat", "\\&.npy\n\\&.dat"},
 	} {
 		if got := markdownProse(text); got != want[0] {

@@ -2,6 +2,7 @@ package manual
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -68,7 +69,14 @@ func writeMarkdownFlags(b *strings.Builder, heading string, flags []Flag) {
 
 var markdownEscapes = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "<", `\<`)
 
-// markdownProse writes running text, with literals as code.
+// otherPage matches a page of the documentation that a text names. Pages of commands are in a
+// folder beside it.
+var otherPage = regexp.MustCompile(`\bdocs/([a-z-]+\.md)\b`)
+
+// markdownProse writes running text, with literals as code and names of pages as links.
 func markdownProse(text string) string {
-	return prose(text, markdownEscapes.Replace, func(s string) string { return "`" + s + "`" })
+	plain := func(s string) string {
+		return otherPage.ReplaceAllString(markdownEscapes.Replace(s), "[docs/$1](../$1)")
+	}
+	return prose(text, plain, func(s string) string { return "`" + s + "`" })
 }

@@ -115,10 +115,9 @@ type Store struct {
 	// may be nil.
 	Note func(format string, args ...any)
 
-	mu        sync.Mutex
-	open      map[string]*File
-	off       bool // nothing can be written
-	finishing par.Group
+	mu   sync.Mutex
+	open map[string]*File
+	off  bool // nothing can be written
 }
 
 func (s *Store) note(format string, args ...any) {

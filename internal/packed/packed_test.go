@@ -94,7 +94,6 @@ func TestKept(t *testing.T) {
 		t.Error("a file before it is written")
 	}
 	same(t, fill(t, s))
-	s.Close()
 	if s.Open(layout, par.Team{}) == nil {
 		t.Error("a file that this process has is not found")
 	}
@@ -127,7 +126,6 @@ func TestKept(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	s, _ := testStore(t, 1<<20)
 	fill(t, s)
-	s.Close()
 	path := filepath.Join(s.Dir, layout.name())
 	whole, err := os.ReadFile(path)
 	if err != nil {
@@ -181,7 +179,6 @@ func TestDamaged(t *testing.T) {
 			continue // a file cannot take its place
 		}
 		same(t, fill(t, fresh))
-		fresh.Close()
 		last, more := storeIn(s.Dir, 0)
 		same(t, last.Open(layout, par.Team{}))
 		if len(*more) > 0 {
@@ -195,7 +192,6 @@ func TestDamaged(t *testing.T) {
 func TestFaultOfNewFile(t *testing.T) {
 	s, _ := testStore(t, 1<<20)
 	f := fill(t, s)
-	s.Close()
 	path := filepath.Join(s.Dir, layout.name())
 	if err := os.Truncate(path, 1); err != nil {
 		t.Fatal(err)
@@ -241,7 +237,6 @@ func TestNotWritten(t *testing.T) {
 	if w.Finish() != nil || s.Create(layout) != nil {
 		t.Error("a file that could not be written")
 	}
-	s.Close()
 	if names := files(t, s); len(names) > 0 || len(*notes) != 1 || !strings.Contains((*notes)[0], w.path+":") || strings.Contains((*notes)[0], temporaryMark) {
 		t.Errorf("files %v, notes %q, want one with %s", names, *notes, w.path)
 	}
@@ -265,7 +260,6 @@ func TestAtOnce(t *testing.T) {
 		group.Go(func() {
 			s, notes := storeIn(first.Dir, 1<<20)
 			same(t, fill(t, s))
-			s.Close()
 			other, _ := storeIn(first.Dir, 0)
 			same(t, other.Open(layout, par.Team{}))
 			if len(*notes) > 0 {
@@ -302,7 +296,6 @@ func TestBounded(t *testing.T) {
 	put("e"+suffix+temporaryMark+"00", time.Minute) // somebody writes it
 	put("other", 9*time.Hour)
 	fill(t, s)
-	s.Close()
 	want := []string{"c" + suffix, layout.name(), "e" + suffix + temporaryMark + "00", "other"}
 	if names := files(t, s); !slices.Equal(names, want) {
 		t.Errorf("files %v, want %v", names, want)

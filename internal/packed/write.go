@@ -166,14 +166,17 @@ func (w *Writer) Write(i int, values []float32) {
 	w.failed(err)
 }
 
-// Finish returns the file when all sections are written. It gets its name later, at the
-// latest before Store.Close returns. Where it could not be written, Finish says so and
-// returns nil.
+// Finish gives the file its name when all sections are written, and returns it. Where it
+// could not be written, Finish says so and returns nil; where it gets no name, it says so,
+// and nobody else will find it.
+//
+// The file is not synced: to write it to the disk takes longer than to make it, and every
+// process compares all bytes with their checksums before it uses them, so what a crash of
+// the system leaves of it is found.
 func (w *Writer) Finish() *File {
 	_, err := w.file.WriteAt(w.layout.head(w.sums), 0)
-	var f *File
+	f := &File{layout: w.layout, offsets: w.offsets}
 	if !w.failed(err) {
-		f = &File{layout: w.layout, offsets: w.offsets}
 		f.mapping, err = mapping.NewAs(w.file, w.layout.Bytes(), w.path)
 		w.failed(err)
 	}
@@ -183,12 +186,14 @@ func (w *Writer) Finish() *File {
 		return nil
 	}
 	w.store.keep(w.path, f)
-	// To write it to the disk takes longer than to make it; nobody has to wait for that.
-	w.store.finishing.Go(func() {
-		if err := w.name(); err != nil {
-			w.store.fail(err)
-		}
-	})
+	err = w.file.Close()
+	if err == nil {
+		err = os.Rename(w.file.Name(), w.path)
+	}
+	if err != nil {
+		os.Remove(w.file.Name())
+		w.store.fail(w.named(err))
+	}
 	return f
 }
 
@@ -198,16 +203,8 @@ func (w *Writer) named(err error) error {
 	if e := (*fs.PathError)(nil); errors.As(err, &e) && e.Path == w.file.Name() {
 		return &fs.PathError{Op: e.Op, Path: w.path, Err: e.Err}
 	}
-	return err
-}
-
-func (w *Writer) name() error {
-	err := cmp.Or(w.named(w.file.Sync()), w.named(w.file.Close()))
-	if err == nil {
-		err = os.Rename(w.file.Name(), w.path)
-	}
-	if err != nil {
-		os.Remove(w.file.Name())
+	if e := (*os.LinkError)(nil); errors.As(err, &e) {
+		return &fs.PathError{Op: e.Op, Path: w.path, Err: e.Err}
 	}
 	return err
 }
@@ -217,6 +214,3 @@ func (w *Writer) Discard() {
 	w.file.Close()
 	os.Remove(w.file.Name()) // makeRoom tries it again
 }
-
-// Close waits until all files have their names.
-func (s *Store) Close() { s.finishing.Wait() }

@@ -28,6 +28,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // Name is the name of the project file.
@@ -224,7 +225,7 @@ func setting(key, value *yaml.Node) (Setting, error) {
 		return s, err
 	case yaml.SequenceNode:
 		if len(value.Content) > maxSettings {
-			return s, at(value, "%s: %d values, want at most %d", foreign.Quote(key.Value), len(value.Content), maxSettings)
+			return s, at(value, "%s: %s, want at most %d", foreign.Quote(key.Value), quantity.Of(len(value.Content), "value"), maxSettings)
 		}
 		s.Kind = List
 		for _, item := range value.Content {

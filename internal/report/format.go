@@ -97,8 +97,8 @@ type DataFacts struct {
 	Groups  []string `json:"groups"`  // empty without groups
 
 	// Images that are shown and were other ones when the scores were collected.
-	Changed      int    `json:"changed,omitempty"`
-	FirstChanged string `json:"first_changed,omitempty"` // the name of one of them
+	Changed       int   `json:"changed,omitempty"`
+	ChangedImages []int `json:"changed_images,omitempty"` // which they are, ascending
 }
 
 // Accuracy is the share of images whose class of largest logit is their label.

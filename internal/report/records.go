@@ -161,7 +161,14 @@ type Mark struct {
 	State  string  `json:"state"`
 	Key    string  `json:"key"` // hash of inputs and options
 	Inputs []Input `json:"inputs"`
+
+	// Changed are the names of the images that are shown and were other ones when the scores
+	// were collected, of a complete report.
+	Changed []string `json:"changed,omitempty"`
 }
+
+// MostMark bounds the mark of a report in bytes: it may have the names of many images.
+const MostMark = 256 << 20
 
 // Input is the first input of a kind, with its path as it is from here, where dir is the
 // folder of the report: beside the folder if it is still there, or else as it was given.

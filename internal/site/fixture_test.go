@@ -21,6 +21,7 @@ import (
 type fixture struct {
 	heads, neurons, images, words int
 	neuronFiles                   []int // which neurons have a file
+	changed                       []int // images that changed since they were collected
 	name                          func(image int) string
 	class                         func(class int) string
 	word                          func(word int) string
@@ -123,7 +124,7 @@ func (f fixture) overview(random *rand.Rand) report.Overview {
 	o := report.Overview{
 		Format: report.Format, Title: "A made-up report",
 		Model:      report.ModelFacts{Name: "RN50x16", Weights: fmt.Sprintf("%064x", 7), Heads: f.heads, Neurons: f.neurons, OutDim: 768, InputSize: 384, Precision: "f32"},
-		Data:       report.DataFacts{Name: "photos", Images: f.images, Classes: classes, Labels: classes},
+		Data:       report.DataFacts{Name: "photos", Images: f.images, Classes: classes, Labels: classes, Changed: len(f.changed), ChangedImages: f.changed},
 		Accuracy:   &report.Accuracy{All: 0.7, Images: f.images, ByClass: byClass, Classes: counts},
 		Histograms: map[string]report.Histogram{"norm": histogram(0, 2), "polysemanticity": histogram(0, 1), "score": histogram(-0.2, 0.9)},
 		Lists:      []report.List{list("strongest"), list("purest"), list("best_described")},

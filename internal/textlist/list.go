@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // A List is what ReadList made of a file that a person wrote or found.
@@ -106,7 +107,7 @@ func listed(texts []string, form string) (List, error) {
 		}
 	}
 	l := List{Texts: texts}
-	l.warn("%s: it is read as %d texts, of which the first is %s", form, len(texts), foreign.Quote(texts[0]))
+	l.warn("%s: it is read as %s, of which the first is %s", form, quantity.Of(len(texts), "text"), foreign.Quote(texts[0]))
 	return l, nil
 }
 
@@ -116,7 +117,7 @@ func inOrder(byNumber map[string]string) ([]string, error) {
 	for i := range texts {
 		text, ok := byNumber[strconv.Itoa(i)]
 		if !ok {
-			return nil, fmt.Errorf("a JSON object of %d texts without the key \"%d\", want the numbers from 0", len(texts), i)
+			return nil, fmt.Errorf("a JSON object of %s without the key \"%d\", want the numbers from 0", quantity.Of(len(texts), "text"), i)
 		}
 		texts[i] = text
 	}
@@ -215,7 +216,7 @@ func (l *List) withoutQuotes() {
 	switch {
 	case in == 0:
 	case in < len(l.Texts):
-		l.warn("%d of %d texts are in quotes, which are kept as part of them", in, len(l.Texts))
+		l.warn("%d of %s are in quotes, which are kept as part of them", in, quantity.Of(len(l.Texts), "text"))
 	case bad > 0:
 		l.warn("texts are in quotes, as %s is, and %d hold quotes themselves: they are kept as part of the texts", example, bad)
 	default:

@@ -13,9 +13,3 @@ func TestCSV(t *testing.T) {
 		t.Errorf("got %q, want %q", out, want)
 	}
 }
-
-func TestCount(t *testing.T) {
-	if one, many := Count(1, "chunk"), Count(3, "chunk"); one != "1 chunk" || many != "3 chunks" {
-		t.Error(one, many)
-	}
-}

@@ -18,6 +18,9 @@ var (
 	Pairs   = Unit{"pair", "pairs", "pair"} // of a neuron and a head
 	Heads   = Unit{"head", "heads", "head"}
 	Neurons = Unit{"neuron", "neurons", "neuron"}
+	Classes = Unit{"class", "classes", "class"}
+	Words   = Unit{"word", "words", "word"}
+	Units   = Unit{"unit", "units", "unit"} // pairs or neurons
 	Steps   = Unit{"step", "steps", "step"}
 	Chunks  = Unit{"chunk", "chunks", "chunk"}    // of a collection's images
 	Shards  = Unit{"shard", "shards", "shard"}    // of a collection
@@ -35,9 +38,6 @@ func (u Unit) Count(n int64) string {
 	}
 	return fmt.Sprintf("%d %s", n, u.many)
 }
-
-// Count formats n with the name of what is counted, given for one: "1 chunk", "3 chunks".
-func Count(n int, one string) string { return Unit{one: one, many: one + "s"}.Count(int64(n)) }
 
 // outOf formats n of total: "120 of 300 images".
 func (u Unit) outOf(n, total int64) string {

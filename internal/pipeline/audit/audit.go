@@ -89,6 +89,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		}
 	}
 	from := o.Options
+	from.LayerFrom = append([]string{o.PCsPath, o.NeuronPCsPath}, o.DecompositionPaths...)
 	if o.ScoresPath != "" {
 		if artefact.IsDense(o.ScoresPath) {
 			return nil, fmt.Errorf("%s: contributions that are written out, want a folder of scores", o.ScoresPath)

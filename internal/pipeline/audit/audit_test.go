@@ -272,7 +272,7 @@ func TestFoldersAndReplacing(t *testing.T) {
 	}
 	packed := folders
 	packed.ScoresPath = pipelinetest.ScoresOf(t, c.ov, flattened(c.names), c.rows, origin.Origin{})
-	if _, err := Run(context.Background(), packed, silent()); testutil.Line(err, "does not lie in folders LABEL/GROUP") != nil {
+	if _, err := Run(context.Background(), packed, silent()); testutil.Line(err, "is not in folders LABEL/GROUP") != nil {
 		t.Errorf("images in no group: error %v", err)
 	}
 	run(t, o) // replaces its own

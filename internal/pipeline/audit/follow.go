@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/trend"
 )
 
@@ -40,7 +41,7 @@ func (a *auditor) follow(ctx context.Context, found []survivor) error {
 		}
 	}
 	if r.Found > len(r.Pairs) {
-		a.say.Note("%d pairs go with groups; the %d most significant are followed up", r.Found, len(r.Pairs))
+		a.say.Note("%s go with groups; the %d most significant are followed up", quantity.Of(r.Found, "pair"), len(r.Pairs))
 	}
 	slices.SortStableFunc(r.Pairs, func(x, y Pair) int {
 		return cmp.Or(cmp.Compare(y.Effect, x.Effect), cmp.Compare(x.index, y.index))

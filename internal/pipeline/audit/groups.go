@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -102,7 +103,7 @@ func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 		for i, name := range names {
 			folders := dataset.FoldersOf(name)
 			if len(folders) < 2 {
-				err := fmt.Errorf("%s: image %s does not lie in folders LABEL/GROUP", a.labelled(), foreign.Name(name))
+				err := fmt.Errorf("%s: image %s is not in folders LABEL/GROUP", a.labelled(), foreign.Name(name))
 				return nil, hint.With(err, "give its label and group in {labels-csv}, a table with columns image, label and group")
 			}
 			rows[i] = &dataset.Labelled{Image: name, Label: folders[len(folders)-2], Group: folders[len(folders)-1]}
@@ -128,7 +129,7 @@ func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 	var missing []string
 	for i, k := range a.from.Known {
 		if s, was := skipped[k.Image]; was && !taken[i] {
-			a.say.Warn("skipped: %s: %s", s.Name, s.Reason)
+			a.say.Warn("skipped: %s", source.Passed(s))
 			a.result.Skipped = append(a.result.Skipped, s)
 		} else if !taken[i] {
 			missing = append(missing, k.Image)
@@ -139,7 +140,7 @@ func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 		if a.ScoresPath != "" {
 			where = a.ScoresPath
 		}
-		return nil, fmt.Errorf("%s: not in %s, %d of %d images: %s", a.from.Path, where, len(missing), len(taken), fewNames(missing))
+		return nil, fmt.Errorf("%s: not in %s, %d of %s: %s", a.from.Path, where, len(missing), quantity.Of(len(taken), "image"), fewNames(missing))
 	}
 	return rows, nil
 }
@@ -193,8 +194,8 @@ func (a *auditor) checkDesigns() error {
 	}
 	for _, c := range a.cells {
 		if n := groups[c.label] * images[c.label] * a.Permutations; n > maxIndicators {
-			err := fmt.Errorf("%s: label %s has %d groups and %d images to permute %d times, which is too much",
-				a.labelled(), foreign.Quote(c.name), groups[c.label], images[c.label], a.Permutations)
+			err := fmt.Errorf("%s: label %s has %s and %s to permute %d times, which is too much",
+				a.labelled(), foreign.Quote(c.name), quantity.Of(groups[c.label], "group"), quantity.Of(images[c.label], "image"), a.Permutations)
 			return hint.With(err, "give fewer {permutations}, or fewer groups")
 		}
 	}

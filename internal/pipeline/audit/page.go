@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // The files of a page, below Options.Dir.
@@ -31,6 +32,7 @@ type page struct {
 	*Result
 	labels          string // where they are from
 	words, concepts bool   // of pairs
+	named           int    // of a pair's words, the first; 0: all
 	drawn           bool   // whether there is a sheet
 	sheets          int    // pairs whose images are named
 	anyModel        bool   // the commands name no checkpoint
@@ -53,7 +55,7 @@ func (p *page) write(b *bytes.Buffer) {
 	line("| labels | %s |", cellText(p.labels))
 	line("| classes | %s |", cellText(fewNames(r.Classes)))
 	line("| images | %d: pairs are chosen on %d, effects measured on the other %d |", r.Images, r.Half[choosing], r.Half[measuring])
-	line("| pairs tried | %d, in %d comparisons of groups |", r.Heads*r.Neurons, len(r.Contrasts))
+	line("| pairs tried | %d, in %s of groups |", r.Heads*r.Neurons, quantity.Of(len(r.Contrasts), "comparison"))
 	line("| permutations, level, seed | %d, %g, %d |", r.Permutations, r.Level, r.Seed)
 	if len(r.Skipped) > 0 {
 		line("| images left out | %d, which could not be read |", len(r.Skipped))
@@ -94,9 +96,9 @@ func (p *page) write(b *bytes.Buffer) {
 		line("| %s | %s | %d | %.1f | %.1f |", cellText(g.Label), cellText(g.Group), g.Images, 100*g.Accuracy, 100*r.After.Groups[i].Accuracy)
 	}
 	if p.neurons == 0 {
-		line("\nThis makes the checkpoint without the %d chosen pairs:\n", r.Chosen)
+		line("\nThis makes the checkpoint without the %s:\n", quantity.Of(r.Chosen, "chosen pair"))
 	} else {
-		line("\nThe chosen pairs have no weights of their own. This makes the checkpoint without their %d neurons, in %s, with all pairs of these; its accuracies are not those above:\n", p.neurons, neuronFile)
+		line("\nThe chosen pairs have no weights of their own. This makes the checkpoint without their %s, in %s, with all pairs of these; its accuracies are not those above:\n", quantity.Of(p.neurons, "neuron"), neuronFile)
 	}
 	for _, c := range r.Commands {
 		line("    %s", c)
@@ -111,7 +113,7 @@ func (r *Result) verdict() string {
 	if r.Found == 0 {
 		return fmt.Sprintf("No pair's share of the margin goes with the groups, at the level of %g after correction for all pairs tried.", r.Level)
 	}
-	text := fmt.Sprintf("%d of %d pairs go with the groups, at the level of %g after correction for all pairs tried.", r.Found, r.Heads*r.Neurons, r.Level)
+	text := fmt.Sprintf("%d of %s go with the groups, at the level of %g after correction for all pairs tried.", r.Found, quantity.Of(r.Heads*r.Neurons, "pair"), r.Level)
 	if r.Chosen > 0 {
 		text += fmt.Sprintf(" Without %d of them, the worst group's accuracy on images that they were not chosen on is %.1f %%, before %.1f %%; mean accuracy is %.1f %%, before %.1f %%.",
 			r.Chosen, 100*r.After.Worst, 100*r.Untouched.Worst, 100*r.After.Mean, 100*r.Untouched.Mean)
@@ -153,7 +155,7 @@ func (p *page) writePairs(line func(string, ...any)) {
 		x := &r.Pairs[i]
 		row := fmt.Sprintf("| %s | %+.3f | %+.3f | %.3g | %s | %s |", x.Unit, x.Effect, x.R, x.P, cellText(x.Label), cellText(x.Group))
 		if p.words {
-			row += " " + cellText(x.wordsLine()) + " |"
+			row += " " + cellText(x.wordsLine(p.named)) + " |"
 		}
 		if p.concepts {
 			row += " " + cellText(x.nearestConcept()) + " |"
@@ -177,10 +179,14 @@ func (p *page) writePairs(line func(string, ...any)) {
 	}
 }
 
-// wordsLine has the words of a pair, with their signs.
-func (p *Pair) wordsLine() string {
-	words := make([]string, len(p.Words))
-	for i, t := range p.Words {
+// wordsLine has the first words of a pair, all if named is 0, with their signs.
+func (p *Pair) wordsLine(named int) string {
+	terms := p.Words
+	if named > 0 {
+		terms = terms[:min(named, len(terms))]
+	}
+	words := make([]string, len(terms))
+	for i, t := range terms {
 		words[i] = fmt.Sprintf("%s %+.2f", t.Word, t.Coefficient)
 	}
 	return strings.Join(words, ", ")

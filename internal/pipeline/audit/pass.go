@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -31,7 +32,7 @@ func (a *auditor) embed(ctx context.Context) error {
 	of := func(path string, texts []string, kind string) ([]float32, error) {
 		e, err := a.Artefacts.UnitEmbeddings(path, artefact.OfModel(a.src.Origin).Texts(texts), a.src.OutDim)
 		if err == nil && e.Texts != len(texts) {
-			err = fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", path, e.Texts, len(texts), kind)
+			err = fmt.Errorf("%s: %s, want %d, one for each %s in their order", path, quantity.Of(e.Texts, "row"), len(texts), kind)
 		}
 		if err != nil {
 			return nil, err
@@ -66,7 +67,7 @@ func (a *auditor) embed(ctx context.Context) error {
 			return err
 		}
 		if m.Config.OutDim != a.src.OutDim {
-			return fmt.Errorf("%s: texts of %d dimensions, want the %d of %s", a.Model, m.Config.OutDim, a.src.OutDim, a.ScoresPath)
+			return fmt.Errorf("%s: texts of %s, want the %d of %s", a.Model, quantity.Of(m.Config.OutDim, "dimension"), a.src.OutDim, a.ScoresPath)
 		}
 	}
 	texts := model.TextOptions{Artefacts: a.Artefacts, Vocab: a.Vocab, Templates: a.Templates, Threads: a.Threads}

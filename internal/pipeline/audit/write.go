@@ -62,6 +62,9 @@ func (o *Options) canWrite() error {
 		}
 		return !errors.Is(lines.Err(), bufio.ErrTooLong), nil
 	}
+	if err := artefact.CanMakeFolders(o.path(pageFile)); err != nil {
+		return err
+	}
 	return errors.Join(
 		figure.CanReplace(o.path(listFile), "a list of pairs", isList),
 		figure.CanReplace(o.path(neuronFile), "a list of neurons", isList),
@@ -77,7 +80,7 @@ func (o *Options) canFill() error {
 		return hint.With(fmt.Errorf("{out} %s: %w: a folder that holds %s", o.Dir, cache.ErrExists, what), "give another folder, or one that is empty")
 	}
 	var mark report.Mark
-	if data, err := foreign.ReadFile(o.path(report.MarkFile), mostMark); err == nil && json.Unmarshal(data, &mark) == nil && mark.Tool == report.Tool {
+	if data, err := foreign.ReadFile(o.path(report.MarkFile), report.MostMark); err == nil && json.Unmarshal(data, &mark) == nil && mark.Tool == report.Tool {
 		return refuse("a report")
 	}
 	entries, err := os.ReadDir(o.Dir)
@@ -108,9 +111,6 @@ func (o *Options) canFill() error {
 	}
 	return nil
 }
-
-// mostMark bounds the mark of a report in bytes.
-const mostMark = 1 << 20
 
 // commands fills in what makes the chosen checkpoint.
 func (a *auditor) commands() {
@@ -199,7 +199,7 @@ func (a *auditor) write(ctx context.Context) error {
 		return err
 	}
 	p := &page{
-		Result: r, labels: a.labelled(), words: a.Words != nil, concepts: len(a.Options.Concepts) > 0,
+		Result: r, labels: a.labelled(), words: a.Words != nil, named: a.Named, concepts: len(a.Options.Concepts) > 0,
 		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "", neurons: len(a.sharedNeurons()),
 	}
 	var text bytes.Buffer

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -82,12 +83,12 @@ func (c *Coding) open() error {
 	}
 	switch n := c.Embeddings.Texts; {
 	case n != len(c.Words):
-		return fmt.Errorf("%s: embeddings of %d words, but %s has %d", c.EmbeddingsPath, n, c.WordsPath, len(c.Words))
+		return fmt.Errorf("%s: embeddings of %s, but %s has %d", c.EmbeddingsPath, quantity.Of(n, "word"), c.WordsPath, len(c.Words))
 	case c.Components > n:
-		return usage.Errorf("{num-components} %d: %s has %d words, want at most that many", c.Components, c.EmbeddingsPath, n)
+		return usage.Errorf("{num-components} %d: %s has %s, want at most that many", c.Components, c.EmbeddingsPath, quantity.Of(n, "word"))
 	}
 	if c.Method == describe.OMP && c.Components >= c.PCs.OutDim && c.Artefacts.Warn != nil {
-		c.Artefacts.Warn("{num-components} %d: directions have %d dimensions, and so many words make up any of them exactly: take fewer for a description", c.Components, c.PCs.OutDim)
+		c.Artefacts.Warn("{num-components} %d: directions have %s, and that many words reproduce any of them exactly: take fewer for a description", c.Components, quantity.Of(c.PCs.OutDim, "dimension"))
 	}
 	if c.CollectPath != "" && (c.Method != describe.TextSpan || c.PCs.Units.IsPairs()) {
 		return usage.Errorf("{svd-scores} %s: has no effect: scores are read for textspan of neurons, but this is %s, and %s has components of %ss",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -104,7 +105,7 @@ func (o DescribeOptions) shape(d *artefact.Codes) (unit.Layered, error) {
 		shape = pcs.Units
 	}
 	if shape.Shape == nil {
-		return shape, usage.Errorf("%s: nothing says whether its %d rows are neurons or pairs, want {pcs-path} too", o.DecompositionPath, d.Rows.Rows)
+		return shape, usage.Errorf("%s: nothing says whether its %s are neurons or pairs, want {pcs-path} too", o.DecompositionPath, quantity.Of(d.Rows.Rows, "row"))
 	}
 	return shape, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -39,7 +40,7 @@ func openSpread(c *Coding) (*spread, error) {
 // far as they say.
 func (c *Coding) contributions(s *artefact.Scores) error {
 	if s.OV.Neurons != c.PCs.Units.Neurons() || s.OV.OutDim != c.PCs.OutDim {
-		return fmt.Errorf("%s: scores of %d neurons, %d dimensions, but %s has components of shape %s", c.CollectPath, s.OV.Neurons, s.OV.OutDim,
+		return fmt.Errorf("%s: scores of %s, %s, but %s has components of shape %s", c.CollectPath, quantity.Of(s.OV.Neurons, "neuron"), quantity.Of(s.OV.OutDim, "dimension"),
 			c.PCsPath, npy.ShapeString([]int{c.PCs.Units.Neurons(), c.PCs.OutDim}))
 	}
 	if artefact.OriginOf(c.PCs.Artefact).Parents["contributions"] == "" {

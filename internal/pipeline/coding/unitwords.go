@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -26,6 +27,8 @@ type WordsOptions struct {
 	// of neurons here.
 	EmbeddingsPath string
 	NeuronPCsPath  string // .npy [C,O]; may be empty
+
+	Named int // of a unit's words, the first, that pages name; 0: all
 }
 
 // Words are words of units: of the codes that were read, and of those that Code computes.
@@ -93,7 +96,7 @@ func (w *Words) From(pairs bool) string {
 	}
 	switch {
 	case computed != nil:
-		return fmt.Sprintf("computed as by describe, %s, normalize %s, at most %d words", describe.Best, describe.BestNormalization, computed.Components)
+		return fmt.Sprintf("computed as by describe, %s, normalize %s, at most %s", describe.Best, describe.BestNormalization, quantity.Of(computed.Components, "word"))
 	case w.Codes(pairs) == nil:
 		return ""
 	}

@@ -23,7 +23,9 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Run sends a dataset's images through the image tower and keeps, for
@@ -69,7 +71,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 
 func (c *collector) warnOfZeros() {
 	if c.zeroed > 0 {
-		c.say.Warn("%d of %d values are too small for float16 and became zero: {dtype} float32 keeps them", c.zeroed, c.kept)
+		c.say.Warn("%d of %s, too small for float16, became zero: {dtype} float32 keeps them", c.zeroed, quantity.Of(c.kept, "value"))
 	}
 }
 
@@ -117,6 +119,9 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 		return nil, err
 	}
 	data = data.Stride(o.Stride)
+	if n := len(data.Items); o.StatsOnly && !o.FitTopK && o.TopK > n {
+		return nil, usage.Errorf("{top-k} %d: %s has %s, want at most that many", o.TopK, o.Data.Path, ui.Images.Count(int64(n)))
+	}
 	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
 		return nil, err
@@ -239,6 +244,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 		return nil, nil, err
 	}
 	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
+	plan.Listed = source.ListedAll(c.items, c.sizes)
 	r := &rows{c: c, plan: plan, row: row, result: &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}}
 	r.w, err = o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
@@ -283,7 +289,7 @@ func (r *rows) resume(ctx context.Context, rowBytes int64) (err error) {
 		if err := artefact.CheckFamilies(o.SavePath, w.Families(), c.family(), o.Strict, c.say.Warn); err != nil {
 			return err
 		}
-		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*r.plan.ChunkInputs, r.plan.Inputs), r.plan.Inputs)
+		c.say.Note("%s: resuming after %d of %s", o.SavePath, min(w.Done()*r.plan.ChunkInputs, r.plan.Inputs), quantity.Of(r.plan.Inputs, "image"))
 	}
 	if err := c.unchangedWith(ctx, w.InputSums(), r.features); err != nil {
 		return err
@@ -337,7 +343,7 @@ func (r *rows) close() {
 // unreadable is the error of a collection without a single row.
 func (c *collector) unreadable() error {
 	err := fmt.Errorf("%s: none of %s could be read", c.data.Root, ui.Images.Count(int64(len(c.items))))
-	return hint.With(err, "when they can be, discard what is there with {restart}")
+	return hint.With(err, "to include them once they can be read, discard what is there with {restart}")
 }
 
 // complete describes the artefact that is already there.

@@ -30,35 +30,27 @@ func (c *collector) namingImages(ctx context.Context, err error) error {
 	if !errors.As(err, &other) || !other.OfImagesOnly() {
 		return err
 	}
-	var sums []uint32
+	var sums, listed []uint32
 	var made *origin.Images
 	if u, e := cache.InspectUnfinished(other.Path); e == nil {
-		sums, made = u.InputSums(), u.Plan.Origin.Images
+		sums, listed, made = u.InputSums(), u.Listed, u.Plan.Origin.Images
 	} else if a, e := cache.Open(other.Path); e == nil {
 		sums, made = a.InputSums(), a.Manifest.Origin.Images
 	}
-	now, stopped := c.sumsNow(ctx, min(len(c.items), len(sums)+1))
-	if stopped != nil {
-		return stopped
+	sameNames := made != nil && made.Names == source.NamesHash(c.data.Items)
+	what := source.FirstOther(c.items, source.ListedAll(c.items, c.sizes), listed, sameNames)
+	if what == "" {
+		now, stopped := c.sumsNow(ctx, min(len(c.items), len(sums)+1))
+		if stopped != nil {
+			return stopped
+		}
+		what = source.FirstChange(c.items, now, sums, sameNames)
 	}
-	what := source.FirstChange(c.items, now, sums, made != nil && made.Names == source.NamesHash(c.data.Items))
 	if what == "" {
 		return err
 	}
-	return hint.With(otherImages{other, what}, "finished chunks are kept: restore the images and run the same command again, give another path, or discard what is there with {restart}")
+	return hint.With(source.OtherImages{MismatchError: other, What: what}, "finished chunks are kept: restore the images and run the same command again, give another path, or discard what is there with {restart}")
 }
-
-// otherImages is the error of a collection of other images, one of which is known.
-type otherImages struct {
-	*cache.MismatchError
-	what string
-}
-
-func (e otherImages) Error() string {
-	return fmt.Sprintf("%s: made with other images: %s", e.Path, e.what)
-}
-
-func (e otherImages) Unwrap() error { return e.MismatchError }
 
 // unchangedWith is unchanged for rows and the features beside them, which w writes: either
 // may be ahead. An image is read once.

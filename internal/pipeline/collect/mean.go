@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // mean collects the mean over the images only. Its memory and disk do not
@@ -64,7 +65,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 		if err := artefact.CheckFamilies(o.SavePath, state.Kernel, c.family(), o.Strict, c.say.Warn); err != nil {
 			return nil, err
 		}
-		c.say.Note("%s: resuming after %d of %d images", o.SavePath, state.Done, at.Inputs)
+		c.say.Note("%s: resuming after %d of %s", o.SavePath, state.Done, quantity.Of(at.Inputs, "image"))
 		if err := c.sumUnchanged(ctx, state); err != nil {
 			return nil, err
 		}

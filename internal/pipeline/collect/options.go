@@ -31,6 +31,7 @@ type Options struct {
 	StatsOnly   bool   // features, and sums and extremes of scores
 	NoFeatures  bool   // with StatsOnly: no row for any image, but a sketch of scores
 	TopK        int    // of which StatsOnly keeps the largest and the smallest
+	FitTopK     bool   // fewer where there are not as many images
 	SavePath    string // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
 	Half        bool   // a folder's rows as float16
 	Expand      bool   // directions beside the weight slices

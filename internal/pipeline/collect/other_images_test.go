@@ -33,10 +33,18 @@ func TestOtherImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Images beyond those that were collected.
+	last := files[len(files)-1]
+	wasLast, err := os.ReadFile(last)
+	if err != nil {
+		t.Fatal(err)
+	}
 	added := filepath.Join(folder, filepath.Base(third)[:3]+"0.png") // before it
+	behind := filepath.Join(folder, "zzz.png")
 	restore := func() {
 		os.Remove(added)
-		if err := os.WriteFile(third, was, 0o666); err != nil {
+		os.Remove(behind)
+		if err := errors.Join(os.WriteFile(third, was, 0o666), os.WriteFile(last, wasLast, 0o666)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -47,6 +55,9 @@ func TestOtherImages(t *testing.T) {
 	}{
 		{"another size", func() error { return os.WriteFile(third, append(was, 0), 0o666) }, third + " is not the file that it was"},
 		{"gone", func() error { return os.Remove(third) }, "an image that came before " + files[3] + " is missing"},
+		{"the last is gone", func() error { return os.Remove(last) }, "an image that followed " + files[len(files)-2] + " is missing"},
+		{"the last has another size", func() error { return os.WriteFile(last, append(wasLast, 0), 0o666) }, last + " is not the file that it was"},
+		{"one comes behind the last", func() error { return os.WriteFile(behind, was, 0o666) }, behind + " was not among its images"},
 		{"come", func() error { return os.WriteFile(added, was, 0o666) }, added + " was not among its images"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -92,7 +92,7 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 	o := Options{
 		Model: v.Model, Data: dataset.Options{Kind: images.Dataset, Path: v.DataPath}, Stride: max(images.Stride, 1),
 		BatchSize: v.BatchSize, Threads: v.Threads, Mode: from.Mode, Mean: collect.Mean,
-		StatsOnly: slices.Contains([]string{artefact.KindStatistics, artefact.KindSummary}, artefact.WholeKind(m.Kind)), TopK: collect.TopK,
+		StatsOnly: slices.Contains([]string{artefact.KindStatistics, artefact.KindSummary}, artefact.WholeKind(m.Kind)), TopK: collect.TopK, FitTopK: true,
 		NoFeatures: artefact.WholeKind(m.Kind) == artefact.KindSummary, SavePath: path, Half: m.DType == npy.Float16.String(),
 		Expand: collect.Expand, Published: collect.Form == origin.Published, Images: imageprep.Options{EXIF: images.EXIF, MaxPixels: images.MaxPixels},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -215,7 +216,7 @@ func (c *collector) rows() (func(collected) func(write func([]float32) error) er
 func (c *collector) room(rowBytes int64, rows int) error {
 	path, total := c.options.SavePath, rowBytes*int64(len(c.items))
 	if artefact.IsDense(path) {
-		c.say.Note("%s: the dense tensor of %d images takes %s", path, len(c.items), ui.FormatBytes(total))
+		c.say.Note("%s: the dense tensor of %s takes %s", path, quantity.Of(len(c.items), "image"), ui.FormatBytes(total))
 	}
 	c.disk = fmt.Sprintf("; %s takes %s", path, ui.FormatBytes(total))
 	free, err := cache.Free(filepath.Dir(path))

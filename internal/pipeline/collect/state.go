@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // sums are what a collection that keeps no row per image adds its values to.
@@ -118,7 +119,7 @@ func resumeSums(at cache.State, restart bool, s sums) (*sumState, error) {
 // readSums reads the elements of s, which are those of state.
 func readSums(r io.Reader, state *sumState, inputs int, s sums) error {
 	if state.Done < 0 || state.Done > inputs || state.Images != state.Done-len(state.Skipped) {
-		return fmt.Errorf("inconsistent counts: %d images and %d skipped of %d, %d in all", state.Images, len(state.Skipped), state.Done, inputs)
+		return fmt.Errorf("inconsistent counts: %s and %d skipped of %d, %d in all", quantity.Of(state.Images, "image"), len(state.Skipped), state.Done, inputs)
 	}
 	return eachBlock(s, func(block any) error { return binary.Read(r, binary.LittleEndian, block) })
 }

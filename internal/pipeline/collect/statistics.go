@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -130,7 +131,7 @@ func (s *summary) end(err error) error {
 		return err
 	}
 	if s.state.Images == 0 && s.c.options.Shard.Whole() {
-		return fmt.Errorf("%s: none of %d images could be read", s.c.data.Root, s.at.Inputs)
+		return fmt.Errorf("%s: none of %s could be read", s.c.data.Root, quantity.Of(s.at.Inputs, "image"))
 	}
 	pairs := s.c.mode.(statisticsMode).pairs
 	s.w.Kernel = s.state.Kernel

@@ -82,12 +82,12 @@ func TestStatistics(t *testing.T) {
 // statistics answer for any number of top images.
 func TestStatisticsOfFewImages(t *testing.T) {
 	o := goldenStatistics(t)
-	o.TopK = 100
+	o.TopK, o.FitTopK = 100, true
 	run(t, o)
 	scores := goldenImages(t, "scores")
 	run(t, scores)
-	want := svdFiles(t, scores.SavePath, 60)
-	for name, got := range svdFiles(t, o.SavePath, 60) {
+	want := svdFiles(t, scores.SavePath, 48)
+	for name, got := range svdFiles(t, o.SavePath, 48) {
 		if !bytes.Equal(got, want[name]) {
 			t.Errorf("%s differs from that of stored scores", name)
 		}

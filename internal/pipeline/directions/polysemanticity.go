@@ -17,7 +17,9 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // PolysemanticityOptions says of which units to find out how many things they
@@ -26,6 +28,7 @@ type PolysemanticityOptions struct {
 	Artefacts   artefact.Reader
 	CollectPath string // a folder of scores, or of statistics for pairs
 	TopImages   int    // images of largest centred norm, per unit
+	FitTop      bool   // take fewer than TopImages where there are not as many
 	PairsPath   string // .npy for the pairs' scores, with Pairs; may be empty
 	NeuronsPath string // and for the neurons'
 	Pairs       bool
@@ -94,12 +97,15 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if err != nil {
 		return nil, err
 	}
+	if images < o.TopImages && !o.FitTop {
+		return nil, usage.Errorf("{top-images} %d: %s has %s, want at most that many", o.TopImages, o.CollectPath, ui.Images.Count(int64(images)))
+	}
 	if images <= o.TopImages {
-		say.Warn("%s: %d images for {top-images} %d: every unit has the same ones; take more, or a smaller {top-images}", o.CollectPath, images, o.TopImages)
+		say.Warn("%s: %s for {top-images} %d: every unit has the same ones; take more, or a smaller {top-images}", o.CollectPath, quantity.Of(images, "image"), o.TopImages)
 	}
 	result := &PolysemanticityResult{Images: images, TopImages: o.TopImages, Plot: o.PlotPath}
 	histogram := plot.Histogram{
-		Title: "Polysemanticity", X: fmt.Sprintf("inertia of the embeddings of the top %d images", min(o.TopImages, images)), Bins: histogramBins,
+		Title: "Polysemanticity", X: fmt.Sprintf("inertia of the embeddings of the top %s", quantity.Of(min(o.TopImages, images), "image")), Bins: histogramBins,
 	}
 	var unwritten error
 	for _, kind := range []struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/mapping"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -73,7 +74,7 @@ func (o *SVDOptions) fitTopK(images int, say ui.Reporter) {
 		if most < o.TopK {
 			remedy += fmt.Sprintf(", or {top-k-pca} %d", most)
 		}
-		say.Warn("%s: %s for {top-k-pca} %d: signs are unreliable with fewer than %d images; %s", o.CollectPath, ui.Images.Count(int64(images)), o.TopK, enough, remedy)
+		say.Warn("%s: %s for {top-k-pca} %d: signs are unreliable with fewer than %s; %s", o.CollectPath, ui.Images.Count(int64(images)), o.TopK, quantity.Of(enough, "image"), remedy)
 	}
 }
 
@@ -100,6 +101,8 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	switch {
 	case src.images() == 0:
 		return nil, fmt.Errorf("%s: no images in it", o.CollectPath)
+	case o.TopK > src.images() && !o.FitTopK:
+		return nil, usage.Errorf("{top-k-pca} %d: %s has %s, want at most that many", o.TopK, o.CollectPath, ui.Images.Count(int64(src.images())))
 	case o.PC > 0 && o.PC >= src.rank():
 		return nil, usage.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
 	}
@@ -153,7 +156,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 		return nil, err
 	}
 	if result.Null > 0 {
-		say.Note("%d of %d %ss have no such direction, as their contributions do not vary: %s", result.Null, result.Units, result.Unit, someOf(result.NullUnits, result.Null))
+		say.Note("%d of %s %s no such direction, as their contributions do not vary: %s", result.Null, quantity.Of(result.Units, result.Unit), quantity.Has(result.Null), someOf(result.NullUnits, result.Null))
 	}
 	return result, nil
 }

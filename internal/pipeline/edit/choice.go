@@ -46,10 +46,14 @@ func (c *choice) set(pairs []int, factor float64, by string) error {
 	return nil
 }
 
-// named returns the pairs of a unit's name.
+// named returns the pairs of a unit's name. The error of a name that no unit has offers what
+// can be edited.
 func (c *choice) named(option, name string) ([]int, error) {
 	pairs, err := c.units.Find([]string{name})
 	if err != nil {
+		if !c.units.Layers.Separable() {
+			_, err = unit.Layered{Shape: c.units.Shape[1:], Layers: c.units.Layers}.Find([]string{name})
+		}
 		return nil, fmt.Errorf("%s: %w", option, err)
 	}
 	return pairs, nil

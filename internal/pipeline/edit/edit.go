@@ -20,6 +20,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -168,7 +169,8 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if o.namesHeads() {
 		return e.run(ctx)
 	}
-	pairs, err := m.Pairs(o.Images.NeuronLayer)
+	e.Images.NeuronLayer = m.LayerOf(o.Images.NeuronLayer, o.MeansPath, o.ScoresPath, o.PCsPath, o.MaskPath)
+	pairs, err := m.Pairs(e.Images.NeuronLayer)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +229,7 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	}
 	e.describe(edit)
 	if e.result.Precision = e.precision; e.precision == origin.BFloat16 {
-		e.say.Note("what was read was computed with bf16 products: the edit has their error")
+		e.say.Note("the scores or means were computed with bf16 products, and the edit has their error")
 	}
 	if e.Images.Data.Path != "" {
 		if e.result.Moved, err = e.move(ctx, edit); err != nil {
@@ -276,8 +278,8 @@ func (e *editor) inseparable(err error) error {
 	}
 	neuron := e.units.Layers.Neuron(shared.Neuron)
 	return hint.With(
-		fmt.Errorf("%s: pair %s has no weights of its own: all pairs of %s share them", e.Model, e.units.Name(shared.Pair), neuron),
-		fmt.Sprintf("name the neuron, %s, for all its pairs, or components of neurons where texts choose; ablate takes a single pair out of features", neuron))
+		usage.Errorf("%s: pair %s has no weights of its own: all pairs of %s share them", e.Model, e.units.Name(shared.Pair), neuron),
+		fmt.Sprintf("name the neuron, %s, for all its pairs; where texts choose, give components of neurons; ablate takes a single pair out of features", neuron))
 }
 
 // write writes the checkpoint and its manifest.
@@ -312,7 +314,7 @@ func (e *editor) tell(ck *clip.Checkpoint) {
 		e.say.Note("%s: a state dict; the code of the TorchScript archive is left out", r.Path)
 	}
 	if n := len(r.LeftOut); n > 0 {
-		e.say.Note("%s: without %d tensors that are not of the model's state dict, such as %s", r.Path, n, r.LeftOut[0])
+		e.say.Note("%s: without %s from outside of the model's state dict, such as %s", r.Path, quantity.Of(n, "tensor"), r.LeftOut[0])
 	}
 	for _, name := range r.Unedited {
 		e.say.Warn("%s: %s is written as it was: edit changes one set of weights", r.Path, name)
@@ -321,7 +323,7 @@ func (e *editor) tell(ck *clip.Checkpoint) {
 		e.say.Note("no weight changes: every tensor has the bytes that it had")
 	}
 	if r.Rounded > 0 && r.DType != ptfile.Float32.String() && r.DType != ptfile.Float64.String() {
-		e.say.Note("%d scaled weights are rounded to %s", r.Rounded, r.DType)
+		e.say.Note("%s %s rounded to %s", quantity.Of(r.Rounded, "scaled weight"), quantity.Is(r.Rounded), r.DType)
 	}
 	if r.Bias.DType != r.Bias.WasDType {
 		e.say.Note("c_proj's bias is written in %s; a reader that rounds it to %s, such as OpenAI's build_model, moves features by at most %.2g in each dimension",

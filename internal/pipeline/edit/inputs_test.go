@@ -257,7 +257,7 @@ func TestNotes(t *testing.T) {
 	for name, tc := range map[string]struct{ model, end, want string }{
 		"torchscript":         {pipelinetest.TinyModel(), ".pt", "a state dict; the code of the TorchScript archive is left out"},
 		"shards":              {shards(t), ".pt", "the shards of the model are one file now"},
-		"training checkpoint": {testutil.Golden("model/tiny_openclip.pt"), ".pt", "tensors that are not of the model's state dict, such as optimizer.state.0.step"},
+		"training checkpoint": {testutil.Golden("model/tiny_openclip.pt"), ".pt", "tensors from outside of the model's state dict, such as optimizer.state.0.step"},
 		"averaged weights":    {pipelinetest.TwoModels(t), ".pt", "state_dict_ema.visual.attnpool.v_proj.weight is written as it was"},
 		"half precision":      {testutil.Golden("model/tiny_sd_fp16.pt"), ".safetensors", "c_proj's bias is written in float32"},
 		"scaled in half":      {testutil.Golden("model/tiny_sd_fp16.pt"), ".pt", "scaled weights are rounded to float16"},

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -116,7 +117,7 @@ func (e *editor) meansOfCollection(ctx context.Context, mask *cache.Artefact) ([
 		return nil, err
 	}
 	if len(means) != e.units.Count() {
-		return nil, fmt.Errorf("%s: scores of %d pairs, want the model's %d", e.ScoresPath, len(means), e.units.Count())
+		return nil, fmt.Errorf("%s: scores of %s, want the model's %d", e.ScoresPath, quantity.Of(len(means), "pair"), e.units.Count())
 	}
 	if parent := artefact.OriginOf(mask).Parents["contributions"]; parent != "" && parent != a.Hash() {
 		if err := e.Artefacts.Check(mask, artefact.Facts{}.Parent("contributions", a.Hash())); err != nil {

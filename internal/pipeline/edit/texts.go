@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -59,7 +60,7 @@ func (e *editor) applyTexts(ctx context.Context, c *choice) error {
 	}
 	e.from.Texts, e.from.TextList = cache.ListHash(e.Texts), e.Texts
 	if n := pcs.Units.Count(); e.K > n {
-		e.say.Note("{k} %d: the model has %d %ss, so each text takes all of them", e.K, n, pcs.Units.Kind())
+		e.say.Note("{k} %d: the model has %s, so each text takes all of them", e.K, quantity.Of(n, pcs.Units.Kind()))
 	}
 	nearest, err := pcs.Nearest(ctx, rows, e.K, e.team)
 	if err != nil {

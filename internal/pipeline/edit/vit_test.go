@@ -271,7 +271,8 @@ func TestInseparable(t *testing.T) {
 			o.Remove, o.By = []string{"l2n5"}, ByMean
 			o.MeansPath = saveNPY(t, []int{8, vitNeurons, vitDims}, make([]float32, 8*vitNeurons*vitDims))
 		}, "want 128x37, mean activations of the neurons"},
-		"another layer's label": {func(o *Options) { o.Remove = []string{"l1n5"} }, `unit "l1n5": want a pair, l3h0n0`},
+		"no layer's label":      {func(o *Options) { o.Remove = []string{"n5"} }, `unit "n5": want a neuron, l2n0 to l2n127`},
+		"another layer's label": {func(o *Options) { o.Remove = []string{"l1n5"} }, `unit "l1n5": want a neuron, l2n0 to l2n127`},
 	} {
 		layer := vitLayer
 		o := Options{Model: testutil.GoldenViT("vit_sd32.pt"), SavePath: filepath.Join(t.TempDir(), "edited.pt"), Threads: 2, By: ByZero,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -50,6 +52,7 @@ type AblateOptions struct {
 	Percentiles []float64
 	Norms       map[string]string // by mode, .npy
 	TopImages   int
+	FitTop      bool
 
 	// Means are .npy files for the modes that need some, told apart by shape:
 	// [H,C,O] of pairs, which also serve neurons; [C,O] of neurons; [C,T]
@@ -93,6 +96,10 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	o.FirstOrder = slices.ContainsFunc(o.Modes, IsFirstOrder)
 	if other := slices.IndexFunc(o.Modes, func(mode string) bool { return !IsFirstOrder(mode) }); o.FirstOrder && other >= 0 {
 		return nil, usage.Errorf("{mode} %s: %s is about pairs or neurons, the others about heads and MLPs: want one command for each", strings.Join(o.Modes, ","), o.Modes[other])
+	}
+	o.LayerFrom = append([]string{o.MaskPath}, o.Means...)
+	for _, mode := range slices.Sorted(maps.Keys(o.Norms)) {
+		o.LayerFrom = append(o.LayerFrom, o.Norms[mode])
 	}
 	src, err := source.Open(ctx, o.Options, o.Threads, say)
 	if err != nil {
@@ -282,7 +289,7 @@ func (a *ablater) chooseUnits(mode string, units unit.Layered) ([]chosenUnits, *
 	if path == "" {
 		return nil, nil, usage.Errorf("{mode} %s: {percentile} needs the norms of its units", mode)
 	}
-	s, err := readStrengths(o.Artefacts, path, mode, o.TopImages, src.Origin)
+	s, err := readStrengths(o.Artefacts, path, mode, strongest{o.TopImages, o.FitTop}, src.Origin)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -323,6 +330,9 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 			}
 			t.Close()
 			if wrong == nil {
+				wrong = t.WantShape(want, " for {mode} "+mode)
+			}
+			if wrong == nil { // of another kind
 				wrong = t.WrongShape(npy.ShapeString(want) + " for {mode} " + mode)
 			}
 		}
@@ -333,7 +343,7 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 // ablationFigure draws accuracy over percentiles, a curve for each mode.
 func ablationFigure(e *Evaluation) plot.Figure {
 	f := plot.Figure{
-		Title: fmt.Sprintf("Zero-shot accuracy on %d images", e.Images),
+		Title: fmt.Sprintf("Zero-shot accuracy on %s", quantity.Of(e.Images, "image")),
 		X:     "units kept, the strongest (% of all, logarithmic)", Shares: true,
 		Y:     "top-1 accuracy (%)",
 		Level: plot.Level{Name: "untouched model", Y: 100 * e.Baseline.Top1}, YRange: [2]float64{0, 100},

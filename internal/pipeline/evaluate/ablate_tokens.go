@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -120,7 +121,7 @@ func (a *ablater) zeroRegisters(tower *clip.ResNetTower) ([]variant, error) {
 		return nil, t.WrongShape(fmt.Sprintf("[B,%d]", C))
 	}
 	if o.TopSink > C {
-		return nil, usage.Errorf("{top-k-sink-neurons} %d: the model has %d neurons", o.TopSink, C)
+		return nil, usage.Errorf("{top-k-sink-neurons} %d: the model has %s", o.TopSink, quantity.Of(C, "neuron"))
 	}
 	sum := make([]float64, C)
 	err = t.ReadRows(func(_ int, rows []float32) error {

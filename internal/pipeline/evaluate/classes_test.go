@@ -57,6 +57,42 @@ func phrases(names []string) []string {
 	return texts
 }
 
+// TestUnlistedClasses warns of embeddings that do not say of which texts they are: rows are
+// taken for labels by their places. Both files are named.
+func TestUnlistedClasses(t *testing.T) {
+	for name, from := range map[string]origin.Origin{"of another program": {}, "with a hash only": {Texts: cache.ListHash([]string{"a", "b", "c", "d"})}} {
+		dir := t.TempDir()
+		for _, folder := range strings.Fields("ant bee cat dog") {
+			if err := os.MkdirAll(filepath.Join(dir, "val", folder), 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		path := filepath.Join(dir, "classes.npy")
+		err := (artefact.Writer{}).SaveEmbeddings(path, 4, 1, from, func() ([]float32, error) { return []float32{1, 1, 1, 1}, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from.Texts == "" {
+			if err := os.Remove(path + ".json"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e, err := artefact.Reader{}.Embeddings(path, nil, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		say, heard := pipelinetest.Heard()
+		if err := source.CheckClasses(t.Context(), artefact.Reader{}, e, dataset.Options{Kind: dataset.ImageNetVal, Path: dir}, say); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, want := range []string{path, filepath.Join(dir, "val"), `row 0 is taken for label 0, "ant"; row 1 is taken for label 1, "bee"; row 2 is taken for label 2, "cat"; and so on`} {
+			if !strings.Contains(heard.String(), want) {
+				t.Errorf("%s: said %q, want %q", name, heard.String(), want)
+			}
+		}
+	}
+}
+
 // TestCheckClasses compares embeddings of texts with the classes of folders.
 func TestCheckClasses(t *testing.T) {
 	ten := strings.Fields("ant bee cat dog elk fox gnu hen ibis jay")

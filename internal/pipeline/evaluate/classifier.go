@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -75,7 +76,7 @@ func (c *classifier) judge(e *VariantScore, logits []float32, labels []int) erro
 // best the class of the largest one. Of equal ones the first class comes first, as in argmax.
 func (c *classifier) place(row []float32, label int) (place, best int, err error) {
 	if label < 0 || label >= c.number {
-		return 0, 0, fmt.Errorf("%s: %d classes, but the images have label %d", c.path, c.number, label)
+		return 0, 0, fmt.Errorf("%s: %s, but the images have label %d", c.path, quantity.Of(c.number, "class"), label)
 	}
 	own, largest := row[label], row[0]
 	for class, x := range row {

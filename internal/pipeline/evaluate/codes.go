@@ -21,9 +21,10 @@ type codedDirections struct {
 	artefact, embeddings *cache.Artefact // nil for files of another program
 }
 
-// openCodes reads sparse codes of a number of units, and the embeddings that
-// they are over.
-func openCodes(r artefact.Reader, path, textsPath string, by omp.Normalization, units, outDim int, of origin.Origin, team par.Team) (*codedDirections, error) {
+// openCodes reads sparse codes of the units of a shape, [H,C,O] or [C,O], and the embeddings
+// that they are over.
+func openCodes(r artefact.Reader, path, textsPath string, by omp.Normalization, shape []int, of origin.Origin, team par.Team) (*codedDirections, error) {
+	outDim := shape[len(shape)-1]
 	texts, err := r.Embeddings(textsPath, artefact.OfModel(of), outDim)
 	if err != nil {
 		return nil, err
@@ -36,8 +37,11 @@ func openCodes(r artefact.Reader, path, textsPath string, by omp.Normalization, 
 	if err != nil {
 		return nil, err
 	}
+	if err := codes.WantUnits(len(shape) == 3); err != nil {
+		return nil, err
+	}
 	omp.Normalize(texts.Rows, texts.Texts, outDim, by)
-	return &codedDirections{codes.Rows, texts.Rows, team, codes.Artefact, texts.Artefact}, codes.Want(units, texts.Texts)
+	return &codedDirections{codes.Rows, texts.Rows, team, codes.Artefact, texts.Artefact}, codes.Want(artefact.Product(shape)/outDim, texts.Texts)
 }
 
 // read writes those of the units from first on to dst [U,O].

@@ -48,7 +48,7 @@ func (a *ablater) effectVariants() ([]variant, error) {
 	if path == "" {
 		return nil, usage.Errorf("{mode} %s: the norms of neurons are missing", AblateEffects)
 	}
-	s, err := readStrengths(o.Artefacts, path, AblateNeurons, o.TopImages, src.Origin)
+	s, err := readStrengths(o.Artefacts, path, AblateNeurons, strongest{o.TopImages, o.FitTop}, src.Origin)
 	if err != nil {
 		return nil, err
 	}

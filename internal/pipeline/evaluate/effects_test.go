@@ -95,7 +95,7 @@ func TestAblateEffects(t *testing.T) {
 		"model":  {Model: o.Model, Details: o.Details, NeuronLayer: &layer, Data: o.Data, Stride: 1, BatchSize: 3},
 	} {
 		ablate := AblateOptions{
-			Options: from, Modes: []string{AblateEffects}, Means: []string{in("means.npy")}, TopImages: 50,
+			Options: from, Modes: []string{AblateEffects}, Means: []string{in("means.npy")}, TopImages: 50, FitTop: true,
 			Norms: map[string]string{AblateNeurons: in("norms.npy")}, FeaturesPath: in(name + ".npy"), Threads: 2,
 		}
 		if _, err := Ablate(t.Context(), ablate, pipelinetest.Silent()); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -119,14 +120,14 @@ func (l *Ledger) open(ctx context.Context, o LedgerOptions, say ui.Reporter) err
 		kept += int64(src.Images) * 4 * int64(l.judge.number+2*leadingClasses+1)
 	}
 	if kept > MaxLedger {
-		return fmt.Errorf("%s: features and logits of %d images take %d MiB, want at most %d: collect with a larger {sample-stride}", o.ScoresPath, src.Images, kept>>20, MaxLedger>>20)
+		return fmt.Errorf("%s: features and logits of %s take %d MiB, want at most %d: collect with a larger {sample-stride}", o.ScoresPath, quantity.Of(src.Images, "image"), kept>>20, MaxLedger>>20)
 	}
 	if err := l.read(ctx, say); err != nil {
 		return err
 	}
 	if o.GroupNames != nil {
 		if len(o.GroupOf) != len(l.Names) {
-			return fmt.Errorf("groups of %d images, want %d", len(o.GroupOf), len(l.Names))
+			return fmt.Errorf("groups of %s, want %d", quantity.Of(len(o.GroupOf), "image"), len(l.Names))
 		}
 		l.groups = &groups{o.GroupNames, o.GroupOf}
 		return nil
@@ -258,7 +259,7 @@ func (l *Ledger) Without(ctx context.Context, off []int, zero bool) (*Evaluation
 	case l.judge == nil:
 		return nil, l.unjudged
 	case len(off) > l.MaxOff():
-		return nil, fmt.Errorf("%d pairs, want at most %d of %d images", len(off), l.MaxOff(), len(l.Names))
+		return nil, fmt.Errorf("%s, want at most %d of %s", quantity.Of(len(off), "pair"), l.MaxOff(), quantity.Of(len(l.Names), "image"))
 	}
 	means := l.Means
 	if zero {

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // MaskOptions says which units to keep.
@@ -18,6 +19,7 @@ type MaskOptions struct {
 	Norms      string // .npy [H,C,K] or [C,K], the strongest norms of every unit
 	Mode       string // what the norms are of: AblatePairs, AblateNeurons or AblateActivations
 	TopImages  int    // take the mean of this many of them, the largest
+	FitTop     bool   // of all, where a unit has fewer
 	Percentile float64
 	SavePath   string
 	Writer     artefact.Writer
@@ -46,7 +48,7 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
-	s, err := readStrengths(o.Artefacts, o.Norms, o.Mode, o.TopImages, origin.Origin{})
+	s, err := readStrengths(o.Artefacts, o.Norms, o.Mode, strongest{o.TopImages, o.FitTop}, origin.Origin{})
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +95,16 @@ type strengths struct {
 	norms  *cache.Artefact // nil for a file without manifest
 }
 
-// readStrengths reads norms and averages the topImages largest of each unit.
+// strongest says of how many images, the strongest of a unit, norms are averaged; fit takes
+// all where there are fewer, which is an error without.
+type strongest struct {
+	images int
+	fit    bool
+}
+
+// readStrengths reads norms and averages the largest of each unit.
 // Where norms have a manifest, they must belong to what has origin of.
-func readStrengths(r artefact.Reader, path, mode string, topImages int, of origin.Origin) (*strengths, error) {
+func readStrengths(r artefact.Reader, path, mode string, top strongest, of origin.Origin) (*strengths, error) {
 	facts := artefact.Of(of)
 	switch mode { // as svd calls it
 	case AblatePairs:
@@ -114,12 +123,18 @@ func readStrengths(r artefact.Reader, path, mode string, topImages int, of origi
 	if mode == AblatePairs {
 		want, rank = "[H,C,K]", 3
 	}
-	if len(t.Shape) != rank || artefact.Product(t.Shape) == 0 {
+	if err := t.WantRank(rank, want+" for mode "+mode); err != nil {
+		return nil, err
+	}
+	if artefact.Product(t.Shape) == 0 {
 		return nil, t.WrongShape(want + " for mode " + mode)
 	}
 	s := &strengths{shape: unit.Shape(t.Shape[:rank-1]), norms: t.Artefact}
 	K := t.Shape[rank-1]
-	s.top = min(topImages, K)
+	if top.images > K && !top.fit {
+		return nil, usage.Errorf("{top-images} %d: %s has %d norms of each unit, want at most that many", top.images, path, K)
+	}
+	s.top = min(top.images, K)
 	sorted := make([]float64, K)
 	err = t.ReadRows(func(first int, rows []float32) error {
 		for ; len(rows) > 0; rows = rows[K:] {

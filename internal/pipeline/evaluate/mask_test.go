@@ -26,7 +26,7 @@ func TestMask(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "mask.npy")
 		r, err := Mask(context.Background(), MaskOptions{
-			Norms: testutil.Golden(test.norms + ".npy"), Mode: test.mode, TopImages: test.top, Percentile: test.percentile, SavePath: path,
+			Norms: testutil.Golden(test.norms + ".npy"), Mode: test.mode, TopImages: test.top, FitTop: test.top > 20, Percentile: test.percentile, SavePath: path,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // PartScore is how good the untouched model and each variant are at a part of the images.
@@ -72,7 +73,7 @@ func groupsOf(o dataset.TableOptions, images []string) (*groups, error) {
 		}
 	}
 	if len(g.names) == 0 {
-		return nil, fmt.Errorf("%s: no row has the name of one of %d images and a %s, such as %s", o.Path, len(images), o.Group, images[0])
+		return nil, fmt.Errorf("%s: no row has the name of one of %s and a %s, such as %s", o.Path, quantity.Of(len(images), "image"), o.Group, images[0])
 	}
 	slices.SortFunc(g.names, func(a, b string) int {
 		x, errX := strconv.ParseFloat(a, 64)

@@ -52,6 +52,7 @@ func Reconstruct(ctx context.Context, o ReconstructOptions, say ui.Reporter) (*R
 	if err := artefact.MakeFolders(o.FeaturesPath); err != nil {
 		return nil, err
 	}
+	o.LayerFrom = append([]string{o.Means, o.Codes}, o.PCs...)
 	src, err := source.Open(ctx, o.Options, o.Threads, say)
 	if err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func (r *reconstruction) open(o ReconstructOptions) error {
 		return r.means.WrongShape(npy.ShapeString(pairs) + " of pairs or " + npy.ShapeString(neurons) + " of neurons")
 	}
 	if o.Codes != "" {
-		d, err := openCodes(o.Artefacts, o.Codes, o.Texts, o.Normalize, artefact.Product(r.means.Shape)/r.src.OutDim, r.src.OutDim, r.src.Origin, r.team)
+		d, err := openCodes(o.Artefacts, o.Codes, o.Texts, o.Normalize, r.means.Shape, r.src.Origin, r.team)
 		if err != nil {
 			return err
 		}
@@ -156,7 +157,11 @@ func (r *reconstruction) open(o ReconstructOptions) error {
 			}
 		}
 		read = append(read, t)
-		if err := t.WantShape(r.means.Shape, " as the means have it"); err != nil {
+		err = t.WantShape(r.means.Shape, " as the means have it")
+		if errors.Is(err, cache.ErrStale) {
+			return fmt.Errorf("%w, of which %s has the means", err, o.Means)
+		}
+		if err != nil {
 			return err
 		}
 		// Projections are of contributions less their mean: of the same ones.
@@ -193,7 +198,7 @@ func otherComponents(t, other *artefact.Tensor) error {
 	x, err := artefact.FileHash(t.Path)
 	y, otherErr := artefact.FileHash(other.Path)
 	if err == nil && otherErr == nil && x == y {
-		return fmt.Errorf("%s and %s: the same components, which would count twice", other.Path, t.Path)
+		return usage.Errorf("%s and %s: the same components, which would count twice", other.Path, t.Path)
 	}
 	return errors.Join(err, otherErr)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textspan"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -23,9 +24,11 @@ type TextSpanOptions struct {
 	Texts          []string // [M]
 	TextsPath      string   // where Texts are from
 
-	TextsPerHead int // at most
-	LastLayers   int // whose heads are spanned
-	Rank         int // of the span of a head's outputs that texts are projected onto, at most
+	TextsPerHead int  // at most: a head whose outputs vary along fewer has fewer
+	FitTexts     bool // no head needs to have as many
+	LastLayers   int  // whose heads are spanned
+	Rank         int  // of the span of a head's outputs that texts are projected onto, at most
+	FitRank      bool // no head's outputs need to have such a rank
 
 	SpansPath    string // .txt or .json; may be empty
 	ClassesPath  string // class embeddings; may be empty
@@ -74,6 +77,9 @@ func TextSpan(ctx context.Context, o TextSpanOptions, say ui.Reporter) (*TextSpa
 	if err := s.find(ctx, say); err != nil {
 		return nil, err
 	}
+	if err := s.reached(say); err != nil {
+		return nil, err
+	}
 	result := &TextSpanResult{
 		TextSpans: s.named(), Images: src.FirstOrder.Images, TextsPerHead: o.TextsPerHead, LastLayers: o.LastLayers, Rank: o.Rank, Path: o.SpansPath,
 	}
@@ -115,7 +121,7 @@ type spanner struct {
 func (s *spanner) open() error {
 	f := s.src.FirstOrder
 	if s.LastLayers > f.Layers {
-		return usage.Errorf("{num-of-last-layers} %d: %s has %d layers", s.LastLayers, f.Heads.Path, f.Layers)
+		return usage.Errorf("{num-of-last-layers} %d: %s has %s", s.LastLayers, f.Heads.Path, quantity.Of(f.Layers, "layer"))
 	}
 	if !f.Whole() && (s.ClassesPath != "" || s.FeaturesPath != "") {
 		return usage.Errorf("%s: heads alone, which do not sum to the features: want the MLPs of the same images in {parts}", f.Heads.Path)
@@ -129,7 +135,17 @@ func (s *spanner) open() error {
 		return err
 	}
 	if n := s.texts.Texts; n != len(s.Texts) {
-		return fmt.Errorf("%s: embeddings of %d texts, but %s has %d", s.EmbeddingsPath, n, s.TextsPath, len(s.Texts))
+		return fmt.Errorf("%s: embeddings of %s, but %s has %d", s.EmbeddingsPath, quantity.Of(n, "text"), s.TextsPath, len(s.Texts))
+	}
+	switch {
+	case s.TextsPerHead > len(s.Texts) && !s.FitTexts:
+		return usage.Errorf("{texts-per-head} %d: %s has %s, want at most that many", s.TextsPerHead, s.TextsPath, ui.Texts.Count(int64(len(s.Texts))))
+	case s.TextsPerHead > f.OutDim && !s.FitTexts:
+		return usage.Errorf("{texts-per-head} %d: the outputs of heads have %d dimensions, want at most that many", s.TextsPerHead, f.OutDim)
+	case s.TextsPerHead > s.Rank && !s.FitTexts:
+		return usage.Errorf("{texts-per-head} %d: texts are projected onto {w-ov-rank} %d vectors, want at most that many", s.TextsPerHead, s.Rank)
+	case s.Rank > f.OutDim && !s.FitRank:
+		return usage.Errorf("{w-ov-rank} %d: the outputs of heads have %d dimensions, want at most that many", s.Rank, f.OutDim)
 	}
 	s.from = s.src.Origin.Own()
 	s.from.Mode, s.from.Texts = "textspan", cache.ListHash(s.Texts)
@@ -212,6 +228,22 @@ func (s *spanner) find(ctx context.Context, say ui.Reporter) error {
 			return err
 		}
 		s.spans = append(s.spans, spans...)
+	}
+	return nil
+}
+
+// reached returns an error if more texts were asked for than any head has, and notes a rank
+// that no head has: the published scripts ask for 80 of heads that are 64 wide.
+func (s *spanner) reached(say ui.Reporter) error {
+	texts, rank := 0, 0
+	for _, span := range s.spans {
+		texts, rank = max(texts, len(span.Texts)), max(rank, span.Rank)
+	}
+	if texts < s.TextsPerHead && !s.FitTexts {
+		return usage.Errorf("{texts-per-head} %d: no head of %s varies along more than %s, want at most that many", s.TextsPerHead, s.src.FirstOrder.Heads.Path, ui.Texts.Count(int64(texts)))
+	}
+	if rank < s.Rank && !s.FitRank {
+		say.Note("{w-ov-rank} %d: no head of %s has a rank above %d, which is used", s.Rank, s.src.FirstOrder.Heads.Path, rank)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // goldenSpan are the options that span the heads of the last layer of the golden vision
@@ -79,6 +81,23 @@ func TestTextSpan(t *testing.T) {
 		t.Errorf("list %v:\n%s\nwant:\n%s", err, got, want.String())
 	}
 
+	// More than there is of anything is refused, unless it was not asked for.
+	for want, change := range map[string]func(*TextSpanOptions){
+		"{texts-per-head} 41: texts.txt has 40 texts":                                                     func(o *TextSpanOptions) { o.TextsPerHead = 41 },
+		"{texts-per-head} 25: the outputs of heads have 24 dimens":                                        func(o *TextSpanOptions) { o.TextsPerHead = 25 },
+		"{texts-per-head} 9: texts are projected onto {w-ov-rank}":                                        func(o *TextSpanOptions) { o.TextsPerHead = 9 },
+		"{texts-per-head} 20: no head of " + paths[collect.ModeHeads] + " varies along more than 8 texts": func(o *TextSpanOptions) { o.TextsPerHead, o.Rank = 20, 24 },
+		"{w-ov-rank} 25: the outputs of heads have 24 dimensions":                                         func(o *TextSpanOptions) { o.Rank = 25 },
+	} {
+		asked := o
+		asked.SpansPath = ""
+		change(&asked)
+		if _, err := TextSpan(t.Context(), asked, pipelinetest.Silent()); !errors.Is(err, usage.Err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+
+	o.FitTexts = true
 	o.TextsPerHead, o.LastLayers, o.SpansPath, o.FeaturesPath = 9, 2, filepath.Join(dir, "spans.json"), filepath.Join(dir, "features.npy")
 	r, err = TextSpan(t.Context(), o, pipelinetest.Silent())
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
@@ -97,6 +98,9 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	data, err := source.ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
 	if err != nil {
 		return nil, err
+	}
+	if len(o.Classes) < 2 { // each image would have the probability 1
+		return nil, usage.Errorf("{classes}: one class, %s, want at least two", foreign.QuoteAll(o.Classes))
 	}
 	class, versus, err := o.classes()
 	if err != nil {

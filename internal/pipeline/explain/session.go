@@ -45,6 +45,7 @@ func Open(ctx context.Context, o Options, m *model.Model) (*Session, error) {
 
 func open(ctx context.Context, o *Options, m *model.Model) (*Session, error) {
 	s := &Session{o: o, team: par.NewTeam(o.Threads)}
+	o.NeuronLayer = m.LayerOf(o.NeuronLayer, append([]string{o.ScoresPath, o.MeansPath, o.PCsPath, o.NeuronPCsPath}, o.DecompositionPaths...)...)
 	s.made = m.PairsOrigin(o.NeuronLayer, source.PrecisionOf(o.Precision))
 	var err error
 	if s.pairs, err = m.Pairs(o.NeuronLayer); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // usual says which scores are usual: by nothing, by means, or by a collection, which
@@ -61,7 +62,7 @@ func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Orig
 	}
 	pairs := len(u.means)
 	if theirs.Heads != ov.Heads || theirs.Neurons != ov.Neurons {
-		return fmt.Errorf("%s: %d heads and %d neurons, want the model's %d and %d", u.path, theirs.Heads, theirs.Neurons, ov.Heads, ov.Neurons)
+		return fmt.Errorf("%s: %s and %s, want the model's %d and %d", u.path, quantity.Of(theirs.Heads, "head"), quantity.Of(theirs.Neurons, "neuron"), ov.Heads, ov.Neurons)
 	}
 	if u.images < 1 {
 		return fmt.Errorf("%s: no images, want one or more", u.path)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // A step is a bar of a figure: what something adds to the logit.
@@ -50,24 +51,17 @@ func waterfallOf(x *Explanation) []step {
 		add("all that no pair adds", x.Elsewhere.Pairs)
 	}
 	if n := len(x.Pairs.For); n > 0 {
-		add(counted(n, "listed pair")+" for", sum(x.Pairs.For))
+		add(quantity.Of(n, "listed pair")+" for", sum(x.Pairs.For))
 	}
 	if n := len(x.Pairs.Against); n > 0 {
-		add(counted(n, "listed pair")+" against", sum(x.Pairs.Against))
+		add(quantity.Of(n, "listed pair")+" against", sum(x.Pairs.Against))
 	}
-	add(counted(x.Pairs.RestUnits, "pair")+" not listed", x.Pairs.Rest)
+	add(quantity.Of(x.Pairs.RestUnits, "pair")+" not listed", x.Pairs.Rest)
 	name := "logit"
 	if x.Versus != "" {
 		name = "difference of logits"
 	}
 	return append(steps, step{name: name, to: at, total: true})
-}
-
-func counted(n int, name string) string {
-	if n != 1 {
-		name += "s"
-	}
-	return fmt.Sprintf("%d %s", n, name)
 }
 
 // Measures of bars, in pixels.

@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/onnxtower"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -205,7 +206,7 @@ func (e *exporter) run(ctx context.Context) (*Result, error) {
 		r.Bytes += info.Size()
 	}
 	if r.Rounded > 0 {
-		e.say.Note("%d weights of %s are rounded to float16: features move a little; {precision} f32 keeps them", r.Rounded, c.Name())
+		e.say.Note("%s of %s %s rounded to float16: features move a little; {precision} f32 keeps them", quantity.Of(r.Rounded, "weight"), c.Name(), quantity.Is(r.Rounded))
 	}
 	if weights == "" {
 		e.sayUnused()

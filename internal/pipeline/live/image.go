@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -40,7 +41,7 @@ func zero(by string) (bool, error) {
 // check returns an error unless the question can be asked, whatever the inputs.
 func (q *Question) check() error {
 	if len(q.Classes) > maxTexts {
-		return fmt.Errorf("%d classes, want at most %d", len(q.Classes), maxTexts)
+		return fmt.Errorf("%s, want at most %d", quantity.Of(len(q.Classes), "class"), maxTexts)
 	}
 	for i, c := range q.Classes {
 		if err := checkText("class", c); err != nil {
@@ -54,7 +55,7 @@ func (q *Question) check() error {
 		return errors.New("versus needs class, which it is held against")
 	}
 	if q.List < 0 || q.Maps < 0 || q.List > maxList || q.Maps > maxMaps {
-		return fmt.Errorf("%d units and %d maps, want 0 to %d and 0 to %d", q.List, q.Maps, maxList, maxMaps)
+		return fmt.Errorf("%s and %s, want 0 to %d and 0 to %d", quantity.Of(q.List, "unit"), quantity.Of(q.Maps, "map"), maxList, maxMaps)
 	}
 	_, err := zero(q.By)
 	return err
@@ -93,7 +94,7 @@ func (l *Live) pairs(units []string) ([]int, unit.Layered, error) {
 		return nil, shape, nil
 	}
 	if len(units) > shape.Count() {
-		return nil, shape, fmt.Errorf("%d units, want at most %d", len(units), shape.Count())
+		return nil, shape, fmt.Errorf("%s, want at most %d", quantity.Of(len(units), "unit"), shape.Count())
 	}
 	units = slices.Compact(slices.Sorted(slices.Values(units)))
 	pairs, err := shape.Find(units)

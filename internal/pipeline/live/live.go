@@ -51,6 +51,7 @@ type Options struct {
 	GroupNames  []string          // groups of images; nil: none
 	GroupOf     []int             // that of each image, -1 of none
 	ModelPath   string
+	Details     model.Details // of the model; what they leave open is as in the scores
 	Vocab       string
 	Templates   []textlist.Template // that texts are put into
 	PCsPath     string
@@ -172,12 +173,15 @@ func (l *Live) openScores(context.Context) error {
 }
 
 func (l *Live) openModel(ctx context.Context) error {
-	m, err := model.OpenPairsOf(ctx, l.o.ModelPath, model.Details{}, l.from)
+	m, err := model.OpenPairsOf(ctx, l.o.ModelPath, l.o.Details, l.from)
 	if err != nil {
 		return err
 	}
 	m.Tell(l.say)
 	err = l.sameWeights(m)
+	if err == nil {
+		err = m.WantDetailsOf(l.o.ScoresPath, l.from)
+	}
 	if err == nil {
 		l.ov, err = m.OVOf(l.from)
 	}

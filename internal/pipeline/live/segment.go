@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // SegmentQuestion says how to label an image.
@@ -42,7 +43,7 @@ func (q SegmentQuestion) parse() ([]configs.Class, error) {
 		classes = append(classes, class)
 	}
 	if len(words) > maxTexts {
-		return nil, fmt.Errorf("%d words, want at most %d", len(words), maxTexts)
+		return nil, fmt.Errorf("%s, want at most %d", quantity.Of(len(words), "word"), maxTexts)
 	}
 	return classes, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -37,7 +38,7 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 		return nil, err
 	}
 	if most := l.ledger.MaxOff(); len(off) > most {
-		return nil, fmt.Errorf("%d pairs, want at most %d of %d images", len(off), most, len(l.ledger.Names))
+		return nil, fmt.Errorf("%s, want at most %d of %s", quantity.Of(len(off), "pair"), most, quantity.Of(len(l.ledger.Names), "image"))
 	}
 	t := &Toggle{Off: []string{}, By: cmp.Or(r.By, ByMean)}
 	for _, u := range off {

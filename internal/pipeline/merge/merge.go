@@ -23,6 +23,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -223,7 +224,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 			gone := inputs - c.Rows
 			if gone < 0 || gone > len(skipped) {
 				f.Close()
-				return fmt.Errorf("%s: %w: chunk %d has %d rows of %d images, and %d are left that were skipped", p.Path(), cache.ErrDamaged, i, c.Rows, inputs, len(skipped))
+				return fmt.Errorf("%s: %w: chunk %d has %s of %s, and %d are left that were skipped", p.Path(), cache.ErrDamaged, i, quantity.Of(c.Rows, "row"), quantity.Of(inputs, "image"), len(skipped))
 			}
 			if number >= w.Done() {
 				err := ctx.Err()
@@ -386,7 +387,7 @@ func mergeStatistics(w *cache.ChunkWriter, shards []shard.Part, team par.Team) e
 			all = lowrank.NewExtremes(heads*neurons, min(keep, images))
 		}
 		if s.Pairs != all.Pairs {
-			return fmt.Errorf("%s: %d pairs, want the %d of %s", p.Path(), s.Pairs, all.Pairs, shards[0].Path())
+			return fmt.Errorf("%s: %s, want the %d of %s", p.Path(), quantity.Of(s.Pairs, "pair"), all.Pairs, shards[0].Path())
 		}
 		if err := s.WantTop("top_k", all.Keep); err != nil {
 			return err

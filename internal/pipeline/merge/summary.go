@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/sketch"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -119,10 +120,10 @@ func (s *summed) add(p, first shard.Part, team par.Team) error {
 		s.extremes, s.sketch = lowrank.NewExtremes(of.Pairs, min(keep, max(s.images, 1))), sketch.New(of.Pairs)
 	}
 	if of.Pairs != s.extremes.Pairs {
-		return fmt.Errorf("%s: %d pairs, want the %d of %s", p.Path(), of.Pairs, s.extremes.Pairs, first.Path())
+		return fmt.Errorf("%s: %s, want the %d of %s", p.Path(), quantity.Of(of.Pairs, "pair"), s.extremes.Pairs, first.Path())
 	}
 	if n, most := len(of.Skipped)+of.Images, p.InputsInAll(); n > most {
-		return fmt.Errorf("%s: %w: %d images and %d skipped of %d", p.Path(), cache.ErrDamaged, of.Images, len(of.Skipped), most)
+		return fmt.Errorf("%s: %w: %s and %d skipped of %d", p.Path(), cache.ErrDamaged, quantity.Of(of.Images, "image"), len(of.Skipped), most)
 	}
 	if err := of.WantTop("top_k", s.extremes.Keep); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/diagram"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // GraphResult is the graph of an image tower, and where it was drawn.
@@ -90,7 +91,7 @@ func graphDiagram(title string, nodes []clip.GraphNode) diagram.Graph {
 			groups[n.Images] = group
 			name := "one image at a time"
 			if n.Images > 1 {
-				name = fmt.Sprintf("up to %d images at a time", n.Images)
+				name = fmt.Sprintf("up to %s at a time", quantity.Of(n.Images, "image"))
 			}
 			g.Groups = append(g.Groups, name)
 		}

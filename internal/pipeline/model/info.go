@@ -141,6 +141,27 @@ func (m *Model) PairsOrigin(neuronLayer *int, precision string) origin.Origin {
 	return o
 }
 
+// LayerOf is the layer whose neurons are looked at: given, or else what the first of the
+// artefacts at paths that knows one was made with. Empty paths, and those without a manifest,
+// say nothing; neither does any artefact of a model without layers. That all artefacts are of
+// one layer, their readers see.
+func (m *Model) LayerOf(given *int, paths ...string) *int {
+	if given != nil || m.Require(clip.Residual) != nil {
+		return given
+	}
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if a, err := cache.Open(path); err == nil {
+			if layer := a.Manifest.Origin.PairsLayer(); layer != nil {
+				return layer
+			}
+		}
+	}
+	return nil
+}
+
 // PairsOf are the pairs of what has origin o, which the model made.
 func (m *Model) PairsOf(o origin.Origin) (clip.Pairs, error) { return m.Pairs(o.PairsLayer()) }
 
@@ -173,7 +194,7 @@ func (m *Model) WantDetailsOf(scoresPath string, of origin.Origin) error {
 	this := m.Transformer(made.NeuronLayer)
 	switch {
 	case this == nil:
-		return fmt.Errorf("%s: %w: made with a vision transformer; %s is none", scoresPath, cache.ErrStale, m.Path())
+		return fmt.Errorf("%s: %w: made with a vision transformer, which %s is not", scoresPath, cache.ErrStale, m.Path())
 	case this.Heads != made.Heads:
 		err := fmt.Errorf("%s: %w: made with heads %d; this run uses %d", scoresPath, cache.ErrStale, made.Heads, this.Heads)
 		return hint.With(err, "leave out {vit-heads}: the heads are then those of the scores")

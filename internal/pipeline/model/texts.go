@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -78,7 +79,7 @@ func (o TextOptions) Read(of origin.Origin, outDim int, texts []string, kind str
 		return nil, err
 	}
 	if e.Texts != len(texts) {
-		return nil, fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", o.Path, e.Texts, len(texts), kind)
+		return nil, fmt.Errorf("%s: %s, want %d, one for each %s in their order", o.Path, quantity.Of(e.Texts, "row"), len(texts), kind)
 	}
 	return e.Rows, nil
 }
@@ -112,7 +113,7 @@ func NewEncoder(ck *clip.Checkpoint, vocab string, threads int, say ui.Reporter)
 		return nil, err
 	}
 	if got, want := tokenizer.Vocab(), ck.Config.VocabSize; got != want {
-		return nil, fmt.Errorf("%s: a vocabulary of %d tokens, want the model's of %d", vocab, got, want)
+		return nil, fmt.Errorf("%s: a vocabulary of %s, want the model's of %d", vocab, quantity.Of(got, "token"), want)
 	}
 	tower, err := clip.NewTextTower(ck, threads)
 	if err != nil {
@@ -160,13 +161,13 @@ func (e *Encoder) warnCut(cut []CutText, texts int) {
 	}
 	var named []string
 	for _, c := range cut[:min(len(cut), most)] {
-		named = append(named, fmt.Sprintf("%s lost %d tokens", foreign.Quote(c.Text), c.Lost))
+		named = append(named, fmt.Sprintf("%s lost %s", foreign.Quote(c.Text), quantity.Of(c.Lost, "token")))
 	}
 	if more := len(cut) - most; more > 0 {
 		named = append(named, fmt.Sprintf("and %d more", more))
 	}
-	e.say.Warn("%d of %s cut to the model's context of %d tokens: %s",
-		len(cut), ui.Texts.Count(int64(texts)), e.tower.Config().ContextLength, strings.Join(named, ", "))
+	e.say.Warn("%d of %s cut to the model's context of %s: %s",
+		len(cut), ui.Texts.Count(int64(texts)), quantity.Of(e.tower.Config().ContextLength, "token"), strings.Join(named, ", "))
 }
 
 // Embed returns a unit vector per text, [texts,O]; see Embed. progress is

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -165,7 +166,7 @@ func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 		m.By = report.ByDirection
 		c.match(m, c.directions(c.here), c.directions(c.there), a.OutDim)
 	default:
-		err = fmt.Errorf("%s and %s: models of %d and %d dimensions that share %d images, want %d or more, whose scores can be compared", c.here.title, c.there.title, a.OutDim, b.OutDim, len(c.shared), report.SharedLeast)
+		err = fmt.Errorf("%s and %s: models of %d and %s that share %s, want %d or more, whose scores can be compared", c.here.title, c.there.title, a.OutDim, quantity.Of(b.OutDim, "dimension"), quantity.Of(len(c.shared), "image"), report.SharedLeast)
 	}
 	return m, err
 }

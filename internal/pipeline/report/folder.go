@@ -96,7 +96,7 @@ func markOrEmpty(dir string) (*report.Mark, error) {
 // readMark reads the mark of a report.
 func readMark(dir string) (*report.Mark, error) {
 	path := filepath.Join(dir, report.MarkFile)
-	data, err := foreign.ReadFile(path, mostMark)
+	data, err := foreign.ReadFile(path, report.MostMark)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +106,6 @@ func readMark(dir string) (*report.Mark, error) {
 	}
 	return &m, nil
 }
-
-const mostMark = 1 << 20
 
 // wantEmpty returns an error unless a folder is empty, but for what a killed run leaves
 // before there is a mark, or absent.
@@ -186,12 +184,12 @@ func (f *folder) writeMark() error {
 	})
 }
 
-// finish says that the report is complete.
-func (f *folder) finish() error {
+// finish says that the report is complete, and which images changed.
+func (f *folder) finish(changed []string) error {
 	if err := os.RemoveAll(filepath.Join(f.dir, "data", "work")); err != nil {
 		return err
 	}
-	f.mark.State = report.Complete
+	f.mark.State, f.mark.Changed = report.Complete, changed
 	return f.writeMark()
 }
 

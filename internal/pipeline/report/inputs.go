@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -222,7 +223,7 @@ func (in *inputs) openWords() error {
 		return err
 	}
 	if in.texts.Texts != len(in.Words) {
-		return fmt.Errorf("%s: embeddings of %d words, but %s has %d", in.EmbeddingsPath, in.texts.Texts, in.WordsPath, len(in.Words))
+		return fmt.Errorf("%s: embeddings of %s, but %s has %d", in.EmbeddingsPath, quantity.Of(in.texts.Texts, "word"), in.WordsPath, len(in.Words))
 	}
 	return nil
 }
@@ -336,7 +337,7 @@ func (in *inputs) openGroups() error {
 		}
 	}
 	if len(in.groupNames) == 0 {
-		return fmt.Errorf("%s: no row has the name of one of %d images and a %s, such as %s", in.Groups.Path, len(in.names), in.Groups.Group, in.names[0])
+		return fmt.Errorf("%s: no row has the name of one of %s and a %s, such as %s", in.Groups.Path, quantity.Of(len(in.names), "image"), in.Groups.Group, in.names[0])
 	}
 	slices.Sort(in.groupNames)
 	in.groupNames = slices.Compact(in.groupNames)

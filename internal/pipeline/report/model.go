@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -23,7 +24,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if err := in.wantMaps(); err != nil {
 		return err
 	}
-	m, err := model.OpenPairsOf(ctx, in.Model, model.Details{}, in.from)
+	m, err := model.OpenPairsOf(ctx, in.Model, in.Details, in.from)
 	if err != nil {
 		return err
 	}
@@ -33,12 +34,15 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 		err := fmt.Errorf("%s: %w: made with other weights than those of %s", in.ScoresPath, cache.ErrStale, in.Model)
 		return hint.With(err, "give the {model} that it was made with")
 	}
+	if err := m.WantDetailsOf(in.ScoresPath, in.from); err != nil {
+		return err
+	}
 	pairs, err := m.PairsOf(in.from)
 	if err != nil {
 		return err
 	}
 	if c, ov := m.Config, in.scores.OV; pairs.Neurons != ov.Neurons || pairs.Heads != ov.Heads || c.OutDim != ov.OutDim {
-		return fmt.Errorf("%s: %d heads, %d neurons and %d dimensions, want those of %s, %d, %d and %d", in.Model, pairs.Heads, pairs.Neurons, c.OutDim, in.ScoresPath, ov.Heads, ov.Neurons, ov.OutDim)
+		return fmt.Errorf("%s: %s, %s and %s, want those of %s, %d, %d and %d", in.Model, quantity.Of(pairs.Heads, "head"), quantity.Of(pairs.Neurons, "neuron"), quantity.Of(c.OutDim, "dimension"), in.ScoresPath, ov.Heads, ov.Neurons, ov.OutDim)
 	}
 	in.files = append(in.files, report.Input{Kind: report.InputModel, Path: filepath.ToSlash(in.Model), SHA256: m.Hash})
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/report"
 )
 
@@ -24,7 +25,8 @@ type Options struct {
 	WordScoresPath string // how well words predict pairs' scores, [H,C,4]
 	coding.WordsOptions
 
-	Model     string // for maps of images; may be empty
+	Model     string        // for maps of images; may be empty
+	Details   model.Details // of the model; what they leave open is as in the scores
 	Precision kernel.Precision
 	BatchSize int
 

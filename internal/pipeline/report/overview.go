@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/report"
@@ -164,7 +165,7 @@ func (b *builder) writeOverview(context.Context) error {
 	none := func(names []string) []string { return append([]string{}, names...) }
 	o.Data = report.DataFacts{Name: b.dataName(), Images: b.scores.Images, Classes: none(b.classNames), Labels: none(b.labelNames), Groups: none(b.groupNames)}
 	if changed := b.recorded.Changed(); len(changed) > 0 { // thumbnails and maps are drawn by now
-		o.Data.Changed, o.Data.FirstChanged = len(changed), changed[0]
+		o.Data.Changed, o.Data.ChangedImages = len(changed), b.numbersOf(changed)
 	}
 	o.Histograms = map[string]report.Histogram{"norm": histogramOf(b.pairsOf.meanNorms())}
 	if b.pairsOf.inertia != nil {
@@ -190,6 +191,17 @@ func (b *builder) writeOverview(context.Context) error {
 		}
 	}
 	return b.folder.write(report.OverviewName, o)
+}
+
+// numbersOf are the numbers of images with some names, ascending.
+func (b *builder) numbersOf(names []string) []int {
+	var numbers []int
+	for i, name := range b.names {
+		if _, is := slices.BinarySearch(names, name); is {
+			numbers = append(numbers, i)
+		}
+	}
+	return numbers
 }
 
 func (b *builder) dataName() string {

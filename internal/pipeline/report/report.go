@@ -15,6 +15,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/site"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -33,6 +34,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	err = errors.Join(b.run(ctx), in.close())
 	b.folder.release()
+	if errors.Is(err, context.Canceled) {
+		err = hint.With(err, "run the same command again to resume: steps that are done are kept")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +75,7 @@ func (b *builder) run(ctx context.Context) error {
 	b.result.Changed = b.recorded.Tell(b.say)
 	b.result.Parts = b.overview.Parts
 	b.result.Files, b.result.Kept, b.result.Bytes = b.folder.files, b.folder.kept, b.folder.bytes
-	return b.folder.finish()
+	return b.folder.finish(b.result.Changed)
 }
 
 // writeMoved compares the collection with another one.

@@ -214,7 +214,7 @@ func TestAccuracyIsThatOfAblate(t *testing.T) {
 	got := read[report.Overview](t, o.Dir, report.OverviewName)
 	ctx, dir := context.Background(), t.TempDir()
 	svd := directions.SVDOptions{
-		CollectPath: o.ScoresPath, TopK: strengthImages, Writer: artefact.Writer{Store: o.Store}, Threads: 2,
+		CollectPath: o.ScoresPath, TopK: min(strengthImages, 48), Writer: artefact.Writer{Store: o.Store}, Threads: 2,
 		OutPath: filepath.Join(dir, "pc0.npy"), MeanPath: filepath.Join(dir, "means.npy"), NormPath: filepath.Join(dir, "norms.npy"),
 	}
 	if _, err := directions.SVD(ctx, svd, pipelinetest.Silent()); err != nil {
@@ -222,7 +222,7 @@ func TestAccuracyIsThatOfAblate(t *testing.T) {
 	}
 	e, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
 		Options: source.Options{ScoresPath: o.ScoresPath, Data: o.Data}, Modes: []string{evaluate.AblatePairs}, ClassesPath: o.ClassesPath, Threads: 2,
-		Means: []string{svd.MeanPath}, Norms: map[string]string{evaluate.AblatePairs: svd.NormPath}, Percentiles: []float64{50, 80, 90, 95, 98, 99}, TopImages: strengthImages,
+		Means: []string{svd.MeanPath}, Norms: map[string]string{evaluate.AblatePairs: svd.NormPath}, Percentiles: []float64{50, 80, 90, 95, 98, 99}, TopImages: strengthImages, FitTop: true,
 	}, pipelinetest.Silent())
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"image/jpeg"
 	"io"
 
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/report"
@@ -58,7 +59,11 @@ func (b *builder) drawThumbs(ctx context.Context) error {
 		}
 		of := images[sheet*each : min(len(images), (sheet+1)*each)]
 		file := fmt.Sprintf("thumbs/%03d.jpg", sheet)
-		if !b.folder.has(file) {
+		if b.folder.has(file) { // drawn by an unfinished run, whose comparisons are lost
+			if err := b.compare(ctx, of); err != nil {
+				return err
+			}
+		} else {
 			drawn := b.sheet(of)
 			err := b.folder.writeFile(file, func(w io.Writer) error {
 				return jpeg.Encode(w, drawn, &jpeg.Options{Quality: thumbQuality})
@@ -71,6 +76,15 @@ func (b *builder) drawThumbs(ctx context.Context) error {
 	}
 	b.overview.Thumbs = t
 	return nil
+}
+
+// compare compares images with what they were when they were collected.
+func (b *builder) compare(ctx context.Context, images []int32) error {
+	items := make([]dataset.Item, len(images))
+	for i, image := range images {
+		items[i] = *b.items[b.names[image]]
+	}
+	return b.recorded.CompareFiles(ctx, items, b.Threads, ui.Discard)
 }
 
 // sheet draws the thumbnails of some images.

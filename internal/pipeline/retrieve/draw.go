@@ -20,6 +20,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -106,7 +107,7 @@ func (d *renderer) openTower(src *source.Source) (err error) {
 		return err
 	}
 	if pairs.Neurons != src.Neurons || src.Heads != 0 && pairs.Heads != src.Heads {
-		return fmt.Errorf("%s: %d heads and %d neurons, want those of %s, %d and %d", d.Model, pairs.Heads, pairs.Neurons, d.ScoresPath, src.Heads, src.Neurons)
+		return fmt.Errorf("%s: %s and %s, want those of %s, %d and %d", d.Model, quantity.Of(pairs.Heads, "head"), quantity.Of(pairs.Neurons, "neuron"), d.ScoresPath, src.Heads, src.Neurons)
 	}
 	if block := src.Origin.Block; block != "" && block != origin.LastBlock {
 		err := fmt.Errorf("%s: %w: made with block %s, but heat maps are of the last block", d.ScoresPath, cache.ErrStale, block)
@@ -187,7 +188,7 @@ func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Pr
 		for j := range u.Top {
 			t := &u.Top[j]
 			if t.Path = storedPath(d.SaveDir, t.Image, t.Name); d.Copies {
-				t.Path = filepath.Join(folder, fmt.Sprintf("%d_%d.png", t.Rank, t.Image))
+				t.Path = filepath.Join(folder, fmt.Sprintf("%d_%d.png", t.Rank-1, t.Image))
 			}
 			uses[t.Image] = append(uses[t.Image], t)
 			if i < len(onSheet) {

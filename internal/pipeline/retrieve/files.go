@@ -21,8 +21,8 @@ import (
 
 // The files in a neuron's folder, DIR/624, are its sheet and its heat maps; its pairs
 // have folders of their own below, 624_HEAD. The images are in DIR/images, ROW_NAME.png,
-// each once for all units; or, with copies, in the units' folders, RANK_ROW.png. Each
-// file says who made it, so that nothing else is ever replaced.
+// each once for all units; or, with copies, in the units' folders, RANK_ROW.png with
+// ranks from 0, as the reference names them. Each file says who made it, so that nothing else is ever replaced.
 const (
 	retrieveMaker = "clipnh retrieve"
 	sheetFile     = "sheet.png"

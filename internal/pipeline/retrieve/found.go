@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -47,7 +48,7 @@ func (o Options) choose(near []FoundPair, ranked []Neuron, say ui.Reporter) []Fo
 		}
 		alive := slices.DeleteFunc(slices.Clone(pairs), func(f FoundPair) bool { return f.Norm < deadShare*largest })
 		if dead > 0 {
-			say.Note("%q: left out %d of the %d closest pairs, which add next to nothing to any image (norms below %.2g)", text, dead, len(closest), deadShare*largest)
+			say.Note("%q: left out %d of the %s, which add next to nothing to any image (norms below %.2g)", text, dead, quantity.Of(len(closest), "closest pair"), deadShare*largest)
 		}
 		if o.WeighByNorm {
 			slices.SortStableFunc(alive, func(a, b FoundPair) int {

@@ -155,7 +155,7 @@ func (r *ranker) unit(u int, name string, head int) Unit {
 	for rank := range min(r.keep, r.seen) {
 		at := u*r.keep + rank
 		image := int(r.top.Images[at])
-		unit.Top = append(unit.Top, Hit{Rank: rank, Image: image, Name: r.names[image], Norm: r.top.Scores[at]})
+		unit.Top = append(unit.Top, Hit{Rank: rank + 1, Image: image, Name: r.names[image], Norm: r.top.Scores[at]})
 	}
 	return unit
 }

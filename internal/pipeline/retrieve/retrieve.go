@@ -89,7 +89,7 @@ const wholeNeuron = -1
 
 // Hit is an image that a unit is strong on.
 type Hit struct {
-	Rank  int     `json:"rank"`  // from 0
+	Rank  int     `json:"rank"`  // from 1
 	Image int     `json:"image"` // its row in the scores: its place among the images that could be read
 	Name  string  `json:"name"`
 	Norm  float32 `json:"norm"` // of the contribution, uncentred
@@ -106,6 +106,7 @@ type Hit struct {
 // is whole, and lacks only the paths of what could not be drawn.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	from := o.Options
+	from.LayerFrom = append([]string{o.PCsPath, o.NeuronPCsPath}, o.DecompositionPaths...)
 	if o.ScoresPath != "" {
 		from.Model = ""
 		if !artefact.IsDense(o.ScoresPath) {

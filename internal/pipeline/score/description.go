@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -44,7 +45,7 @@ func (in *inputs) describe(ctx context.Context, say ui.Reporter) error {
 			}
 		}
 		if len(d.pool) < 2 {
-			return fmt.Errorf("%s: %d units have words, want 2 or more, to compare each with the words of others", d.name, len(d.pool))
+			return fmt.Errorf("%s: %s with words, want 2 or more, to compare each with the words of others", d.name, quantity.Of(len(d.pool), "unit"))
 		}
 	}
 	return nil

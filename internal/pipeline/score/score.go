@@ -25,6 +25,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -229,7 +230,7 @@ func (in *inputs) close() error {
 func (in *inputs) openOthers(say ui.Reporter) error {
 	s, ov := in.scores, in.scores.OV
 	if s.Images < 2*leastTop {
-		return fmt.Errorf("%s: %d images, want %d or more, of which %d count as a unit's strongest", in.ScoresPath, s.Images, 2*leastTop, leastTop)
+		return fmt.Errorf("%s: %s, want %d or more, of which %d count as a unit's strongest", in.ScoresPath, quantity.Of(s.Images, "image"), 2*leastTop, leastTop)
 	}
 	from := artefact.OriginOf(s.Artefact)
 	var err error
@@ -245,14 +246,14 @@ func (in *inputs) openOthers(say ui.Reporter) error {
 			npy.ShapeString(append(slices.Clone([]int(in.pcs.Units.Shape)), in.pcs.OutDim)), npy.ShapeString(append(want, ov.OutDim)))
 	}
 	if parent := artefact.OriginOf(in.pcs.Artefact).Parents["contributions"]; parent != "" && parent == s.Hash() {
-		say.Warn("%s: the components were computed from these images: scores of other images say more of the words", in.ScoresPath)
+		say.Warn("%s: the components were computed from these images: scores of other images say more about the words", in.ScoresPath)
 	}
 	facts := artefact.OfModel(from).Texts(in.Words)
 	if in.words, err = in.Artefacts.UnitEmbeddings(in.EmbeddingsPath, facts, ov.OutDim); err != nil {
 		return err
 	}
 	if n := in.words.Texts; n != len(in.Words) {
-		return fmt.Errorf("%s: embeddings of %d words, but %s has %d", in.EmbeddingsPath, n, in.WordsPath, len(in.Words))
+		return fmt.Errorf("%s: embeddings of %s, but %s has %d", in.EmbeddingsPath, quantity.Of(n, "word"), in.WordsPath, len(in.Words))
 	}
 	if in.units, err = in.pcs.Units.Find(in.Units); err != nil {
 		return fmt.Errorf("%s: %w", in.PCsPath, err)

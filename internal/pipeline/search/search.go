@@ -68,7 +68,7 @@ const (
 
 // Hit is an image and its place in the ranking.
 type Hit struct {
-	Rank  int     `json:"rank"`  // from 0
+	Rank  int     `json:"rank"`  // from 1
 	Image int     `json:"image"` // its row in the scores: its place among the images that could be read
 	Name  string  `json:"name"`
 	Value float32 `json:"value"` // of the query's measure
@@ -198,7 +198,7 @@ func (s *searcher) result() []Query {
 		for rank := range min(s.keep, len(s.names)) {
 			at := q*s.keep + rank
 			image := int(s.top.Images[at])
-			queries[q].Top = append(queries[q].Top, Hit{Rank: rank, Image: image, Name: s.names[image], Value: s.top.Scores[at]})
+			queries[q].Top = append(queries[q].Top, Hit{Rank: rank + 1, Image: image, Name: s.names[image], Value: s.top.Scores[at]})
 		}
 	}
 	return queries

@@ -21,9 +21,10 @@ type Result struct {
 
 	Foreground []ForegroundScores `json:"foreground,omitempty"` // where maps were compared with masks
 
-	Path     string `json:"path,omitempty"` // where the counts are
-	Complete bool   `json:"already_complete,omitempty"`
-	Measured bool   `json:"-"` // all scenes were segmented, whatever could be written
+	Path     string   `json:"path,omitempty"` // where the counts are
+	Complete bool     `json:"already_complete,omitempty"`
+	Changed  []string `json:"changed,omitempty"` // images that were other ones, or had other label maps, when the complete counts were made
+	Measured bool     `json:"-"`                 // all scenes were segmented, whatever could be written
 }
 
 // WindowSize is a size that windows had, in pixels, after padding.

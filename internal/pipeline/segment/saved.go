@@ -7,10 +7,12 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -104,8 +106,13 @@ func (o *Options) resumeShard(m *model.Model, list *sceneList, scenes *[]sceneTo
 	}
 	t.result.Path, t.result.Scenes = file.Path, len(*scenes)+len(*missing)
 	file.Strict, file.Store = o.Strict, o.Store
+	items := make([]dataset.Item, len(*scenes))
+	for i, s := range *scenes {
+		items[i], file.Listed = s.item, append(file.Listed, source.Listed(s.name, s.sizes.Image, s.sizes.Labels))
+	}
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
+	err = source.NameOther(err, file.Path, items, file.Listed, list.names)
 	if draws := o.ShowDir != "" || o.SaveDir != "" || o.ProbabilitiesDir != ""; err != nil || draws || done == 0 {
 		file.Sums = nil
 		return file, 0, err
@@ -145,18 +152,18 @@ const mostPixels = 1 << 52
 func (t *tally) addSaved(s *savedSegmentation) error {
 	r := t.result
 	if len(s.Methods) != len(t.methods) || !slices.Equal(s.Classes, r.Classes) {
-		return fmt.Errorf("%d methods and %d classes, want the %d and %d asked for", len(s.Methods), len(s.Classes), len(t.methods), len(r.Classes))
+		return fmt.Errorf("%s and %s, want the %d and %d asked for", quantity.Of(len(s.Methods), "method"), quantity.Of(len(s.Classes), "class"), len(t.methods), len(r.Classes))
 	}
 	if s.Images < 0 || s.Scenes < s.Images+len(s.Skipped) || s.Windows < 0 {
-		return fmt.Errorf("inconsistent counts: %d images and %d skipped of %d", s.Images, len(s.Skipped), s.Scenes)
+		return fmt.Errorf("inconsistent counts: %s and %d skipped of %d", quantity.Of(s.Images, "image"), len(s.Skipped), s.Scenes)
 	}
 	for i, m := range s.Methods {
 		if m.Method != t.methods[i] || len(m.Confusion) != len(r.Classes) {
-			return fmt.Errorf("method %q of %d classes, want %s of %d", m.Method, len(m.Confusion), t.methods[i], len(r.Classes))
+			return fmt.Errorf("method %q of %s, want %s of %d", m.Method, quantity.Of(len(m.Confusion), "class"), t.methods[i], len(r.Classes))
 		}
 		for c, row := range m.Confusion {
 			if len(row) != len(r.Classes) {
-				return fmt.Errorf("method %s: %d labels given to class %d, want %d", m.Method, len(row), c, len(r.Classes))
+				return fmt.Errorf("method %s: %s given to class %d, want %d", m.Method, quantity.Of(len(row), "label"), c, len(r.Classes))
 			}
 			for label, n := range row {
 				if n < 0 || n > mostPixels {

@@ -137,11 +137,10 @@ func scaledSize(w, h, shorter, longer int) (int, int) {
 	return side(w), side(h)
 }
 
-// unchanged reads the files of scenes that an earlier run has counted, and fails with
-// ErrStale where the checksum of one is not what it was.
-func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads int, progress ui.Progress) error {
+// sumsNow are the checksums of scenes' files, which it reads.
+func sumsNow(ctx context.Context, scenes []sceneToRead, threads int, progress ui.Progress) ([]uint32, error) {
 	if len(scenes) == 0 {
-		return nil
+		return nil, nil
 	}
 	progress.Start(int64(len(scenes)), ui.Images, "compare images")
 	defer progress.Done()
@@ -153,7 +152,14 @@ func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads
 			progress.Add(1)
 		}
 	})
-	if err := ctx.Err(); err != nil {
+	return now, ctx.Err()
+}
+
+// unchanged reads the files of scenes that an earlier run has counted, and fails with
+// ErrStale where the checksum of one is not what it was.
+func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads int, progress ui.Progress) error {
+	now, err := sumsNow(ctx, scenes, threads, progress)
+	if err != nil {
 		return err
 	}
 	for i, was := range sums {
@@ -166,4 +172,31 @@ func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads
 		)
 	}
 	return nil
+}
+
+// changedSince names the scenes whose files changed since complete counts at path were made of
+// them, as far as these have checksums. To a strict run one is an error, ErrStale.
+func (o *Options) changedSince(ctx context.Context, path string, scenes []sceneToRead, sums []uint32, say ui.Reporter) ([]string, error) {
+	if len(sums) != len(scenes) { // of an older build
+		return nil, nil
+	}
+	names := make([]string, len(scenes))
+	for i, s := range scenes {
+		names[i] = s.name
+	}
+	recorded := source.RecordedSums(path, names, sums, o.Strict)
+	now, err := sumsNow(ctx, scenes, o.Threads, say.Progress())
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range scenes {
+		files := s.item.Path
+		if s.labels != "" {
+			files += " or " + s.labels
+		}
+		if err := recorded.CompareSum(s.name, files, now[i]); err != nil {
+			return nil, err
+		}
+	}
+	return recorded.Tell(say), nil
 }

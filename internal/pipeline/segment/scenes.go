@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -287,9 +288,9 @@ func (o *Options) addMasks(list *sceneList) error {
 		}
 		var known bool
 		if s.class, known = classOf[class]; !known && o.Foreground != "" {
-			return usage.Errorf("{foreground} %s: not among the %d classes", foreign.Quote(class), len(o.Setup.Classes))
+			return usage.Errorf("{foreground} %s: not among the %s", foreign.Quote(class), quantity.Of(len(o.Setup.Classes), "class"))
 		} else if !known {
-			return hint.With(fmt.Errorf("%s: its folder %s is not among the %d classes", s.item.Path, foreign.Quote(class), len(o.Setup.Classes)),
+			return hint.With(fmt.Errorf("%s: its folder %s is not among the %s", s.item.Path, foreign.Quote(class), quantity.Of(len(o.Setup.Classes), "class")),
 				"name the class of all images with {foreground}")
 		}
 		s.labels = filepath.Join(o.MasksDir, filepath.FromSlash(strings.TrimSuffix(s.name, filepath.Ext(s.name))+".png"))

@@ -129,6 +129,9 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	}
 	defer m.Close()
 	m.Tell(say)
+	if o.usesPairs() {
+		o.NeuronLayer = m.LayerOf(o.NeuronLayer, o.PCsPath)
+	}
 	result := &Result{Config: o.Setup.Name, Skipped: []source.Skipped{}, Sizes: []WindowSize{}}
 	for _, c := range o.Setup.Classes {
 		result.Classes = append(result.Classes, c[0])
@@ -145,6 +148,9 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 		defer file.Release()
 		if result.Complete {
 			if err := source.Recall(result.Path, result.Skipped, o.Strict, say); err != nil {
+				return nil, err
+			}
+			if result.Changed, err = o.changedSince(ctx, result.Path, scenes, file.Sums, say); err != nil {
 				return nil, err
 			}
 			return tally.finish(), nil

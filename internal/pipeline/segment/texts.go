@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -71,7 +72,7 @@ func (s *segmenter) pairTexts(m *model.Model, words int) ([]float32, error) {
 		return nil, err
 	}
 	if e.Texts != words {
-		return nil, fmt.Errorf("%s: %d rows, want %d, one for each word of the classes in their order", path, e.Texts, words)
+		return nil, fmt.Errorf("%s: %s, want %d, one for each word of the classes in their order", path, quantity.Of(e.Texts, "row"), words)
 	}
 	if err := heat.Centre(e.Rows, m.Config.OutDim); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -81,7 +82,7 @@ func (s *segmenter) pairTexts(m *model.Model, words int) ([]float32, error) {
 
 func (s *segmenter) centred(rows []float32, words []string, outDim int) ([]float32, error) {
 	if err := heat.Centre(rows, outDim); err != nil {
-		return nil, fmt.Errorf("%d words: %w; want two or more different ones", len(words), err)
+		return nil, fmt.Errorf("%s: %w; want two or more different ones", quantity.Of(len(words), "word"), err)
 	}
 	return rows, nil
 }
@@ -131,7 +132,7 @@ func (s *segmenter) pairs(m *model.Model, pcs *artefact.Components, text []float
 	}
 	k := s.o.Setup.Pairs
 	if k > count {
-		s.say.Note("{k} %d: the model has %d pairs, so each text takes all of them", k, count)
+		s.say.Note("{k} %d: the model has %s, so each text takes all of them", k, quantity.Of(count, "pair"))
 		k = count
 	}
 	s.result.K = k

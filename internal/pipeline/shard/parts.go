@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A Part is an open shard.
@@ -76,7 +79,7 @@ func OpenAll(of string, paths []string, anyDevice bool) ([]Part, error) {
 	for i, path := range paths {
 		a, err := cache.Open(path)
 		if err != nil {
-			return nil, err
+			return nil, withOthers(err, of, path, paths)
 		}
 		p, err := newPart(a)
 		if err != nil {
@@ -88,7 +91,7 @@ func OpenAll(of string, paths []string, anyDevice bool) ([]Part, error) {
 			return nil, err
 		}
 		if there := all[p.shard.Number-1]; there.Artefact != nil {
-			return nil, fmt.Errorf("%s: shard %s again, which %s is too", path, p.shard, there.Path())
+			return nil, usage.Errorf("%s: shard %s again, which %s is too", path, p.shard, there.Path())
 		}
 		all[p.shard.Number-1] = p
 	}
@@ -104,10 +107,45 @@ func OpenAll(of string, paths []string, anyDevice bool) ([]Part, error) {
 		if more := len(missing) - shown; more > 0 {
 			numbers += fmt.Sprintf(" and %d more", more)
 		}
-		err := fmt.Errorf("%s: %w: of %d shards, number %s", of, cache.ErrMissing, len(all), numbers)
+		err := fmt.Errorf("%s: %w: of %s, number %s", of, cache.ErrMissing, quantity.Of(len(all), "shard"), numbers)
 		return nil, hint.With(err, fmt.Sprintf("run the command that makes them, such as collect, again with {shard} %s/%d and so on", missing[0], len(all)))
 	}
 	return all, nil
+}
+
+// withOthers adds to the error of a shard that is not there which others are, beside it or
+// beside what they are to be merged to, and were not given.
+func withOthers(err error, of, path string, given []string) error {
+	var h interface{ Hint() string }
+	if !errors.Is(err, cache.ErrMissing) || errors.As(err, &h) {
+		return err
+	}
+	known := map[string]bool{}
+	for _, at := range given {
+		known[filepath.Clean(at)] = true
+	}
+	var others []string
+	for _, whole := range []string{of, wholeOf(path)} {
+		found, _ := Beside(whole)
+		for _, at := range found {
+			if at = filepath.Clean(at); !known[at] {
+				known[at] = true
+				others = append(others, at)
+			}
+		}
+	}
+	if others == nil {
+		return err
+	}
+	return hint.With(err, "other shards are there: "+strings.Join(others, ", "))
+}
+
+var shardName = regexp.MustCompile(`\.[0-9]+-of-[0-9]+`)
+
+// wholeOf is the path of what a shard is of, by its name.
+func wholeOf(path string) string {
+	dir, name := filepath.Split(path)
+	return dir + shardName.ReplaceAllString(name, "")
 }
 
 // newPart reads which shard an artefact is.
@@ -128,7 +166,7 @@ func newPart(a *cache.Artefact) (Part, error) {
 		inputs = 1 // its one row, of all images
 	}
 	if err != nil || m.Inputs != inputs || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
-		return Part{}, fmt.Errorf("%s: %w: %d images of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.InputsInAll(), m.ChunkInputs, s)
+		return Part{}, fmt.Errorf("%s: %w: %s of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, quantity.Of(m.Inputs, "image"), p.InputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -32,8 +33,13 @@ type File struct {
 	Complete bool   // known after open
 
 	// Sums are the checksums of the inputs so far: after Open those of an earlier
-	// run, which left them with its result; see cache.SumOf.
+	// run, which left them with its result; see cache.SumOf. Of a complete one they are
+	// empty if an older build wrote it.
 	Sums []uint32
+
+	// Listed are checksums of the inputs as they were listed, set before Open; see
+	// cache.Plan.
+	Listed []uint32
 
 	merged bool          // of shards: nothing is computed
 	kernel string        // the families that have computed the inputs which are done
@@ -64,6 +70,7 @@ func WholeOf(shards []Part, path string) (*File, error) {
 	f.merged = true
 	for _, p := range shards {
 		f.kernel = cache.AddFamilies(f.kernel, p.Manifest.Families())
+		f.Sums = append(f.Sums, p.InputSums()...) // too few of shards of older builds
 	}
 	return f, nil
 }
@@ -87,7 +94,7 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 		return f.plan.Inputs, nil
 	}
 	if done, err = f.resume(into); err == nil && done > 0 {
-		say.Note("%s: resuming after %d of %d images", f.Path, done, f.plan.Inputs)
+		say.Note("%s: resuming after %d of %s", f.Path, done, quantity.Of(f.plan.Inputs, "image"))
 		err = artefact.CheckFamilies(f.Path, f.kernel, cache.Family(), f.Strict, say.Warn)
 	}
 	return done, err
@@ -108,6 +115,7 @@ func (f *File) alreadyComplete(into any, restart bool, say ui.Reporter) (bool, e
 	if err := ReadResult(a, into); err != nil {
 		return false, err
 	}
+	f.Sums = a.InputSums()
 	return true, f.state().Remove() // of a run that died before it did so
 }
 
@@ -151,6 +159,9 @@ func (f *File) Finish(result any) error {
 		f.kernel = cache.AddFamilies(f.kernel, cache.Family())
 	}
 	m.Payloads = []cache.Payload{{Kernel: f.kernel}}
+	if len(f.Sums) == m.Inputs {
+		m.Payloads[0].Inputs = cache.SumsText(f.Sums)
+	}
 	_, err := f.Store.Save(f.Path, m, func(w io.Writer) error { return encodeResult(w, result) })
 	if err != nil {
 		return err
@@ -175,6 +186,7 @@ type progress struct {
 	Done   int    `json:"done"`
 	Kernel string `json:"kernel,omitempty"` // the families that computed it; see cache.Families
 	Inputs string `json:"inputs_crc32c"`
+	Listed string `json:"listed_crc32c,omitempty"`
 }
 
 // Add adds the checksum of the next input.
@@ -195,7 +207,7 @@ func (f *File) Save(done int, result func() any, must bool) error {
 		return nil
 	}
 	f.kernel = cache.AddFamilies(f.kernel, cache.Family())
-	err := f.state().Save(progress{done, f.kernel, cache.SumsText(f.Sums[:done])}, func(w io.Writer) error { return encodeResult(w, result()) })
+	err := f.state().Save(progress{done, f.kernel, cache.SumsText(f.Sums[:done]), cache.SumsText(f.Listed)}, func(w io.Writer) error { return encodeResult(w, result()) })
 	f.saved = time.Now()
 	f.cost = f.saved.Sub(start)
 	return err
@@ -205,22 +217,25 @@ func (f *File) Save(done int, result func() any, must bool) error {
 // returns how many inputs that is of.
 func (f *File) resume(into any) (done int, err error) {
 	var p progress
-	_, err = f.state().Load(&p, func(r io.Reader) error {
+	found, err := f.state().Load(&p, func(r io.Reader) error {
 		if p.Done < 0 || p.Done > f.plan.Inputs {
-			return fmt.Errorf("inconsistent counts: %d of %d inputs done", p.Done, f.plan.Inputs)
+			return fmt.Errorf("inconsistent counts: %d of %s done", p.Done, quantity.Of(f.plan.Inputs, "input"))
 		}
 		if f.Sums, err = cache.ParseSums(p.Inputs); err != nil {
 			return err
 		}
 		if len(f.Sums) != p.Done {
-			return fmt.Errorf("checksums of %d inputs, want %d", len(f.Sums), p.Done)
+			return fmt.Errorf("checksums of %s, want %d", quantity.Of(len(f.Sums), "input"), p.Done)
 		}
 		return decodeResult(r, into)
 	})
+	if err != nil || !found {
+		return 0, err // f.kernel stays: of a merge it is that of the shards
+	}
 	if f.kernel = p.Kernel; p.Done > 0 && p.Kernel == "" {
 		f.kernel = cache.UnknownFamily
 	}
-	return p.Done, err
+	return p.Done, nil
 }
 
 // Unusable is the error of a finished result whose contents are not what its

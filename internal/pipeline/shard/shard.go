@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -87,10 +88,10 @@ func (s Shard) Bounds(inputs, chunk int) (lo, hi int, err error) {
 	}
 	chunks := (inputs + chunk - 1) / chunk
 	if s.Of > chunks && chunk == 1 {
-		return 0, 0, usage.Errorf("{shard} %s: %d images, want at most as many shards", s, inputs)
+		return 0, 0, usage.Errorf("{shard} %s: %s, want at most as many shards", s, quantity.Of(inputs, "image"))
 	}
 	if s.Of > chunks {
-		return 0, 0, usage.Errorf("{shard} %s: want no more shards than chunks of %d images, of which %d images make %d", s, chunk, inputs, chunks)
+		return 0, 0, usage.Errorf("{shard} %s: want no more shards than chunks of %s, of which %s make %d", s, quantity.Of(chunk, "image"), quantity.Of(inputs, "image"), chunks)
 	}
 	// In 64 bits, whatever the platform's.
 	at := func(number int) int { return int(int64(chunks) * int64(number) / int64(s.Of)) }

@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -53,7 +54,7 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, thr
 	}
 	defer pcs.Close()
 	if units := pcs.Units.Count(); o.K > units {
-		say.Note("{k} %d: the model has %d pairs, so each concept takes all of them", o.K, units)
+		say.Note("{k} %d: the model has %s, so each concept takes all of them", o.K, quantity.Of(units, "pair"))
 	}
 	weights := src.Origin
 	if weights.Weights == "" {
@@ -91,7 +92,7 @@ func conceptRows(o ConceptOptions, weights origin.Origin, outDim int) ([]float32
 	}
 	all := e.Rows
 	if e.Texts != len(listed) {
-		return nil, fmt.Errorf("%s: embeddings of %d texts, but there are %d in %s", o.EmbeddingsPath, e.Texts, len(listed), from)
+		return nil, fmt.Errorf("%s: embeddings of %s, but there are %d in %s", o.EmbeddingsPath, quantity.Of(e.Texts, "text"), len(listed), from)
 	}
 	if o.Texts == nil {
 		return all, nil

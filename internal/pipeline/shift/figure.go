@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -18,7 +19,7 @@ const mostPanels = 12
 // is to be drawn.
 func fitsFigure(path string, concepts int) error {
 	if path != "" && concepts > mostPanels {
-		return usage.Errorf("%s: %d concepts, want at most %d in a figure", path, concepts, mostPanels)
+		return usage.Errorf("%s: %s, want at most %d in a figure", path, quantity.Of(concepts, "concept"), mostPanels)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -61,8 +62,10 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		}
 	}
 	file.Strict, file.Store = o.Strict, o.Store
+	file.Listed = src.Listed()[lo:hi]
 	saved := &savedRatios{}
 	done, err := file.Open(saved, o.Restart, say)
+	err = source.NameOther(err, file.Path, src.Items[lo:hi], file.Listed, source.NamesHash(src.Items))
 	if err != nil {
 		return err
 	}
@@ -78,7 +81,10 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		}
 		r.Grouping, r.Skipped, r.images = saved.Grouping, saved.Skipped, saved.shiftImages()
 		r.sumUp(concepts, asked)
-		return source.Recall(r.Path, r.Skipped, o.Strict, say)
+		if err := source.Recall(r.Path, r.Skipped, o.Strict, say); err != nil {
+			return err
+		}
+		return r.compareMeasured(ctx, o, src.Items[lo:hi], file.Sums, say)
 	}
 	if err := source.Unchanged(ctx, src.Items[lo:hi], file.Sums, o.Threads, say.Progress()); err != nil {
 		return err
@@ -117,6 +123,20 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		return err
 	}
 	r.sumUp(concepts, asked)
+	return nil
+}
+
+// compareMeasured names the images that changed since a complete shard measured them.
+func (r *Result) compareMeasured(ctx context.Context, o Options, items []dataset.Item, sums []uint32, say ui.Reporter) error {
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = item.Name
+	}
+	recorded := source.RecordedSums(r.Path, names, sums, o.Strict)
+	if err := recorded.CompareFiles(ctx, items, o.Threads, say.Progress()); err != nil {
+		return err
+	}
+	r.Changed = recorded.Tell(say)
 	return nil
 }
 
@@ -162,7 +182,7 @@ func (s *savedRatios) shiftImages() []shiftImage {
 // image.
 func (s *savedRatios) check(first *savedRatios) error {
 	if len(s.Concepts) != len(first.Concepts) || s.K != first.K || s.Grouping != first.Grouping {
-		return fmt.Errorf("%d concepts of %d pairs by %q, want %d of %d by %q", len(s.Concepts), s.K, s.Grouping, len(first.Concepts), first.K, first.Grouping)
+		return fmt.Errorf("%s of %s by %q, want %d of %d by %q", quantity.Of(len(s.Concepts), "concept"), quantity.Of(s.K, "pair"), s.Grouping, len(first.Concepts), first.K, first.Grouping)
 	}
 	labelled := false
 	for i, c := range s.Concepts {
@@ -173,7 +193,7 @@ func (s *savedRatios) check(first *savedRatios) error {
 	}
 	for _, i := range s.Images {
 		if len(i.Ratios) != len(s.Concepts) || labelled && len(i.Answers) != len(s.Concepts) {
-			return fmt.Errorf("%s: %d ratios and %d answers, want those of %d concepts", i.Name, len(i.Ratios), len(i.Answers), len(s.Concepts))
+			return fmt.Errorf("%s: %s and %s, want those of %s", i.Name, quantity.Of(len(i.Ratios), "ratio"), quantity.Of(len(i.Answers), "answer"), quantity.Of(len(s.Concepts), "concept"))
 		}
 	}
 	return nil
@@ -199,7 +219,7 @@ func Merge(shards []shard.Part, savePath, plotPath string, store *cache.Store, s
 		r.Skipped = append(r.Skipped, s.Skipped...)
 	}
 	if len(r.images) == 0 {
-		return nil, fmt.Errorf("%s: none of %d images could be read and has a label in any shard", savePath, shards[0].InputsInAll())
+		return nil, fmt.Errorf("%s: none of %s could be read and has a label in any shard", savePath, quantity.Of(shards[0].InputsInAll(), "image"))
 	}
 	if err := fitsFigure(plotPath, len(first.Concepts)); err != nil {
 		return nil, err

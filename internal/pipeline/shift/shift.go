@@ -20,6 +20,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -34,6 +35,10 @@ type Options struct {
 	Questions []string
 	// ReadLabels reads the labels of images; nil: all images, without labels.
 	ReadLabels func(context.Context) (*dataset.Labels, error)
+
+	// Collected is where the images of the scores may be, whose files are compared with what
+	// they were when they were collected; without a path none are.
+	Collected dataset.Options
 
 	SavePath string // JSON; may be empty
 	PlotPath string // .png or .svg; may be empty
@@ -54,6 +59,7 @@ type Result struct {
 	Concepts []ConceptResult  `json:"concepts"`
 	Skipped  []source.Skipped `json:"skipped"`
 	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
+	Changed  []string         `json:"changed,omitempty"`         // images that were other ones when the scores were collected, or the complete shard measured
 	Path     string           `json:"path,omitempty"`
 	Plot     string           `json:"plot,omitempty"`
 	Complete bool             `json:"already_complete,omitempty"` // of a shard
@@ -123,6 +129,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 	}
+	o.LayerFrom = []string{o.PCsPath}
 	src, err := source.Open(ctx, o.Options, o.Threads, say)
 	if err != nil {
 		return nil, err
@@ -136,6 +143,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	result := &Result{K: min(o.K, src.Heads*src.Neurons), Path: o.SavePath, Plot: o.PlotPath}
+	if result.Changed, err = o.compareCollected(ctx, src, say); err != nil {
+		return nil, err
+	}
 	if !o.Shard.Whole() {
 		err := result.shard(ctx, o, src, concepts, labels, say)
 		result.Skipped, result.Rounding = append(result.Skipped, src.Unlisted...), src.Rounding
@@ -162,6 +172,31 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	result.sumUp(concepts, asked)
 	result.warnSmallGroups(say)
 	return result, result.write(o)
+}
+
+// compareCollected names the images that changed since their scores were collected, as far
+// as their files are there: labels may come from a folder without them.
+func (o *Options) compareCollected(ctx context.Context, src *source.Source, say ui.Reporter) ([]string, error) {
+	a := src.Collection()
+	if o.Collected.Path == "" || a == nil {
+		return nil, nil
+	}
+	data, err := source.OpenAs(ctx, o.Collected, a)
+	if err != nil && (o.Strict || ctx.Err() != nil) {
+		return nil, err
+	}
+	if err != nil {
+		say.Note("%s: its images are not compared with files: %v", o.ScoresPath, err)
+		return nil, nil
+	}
+	recorded, err := source.RecordedImages(a, o.ScoresPath, data, o.Strict)
+	if err != nil {
+		return nil, err
+	}
+	if err := recorded.CompareFiles(ctx, data.Items, o.Threads, say.Progress()); err != nil {
+		return nil, err
+	}
+	return recorded.Tell(say), nil
 }
 
 // sumUp sums up the images, by concepts and the labels that they have.
@@ -246,14 +281,14 @@ func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]str
 		return asked, nil
 	}
 	if len(kept) == 0 {
-		return nil, fmt.Errorf("%s: none of its %d rows is of one of the %d images: it has %s, they are such as %s",
-			labels.Path, len(labels.Known), len(names), foreign.Name(labels.Known[0].Image), foreign.Name(path.Base(names[0])))
+		return nil, fmt.Errorf("%s: none of its %s is of one of the %s: it has %s, they are such as %s",
+			labels.Path, quantity.Of(len(labels.Known), "row"), quantity.Of(len(names), "image"), foreign.Name(labels.Known[0].Image), foreign.Name(path.Base(names[0])))
 	}
 	if n := len(names) - len(kept); n > 0 {
 		say.Note("%s: %s of %d without a row, left out", labels.Path, ui.Images.Count(int64(n)), len(names))
 	}
 	if n := len(labels.Known) - len(kept); n > 0 {
-		say.Note("%s: %d of %d rows without an image", labels.Path, n, len(labels.Known))
+		say.Note("%s: %d of %s without an image", labels.Path, n, quantity.Of(len(labels.Known), "row"))
 	}
 	if labels.Differing > 0 {
 		say.Warn("%s: the class of %s differs from the devkit; the table's is used", labels.Path, ui.Images.Count(int64(labels.Differing)))
@@ -337,7 +372,7 @@ func (r *Result) warnSmallGroups(say ui.Reporter) {
 		}
 	}
 	if len(few) > 0 {
-		say.Note("%d of %d groups by %s have fewer than %d images: their means are rough", len(few), groups, r.Grouping, fewImages)
+		say.Note("%d of %s by %s %s fewer than %d images: their means are rough", len(few), quantity.Of(groups, "group"), r.Grouping, quantity.Has(len(few)), fewImages)
 	}
 }
 

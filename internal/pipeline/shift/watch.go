@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -90,8 +91,8 @@ func watchScores(ctx context.Context, o WatchOptions, both [2]*watched, say ui.R
 	}
 	w := &watcher{o: o, concepts: concepts, pairs: now.Heads * now.Neurons, units: now.Units(), team: par.NewTeam(o.Threads)}
 	if listed := min(o.measured(), len(concepts)) + min(o.List, w.pairs); listed*o.Bootstrap*trend.ValuesPerReplicate > maxBootstrapValues {
-		return nil, usage.Errorf("{list} %d and {bootstrap} %d: intervals of %d units take %d values, want at most %d: list fewer, or take fewer replicates",
-			o.List, o.Bootstrap, listed, listed*o.Bootstrap*trend.ValuesPerReplicate, maxBootstrapValues)
+		return nil, usage.Errorf("{list} %d and {bootstrap} %d: intervals of %s take %s, want at most %d: list fewer, or take fewer replicates",
+			o.List, o.Bootstrap, quantity.Of(listed, "unit"), quantity.Of(listed*o.Bootstrap*trend.ValuesPerReplicate, "value"), maxBootstrapValues)
 	}
 	sources := []*source.Source{ref, now}
 	if err := w.pass(ctx, sources, "watch", say, w.sum); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -15,7 +16,7 @@ func (r *WatchResult) figure() plot.Intervals {
 		watched, of = r.WatchedPairs, "score"
 	}
 	f := plot.Intervals{
-		Title: fmt.Sprintf("%d of %d %ss: %s, reference of %d", len(r.drawn), watched, r.Judges(), ui.Images.Count(int64(r.Images)), r.ReferenceImages),
+		Title: fmt.Sprintf("%d of %s: %s, reference of %d", len(r.drawn), quantity.Of(watched, r.Judges()), ui.Images.Count(int64(r.Images)), r.ReferenceImages),
 		X:     "change of the mean " + of + ", in standard deviations (filled: changed)",
 	}
 	for _, c := range r.drawn {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // This file writes what a Watch found for programs that watch: JUnit for builds, and
@@ -116,7 +117,7 @@ func (r *WatchResult) writeJUnit(to io.Writer) error {
 	if r.WatchedConcepts == 0 {
 		text := ""
 		if r.Exceeding > 0 {
-			text = fmt.Sprintf("%d of %d pairs changed by more than %g standard deviations", r.Exceeding, r.WatchedPairs, *r.FailAbove)
+			text = fmt.Sprintf("%d of %s changed by more than %g standard deviations", r.Exceeding, quantity.Of(r.WatchedPairs, "pair"), *r.FailAbove)
 		}
 		add("all pairs", text)
 		for _, c := range r.Pairs {

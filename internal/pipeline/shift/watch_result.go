@@ -7,6 +7,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -144,7 +145,7 @@ func newWatchResult(o WatchOptions, both [2]*watched, say ui.Reporter) *WatchRes
 		r.FailAbove = &o.FailAbove
 	}
 	if n := min(both[0].images, both[1].images); n < reliableImages {
-		say.Warn("%d images in the smaller collection: with fewer than %d, intervals and rates of false discoveries are approximate", n, reliableImages)
+		say.Warn("%s in the smaller collection: with fewer than %d, intervals and rates of false discoveries are approximate", quantity.Of(n, "image"), reliableImages)
 	}
 	return r
 }

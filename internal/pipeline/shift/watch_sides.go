@@ -7,6 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -87,9 +88,9 @@ func openBoth(o WatchOptions, say ui.Reporter) (both [2]*watched, err error) {
 	}
 	switch {
 	case ref.heads != now.heads || ref.neurons != now.neurons || ref.outDim != now.outDim:
-		err = fmt.Errorf("%s: %w: %d heads and %d neurons, but %s has %d and %d", o.Reference, cache.ErrStale, ref.heads, ref.neurons, o.Scores, now.heads, now.neurons)
+		err = fmt.Errorf("%s: %w: %s and %s, but %s has %d and %d", o.Reference, cache.ErrStale, quantity.Of(ref.heads, "head"), quantity.Of(ref.neurons, "neuron"), o.Scores, now.heads, now.neurons)
 	case min(ref.images, now.images) < minImages:
-		err = fmt.Errorf("%s and %s: %d and %d images, want %d or more of each", o.Reference, o.Scores, ref.images, now.images, minImages)
+		err = fmt.Errorf("%s and %s: %d and %s, want %d or more of each", o.Reference, o.Scores, ref.images, quantity.Of(now.images, "image"), minImages)
 	}
 	return both, err
 }
@@ -108,7 +109,7 @@ func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error
 	}
 	warn := func(name string, differs bool) {
 		if differs {
-			say.Warn("%s was collected with another %s than %s: some of what moved may be due to that", o.Reference, name, o.Scores)
+			say.Warn("%s was collected with another %s than %s: some of the change may be due to that", o.Reference, name, o.Scores)
 		}
 	}
 	if a != nil && b != nil {

@@ -153,7 +153,7 @@ func (m *measurement) hits(order []int, lo, hi int, names []string) []Hit {
 	hits := make([]Hit, 0, hi-lo)
 	for rank := lo; rank < hi; rank++ {
 		image := order[rank]
-		hit := Hit{Rank: rank, Image: image, Name: names[image], Norm: float32(m.norms[image])}
+		hit := Hit{Rank: rank + 1, Image: image, Name: names[image], Norm: float32(m.norms[image])}
 		if m.values != nil {
 			score := float32(m.values[image])
 			hit.Score = &score

@@ -52,7 +52,7 @@ type Result struct {
 
 // Hit is an image and its place in the ranking by norm.
 type Hit struct {
-	Rank  int      `json:"rank"`  // from 0, by descending norm; of equal norms the earlier image comes first
+	Rank  int      `json:"rank"`  // from 1, by descending norm; of equal norms the earlier image comes first
 	Image int      `json:"image"` // its row in the scores
 	Name  string   `json:"name"`
 	Norm  float32  `json:"norm"`

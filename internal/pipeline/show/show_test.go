@@ -87,8 +87,8 @@ func TestShow(t *testing.T) {
 			}
 			for i, hit := range hits {
 				at := order[kind+i]
-				if hit.Rank != kind+i || math.Abs(float64(hit.Norm)-want[at]) > 1e-5*want[at] || hit.Name != pipelinetest.GoldenNames(t)[hit.Image] {
-					t.Errorf("%s: rank %d: %+v, want image %d of norm %g", name, kind+i, hit, at, want[at])
+				if hit.Rank != kind+i+1 || math.Abs(float64(hit.Norm)-want[at]) > 1e-5*want[at] || hit.Name != pipelinetest.GoldenNames(t)[hit.Image] {
+					t.Errorf("%s: rank %d: %+v, want image %d of norm %g", name, kind+i+1, hit, at, want[at])
 				}
 				if (hit.Score != nil) != (head != wholeNeuron) {
 					t.Errorf("%s: score %v", name, hit.Score)
@@ -136,7 +136,7 @@ func TestShowFew(t *testing.T) {
 	collecttest.Collect(t, o)
 	r := run(t, Options{ScoresPath: o.SavePath, Unit: "h0n0", Top: 5, Threads: 1})
 	for _, hits := range [][]Hit{r.Strongest, r.Median, r.Weakest} {
-		if len(hits) != 2 || hits[0].Rank != 0 || hits[1].Rank != 1 {
+		if len(hits) != 2 || hits[0].Rank != 1 || hits[1].Rank != 2 {
 			t.Errorf("%+v, want both images", hits)
 		}
 	}

@@ -1,10 +1,71 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
+
+// Listed is a checksum of an image as it was listed, by its name and the sizes of its files,
+// for cache.Plan.
+func Listed(name string, sizes ...int64) uint32 {
+	return cache.SumOf(fmt.Appendf(nil, "%s\x00%d", name, sizes))
+}
+
+// ListedAll are the checksums of images as they were listed, whose files have sizes.
+func ListedAll(items []dataset.Item, sizes []int64) []uint32 {
+	sums := make([]uint32, len(items))
+	for i, item := range items {
+		sums[i] = Listed(item.Name, sizes[i])
+	}
+	return sums
+}
+
+// FirstOther says by which image a whole list first differs from another, both as Listed has
+// them; empty where they are the same, or was is not known.
+func FirstOther(items []dataset.Item, now, was []uint32, sameNames bool) string {
+	if len(was) == 0 {
+		return ""
+	}
+	if what := FirstChange(items, now, was, sameNames); what != "" || len(now) <= len(was) {
+		return what
+	}
+	return fmt.Sprintf("%s was not among its images", items[len(was)].Path)
+}
+
+// NameOther adds to the error of a run that resumes a state with other images than the run
+// that left it the first one that is not the same, as far as the state says which it had.
+func NameOther(err error, artefact string, items []dataset.Item, now []uint32, names string) error {
+	var other *cache.MismatchError
+	if !errors.As(err, &other) || !other.OfImagesOnly() {
+		return err
+	}
+	state, e := cache.InspectState(artefact)
+	if e != nil {
+		return err // which says what is wrong with it
+	}
+	same := state.Origin.Images != nil && state.Origin.Images.Names == names
+	if what := FirstOther(items, now, state.Listed, same); what != "" {
+		return hint.With(OtherImages{other, what}, "restore the images and run the same command again, or discard what is there with {restart}")
+	}
+	return err
+}
+
+// OtherImages is the error of what was begun with other images, one of which is known.
+type OtherImages struct {
+	*cache.MismatchError
+	What string // how it differs
+}
+
+func (e OtherImages) Error() string {
+	return fmt.Sprintf("%s: made with other images: %s", e.Path, e.What)
+}
+
+func (e OtherImages) Unwrap() error { return e.MismatchError }
 
 // FirstChange says by which image a list first differs from the one that a run recorded
 // checksums of, was; now are those of the list's first images, of one more than was where
@@ -25,7 +86,7 @@ func FirstChange(items []dataset.Item, now, was []uint32, sameNames bool) string
 		return ""
 	case at == len(now):
 		if n := len(was) - at; n > 1 {
-			return fmt.Sprintf("%d images that followed %s are missing", n, items[at-1].Path)
+			return fmt.Sprintf("%s that followed %s are missing", quantity.Of(n, "image"), items[at-1].Path)
 		}
 		return fmt.Sprintf("an image that followed %s is missing", items[at-1].Path)
 	case sameNames:

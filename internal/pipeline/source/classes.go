@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -21,17 +22,17 @@ import (
 // as both sides have names. Folders may be named by ids, which no text is like; then
 // only the number is compared. If no text is the name of a folder, but some contain one,
 // as "a red fox" does, these must be in its row. A few names that differ are a warning,
-// and so are texts that name no folder.
+// and so are texts that name no folder, and embeddings that do not say of which texts they are.
 func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings, data dataset.Options, say ui.Reporter) error {
 	classes, err := dataset.ClassesOf(ctx, data)
 	if err != nil || classes == nil {
 		return err
 	}
 	if n := len(classes.Names); n != e.Texts {
-		err := fmt.Errorf("%s: embeddings of %d classes, but %s has %d: labels would not be their rows", e.Path, e.Texts, classes.Path, n)
+		err := fmt.Errorf("%s: embeddings of %s, but %s has %d: labels would not be their rows", e.Path, quantity.Of(e.Texts, "class"), classes.Path, n)
 		advice := "embed the names of its classes, in their order, with {lines} of \"clipnh embed\""
 		if !classes.Table {
-			advice = fmt.Sprintf("list all %d classes in classes.txt in {data-path}, a line \"FOLDER<TAB>NAME\" for each row of the embeddings, or %s", e.Texts, advice)
+			advice = fmt.Sprintf("list all %s in classes.txt in {data-path}, a line \"FOLDER<TAB>NAME\" for each row of the embeddings, or %s", quantity.Of(e.Texts, "class"), advice)
 		}
 		return hint.With(err, advice)
 	}
@@ -40,7 +41,7 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 			classes.Path, len(classes.Names), foreign.Quote(classes.Names[0]), e.Path)
 	}
 	made := artefact.OriginOf(e.Artefact)
-	if made.Texts == "" || made.Texts == cache.ListHash(classes.Names) {
+	if made.Texts == cache.ListHash(classes.Names) {
 		return nil
 	}
 	refused := func(why string) error {
@@ -49,10 +50,11 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 		}
 		return nil
 	}
-	if made.TextList == nil {
-		if classes.Table {
-			return refused("")
-		}
+	switch {
+	case made.TextList == nil && made.Texts != "" && classes.Table:
+		return refused("")
+	case made.TextList == nil:
+		say.Warn("%s", unlisted(e.Path, classes))
 		return nil
 	}
 	c := compareNames(classes.Names, made.TextList)
@@ -72,7 +74,7 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 	case c.same < len(classes.Names)*mostlySame/100:
 		return refused(fmt.Sprintf("; label %d is %s there, %s here", c.first, foreign.Quote(classes.Names[c.first]), foreign.Quote(made.TextList[c.first])))
 	case c.first >= 0:
-		say.Warn("%s: %d of %d class names differ from those of %s, such as label %d: %s here, %s there", e.Path, len(classes.Names)-c.same, len(classes.Names),
+		say.Warn("%s: %d of %s differ from those of %s, such as label %d: %s here, %s there", e.Path, len(classes.Names)-c.same, quantity.Of(len(classes.Names), "class name"),
 			classes.Path, c.first, foreign.Quote(made.TextList[c.first]), foreign.Quote(classes.Names[c.first]))
 	}
 	return nil
@@ -173,18 +175,33 @@ func wordsOf(text string) []string {
 	})
 }
 
+// mostPlaces is how many rows are named that are taken for labels by their places.
+const mostPlaces = 3
+
+// unlisted says that rows of embeddings, whose texts are not known, are taken for labels by
+// their places alone.
+func unlisted(path string, classes *dataset.Classes) string {
+	var rows []string
+	for label, name := range classes.Names[:min(mostPlaces, len(classes.Names))] {
+		rows = append(rows, fmt.Sprintf("row %d is taken for label %d, %s", label, label, foreign.Quote(name)))
+	}
+	if len(classes.Names) > mostPlaces {
+		rows = append(rows, "and so on")
+	}
+	return fmt.Sprintf("%s: it does not list its texts, so that they are not compared with the classes in %s: %s", path, classes.Path, strings.Join(rows, "; "))
+}
+
 // byPlace says that rows of embeddings are taken for labels by their places alone.
 func byPlace(path string, classes *dataset.Classes, texts []string, labels []int) string {
-	const most = 3 // named
 	none := "no text is the name of a class"
 	if n := len(texts); len(labels) < n {
-		none = fmt.Sprintf("%d of %d texts do not have the name of their class", len(labels), n)
+		none = fmt.Sprintf("%d of %s do not have the name of their class", len(labels), quantity.Of(n, "text"))
 	}
 	var pairs []string
-	for _, label := range labels[:min(most, len(labels))] {
+	for _, label := range labels[:min(mostPlaces, len(labels))] {
 		pairs = append(pairs, fmt.Sprintf("row %d, %s, is taken for label %d, %s", label, foreign.Quote(texts[label]), label, foreign.Quote(classes.Names[label])))
 	}
-	if len(labels) > most {
+	if len(labels) > mostPlaces {
 		pairs = append(pairs, "and so on")
 	}
 	return fmt.Sprintf("%s: %s in %s: %s", path, none, classes.Path, strings.Join(pairs, "; "))

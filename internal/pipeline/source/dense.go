@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // writtenOut are the contributions to one image, [H,C,O] or [C,O].
@@ -120,7 +121,7 @@ func denseLabels(ctx context.Context, o Options, path string, rows int, a *cache
 		}
 	}
 	if len(names) != rows {
-		return nil, nil, fmt.Errorf("%s: %d rows, but %s has %d images (every %d-th)", path, rows, o.Data.Path, len(names), stride)
+		return nil, nil, fmt.Errorf("%s: %s, but %s has %s (every %d-th)", path, quantity.Of(rows, "row"), o.Data.Path, quantity.Of(len(names), "image"), stride)
 	}
 	if len(data.Classes) == 0 {
 		labels = nil

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,11 +17,11 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// Recorded are the checksums of the image files that a collection was made of, for what
-// shows images beside its numbers: an image that has changed since is another one, even
+// Recorded are the checksums of the image files that a collection or result was made of,
+// for what reads the images again: an image that has changed since is another one, even
 // where it has the same size. Its methods may be called concurrently, and of nil.
 type Recorded struct {
-	path   string // of the collection
+	path   string // of the collection or result
 	strict bool
 	sums   map[string]uint32 // by name
 
@@ -32,7 +33,7 @@ type Recorded struct {
 // set, as far as they are known; a is nil for another program's file. To a strict run an
 // image that has changed is an error.
 func RecordedImages(a *cache.Artefact, path string, data *dataset.Dataset, strict bool) (*Recorded, error) {
-	r := &Recorded{path: path, strict: strict, sums: map[string]uint32{}, changed: map[string]bool{}}
+	r := RecordedSums(path, nil, nil, strict)
 	if a == nil {
 		return r, nil
 	}
@@ -61,6 +62,31 @@ func RecordedImages(a *cache.Artefact, path string, data *dataset.Dataset, stric
 		}
 	}
 	return r, nil
+}
+
+// RecordedSums returns the checksums that a result at path keeps of the images that it was
+// made of, none if an older build wrote it.
+func RecordedSums(path string, names []string, sums []uint32, strict bool) *Recorded {
+	r := &Recorded{path: path, strict: strict, sums: make(map[string]uint32, len(sums)), changed: map[string]bool{}}
+	for i, sum := range sums[:min(len(sums), len(names))] {
+		r.sums[names[i]] = sum
+	}
+	return r
+}
+
+// CompareFiles is Compare of the images that have a recorded checksum, whose files it reads.
+func (r *Recorded) CompareFiles(ctx context.Context, items []dataset.Item, threads int, progress ui.Progress) error {
+	var known []dataset.Item
+	for _, item := range items {
+		if _, ok := r.sums[item.Name]; ok {
+			known = append(known, item)
+		}
+	}
+	now, err := Sums(ctx, known, threads, progress)
+	for i := 0; i < len(known) && err == nil; i++ {
+		err = r.CompareSum(known[i].Name, known[i].Path, now[i])
+	}
+	return err
 }
 
 // Compare compares the file of an image with what it was when it was collected. One that
@@ -121,6 +147,6 @@ func (r *Recorded) Tell(say ui.Reporter) []string {
 	if more := len(names) - len(named); more > 0 {
 		list = fmt.Sprintf("%s and %d more", list, more)
 	}
-	say.Warn("%s: %s changed since it was made, so that its numbers are not of what is shown: %s", r.path, ui.Images.Count(int64(len(names))), list)
+	say.Warn("%s: %s changed since it was made; its numbers are those of the earlier files: %s", r.path, ui.Images.Count(int64(len(names))), list)
 	return names
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // A Rounding is how far products of reduced precision moved what a tower says of the
@@ -22,7 +23,7 @@ type Rounding struct {
 func (r *Rounding) String() string {
 	images := "first image"
 	if r.Images > 1 {
-		images = fmt.Sprintf("first %d images", r.Images)
+		images = fmt.Sprintf("first %s", quantity.Of(r.Images, "image"))
 	}
 	if r.Scores == 0 { // none were computed
 		return fmt.Sprintf("%s: on the %s, features differ from float32 by up to %.2g %% of the largest", r.Precision, images, 100*r.Features)

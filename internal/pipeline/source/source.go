@@ -9,6 +9,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -46,6 +47,7 @@ type Options struct {
 	// nil for a ResNet. FeaturesOnly is for what looks at image features and no pairs: it
 	// needs no layer then.
 	NeuronLayer  *int
+	LayerFrom    []string // artefacts that know it, where NeuronLayer is nil
 	FeaturesOnly bool
 	// PairTokens has batches of a vision transformer carry what scores are made of, which
 	// those of an attention pool always do.
@@ -187,10 +189,22 @@ func (s *Source) EditedNeurons(gone []bool, means []float64) (features func(dst 
 	}, true, err
 }
 
+// Listed are checksums of a model's images as they were listed.
+func (s *Source) Listed() []uint32 { return ListedAll(s.Items, s.sizes) }
+
 // Restrict leaves only items lo to hi of a model's images.
 func (s *Source) Restrict(lo, hi int) {
 	s.Items, s.sizes, s.Names = s.Items[lo:hi], s.sizes[lo:hi], s.Names[lo:hi]
 	s.Images = hi - lo
+}
+
+// Collection is what was collected, scores or a dense file; nil of a model, and of another
+// program's file.
+func (s *Source) Collection() *cache.Artefact {
+	if r, ok := s.reader.(*denseReader); ok {
+		return r.Dense.Artefact
+	}
+	return s.Artefact
 }
 
 // Each hands over all batches.
@@ -253,18 +267,28 @@ func PrecisionOf(p kernel.Precision) string {
 	return origin.Float32
 }
 
-// Recall names the images that were skipped when what is at path was made. To a
+// Recall names the images that were skipped when what is at the path of was made. To a
 // strict run those that could not be read are an error, as they would have been
 // then.
-func Recall(path string, skipped []Skipped, strict bool, say ui.Reporter) error {
+func Recall(of string, skipped []Skipped, strict bool, say ui.Reporter) error {
 	for _, s := range skipped {
 		if strict && s.Reason != Missing {
-			err := fmt.Errorf("%s: made without %s: %s", path, s.Name, s.Reason)
-			return hint.With(err, "when it can be read, discard what is there with {restart}")
+			err := fmt.Errorf("%s: made without an image: %s", of, Passed(s))
+			return hint.With(err, "to include it once it can be read, discard what is there with {restart}")
 		}
-		say.Warn("skipped: %s: %s", s.Name, s.Reason)
+		say.Warn("skipped: %s", Passed(s))
 	}
 	return nil
+}
+
+// Passed says of an image that was skipped which it is, and why, as the run that skipped it
+// did: most reasons name the file themselves.
+func Passed(s Skipped) string {
+	file := path.Base(s.Name) + ": "
+	if before, after, named := strings.Cut(s.Reason, file); named && (before == "" || strings.HasSuffix(before, ": ")) {
+		return before + s.Name + ": " + after
+	}
+	return s.Name + ": " + s.Reason
 }
 
 // Missing is why an image that a data set lists and lacks is skipped. Not even a

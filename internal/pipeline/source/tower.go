@@ -49,6 +49,7 @@ func newTower(o Options, m *model.Model, images, threads int, say ui.Reporter) (
 	// changes a result.
 	options := clip.ImageOptions{Batch: max(min(o.BatchSize, images), 2), Threads: threads, Precision: o.Precision}
 	c := m.Config
+	o.NeuronLayer = m.LayerOf(o.NeuronLayer, o.LayerFrom...)
 	src := &Source{OutDim: c.OutDim, Model: m, Origin: m.PairsOrigin(o.NeuronLayer, PrecisionOf(o.Precision))}
 	r := &towerReader{model: m, options: o, threads: threads, say: say}
 	pairs, err := m.Pairs(o.NeuronLayer)

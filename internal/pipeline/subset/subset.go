@@ -180,7 +180,7 @@ func (l *links) onlyOurs(ctx context.Context, ours map[string]bool) error {
 		}
 		if !d.IsDir() && !ours[filepath.ToSlash(rel)] {
 			return hint.With(
-				fmt.Errorf("%s: holds %s, which is no part of this subset", l.dir, rel),
+				fmt.Errorf("%s: holds %s, which is not part of this subset", l.dir, rel),
 				"give another folder with {save-path}",
 			)
 		}

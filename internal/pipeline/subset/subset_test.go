@@ -82,7 +82,7 @@ func TestSubsetRefuses(t *testing.T) {
 			if _, _, err := subset(t, Options{Data: o.Data, Stride: 3, SavePath: o.SavePath}); err != nil {
 				t.Fatal(err)
 			}
-		}, "holds d.jpg, which is no part of this subset"},
+		}, "holds d.jpg, which is not part of this subset"},
 		"a file of that name": {func(t *testing.T, o *Options) {
 			if err := os.Mkdir(o.SavePath, 0o777); err != nil {
 				t.Fatal(err)

@@ -12,8 +12,10 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // This file compares the images that artefacts were made from with those that are there
@@ -78,15 +80,22 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 	if err != nil {
 		return err
 	}
-	for i, c := range m.Payloads[0].Chunks {
-		sums := c.InputSums()
+	chunks := m.Payloads[0].Chunks
+	if chunks == nil { // a result, whose inputs have checksums all together
+		chunks = []cache.Chunk{{Inputs: m.Payloads[0].Inputs}}
+	}
+	for i, c := range chunks {
+		sums, number := c.InputSums(), i
+		if m.Payloads[0].Chunks == nil {
+			number = -1
+		}
 		if sums == nil {
 			return nil
 		}
 		f.Images = sameOrigin
 		for j, was := range sums {
 			if now := set.sums[first+j]; now != was {
-				f.wrong(StateStale, set.data.Items[first+j].Path, i, source.Changed(set.data.Items[first+j].Path).Error())
+				f.wrong(StateStale, set.data.Items[first+j].Path, number, source.Changed(set.data.Items[first+j].Path).Error())
 			}
 		}
 		first += len(sums)
@@ -161,7 +170,8 @@ func (v *verifier) imageSet(ctx context.Context, kind string, stride int) (*imag
 }
 
 // compareScenes compares the images and label maps of a segmentation, of the data set
-// that a config describes, by names and sizes: its counts keep no checksums.
+// that a config describes, by names, sizes, and checksums where an older build has not
+// left them out.
 func (v *verifier) compareScenes(ctx context.Context, f *found, config string) error {
 	from := f.artefact.Manifest.Origin
 	if filepath.Ext(config) == "" && !slices.Contains(configs.Segmentations(), config) {
@@ -173,7 +183,7 @@ func (v *verifier) compareScenes(ctx context.Context, f *found, config string) e
 		return err
 	}
 	if cache.ListHash([]string{setup.Layout.Text()}) != from.Segment.Layout {
-		v.leave(f, "its scenes were laid out otherwise than those of %s", config)
+		v.leave(f, "its scenes had another layout than those of %s", config)
 		return nil
 	}
 	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: v.DataPath, Layout: setup.Layout, Classes: len(setup.Classes)})
@@ -190,5 +200,45 @@ func (v *verifier) compareScenes(ctx context.Context, f *found, config string) e
 		return nil
 	}
 	f.Images = sameSizes
+	first, _, err := shard.RangeOf(f.artefact.Manifest)
+	was := f.artefact.InputSums()
+	if err != nil || was == nil || first+len(was) > len(data.Items) {
+		return err
+	}
+	now, err := v.sceneSums(ctx, data, first, len(was))
+	if err != nil {
+		return err
+	}
+	f.Images = sameOrigin
+	for i := range was {
+		if scene := data.Items[first+i]; now[i] != was[i] {
+			f.Images = otherOne
+			f.wrong(StateStale, scene.Path, -1, source.Changed(scene.Path+" or "+scene.Labels).Error())
+		}
+	}
 	return nil
+}
+
+// sceneSums are the checksums of the files of n scenes, as counts keep them: those of image
+// and label map, of a file that cannot be read 0.
+func (v *verifier) sceneSums(ctx context.Context, data *dataset.Scenes, first, n int) ([]uint32, error) {
+	progress := v.say.Progress()
+	progress.Start(int64(n), ui.Images, "compare images")
+	defer progress.Done()
+	sums := make([]uint32, n)
+	par.NewTeam(v.Threads).For(n, func(lo, hi, _ int) {
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
+			var image, labels uint32
+			item := data.Items[first+i].Image()
+			if f, err := item.Load(); err == nil {
+				image = cache.SumOf(f.Bytes)
+			}
+			if l, err := data.LoadLabels(first + i); err == nil {
+				labels = l.CRC
+			}
+			sums[i] = cache.AddSum(cache.AddSum(0, image), labels)
+			progress.Add(1)
+		}
+	})
+	return sums, ctx.Err()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -316,7 +317,7 @@ func payloadPath(a *cache.Artefact, p cache.Payload) string {
 func (v *verifier) chunks(ctx context.Context, f *found) error {
 	u := f.unfinished
 	f.Kind, f.Bytes = u.Plan.Kind, u.Size()
-	f.wrong(StateUnfinished, f.path, -1, fmt.Sprintf("not finished, %d of %d chunks are done", len(u.Chunks), u.Of))
+	f.wrong(StateUnfinished, f.path, -1, fmt.Sprintf("not finished, %d of %s are done", len(u.Chunks), quantity.Of(u.Of, "chunk")))
 	f.Hint = "run the command that makes it again: it resumes from there"
 	damage, err := u.Verify(ctx, v.read)
 	for _, d := range damage {

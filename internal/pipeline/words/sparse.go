@@ -18,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -76,7 +77,7 @@ func Sparse(ctx context.Context, o SparseOptions, say ui.Reporter) (*SparseResul
 	defer c.Close()
 	slices.Sort(c.Indices)
 	if n := len(c.Indices) * c.Components; n > math.MaxInt32 {
-		return nil, usage.Errorf("{num-components} %d: %d coefficients in all, want at most %d, fewer words or units", c.Components, n, math.MaxInt32)
+		return nil, usage.Errorf("{num-components} %d: %s in all, want at most %d, fewer words or units", c.Components, quantity.Of(n, "coefficient"), math.MaxInt32)
 	}
 	s := &sparse{options: o, say: say, coding: c}
 	if s.origin, err = c.Origin(); err != nil {
@@ -172,7 +173,7 @@ func (s *sparse) workPath() string {
 func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 	c := s.coding
 	if len(c.Words) > maxWords {
-		return nil, fmt.Errorf("%s: %d words, want at most %d", c.WordsPath, len(c.Words), maxWords)
+		return nil, fmt.Errorf("%s: %s, want at most %d", c.WordsPath, quantity.Of(len(c.Words), "word"), maxWords)
 	}
 	w, err := s.options.Store.OpenChunks(s.workPath(), cache.Plan{
 		Kind: artefact.KindUnfinishedCodes, Axes: []string{"U", "V"}, Row: []int{workHead + 2*c.Components}, DType: npy.Float32,
@@ -349,7 +350,7 @@ func (s *sparse) summarize(r *SparseResult, d *artefact.Codes) {
 	mean := sum / float64(len(s.coding.Indices))
 	r.Residual = &mean
 	if early > 0 {
-		s.say.Note("codes of %d of %d %ss have fewer than %d words: %s", early, r.Units, r.Unit, r.Components, s.reasons(r))
+		s.say.Note("codes of %d of %s have fewer than %s: %s", early, quantity.Of(r.Units, r.Unit), quantity.Of(r.Components, "word"), s.reasons(r))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // alreadyComplete reports whether an output exists and need not be made again. One
@@ -35,7 +36,7 @@ func (s *sparse) sayResumed(w *cache.ChunkWriter, done int) error {
 	if done == 0 {
 		return nil
 	}
-	s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), done, len(s.coding.Indices), s.coding.PCs.Units.Kind())
+	s.say.Note("%s: resuming after %d of %s", s.workPath(), done, quantity.Of(len(s.coding.Indices), s.coding.PCs.Units.Kind()))
 	return artefact.CheckFamilies(s.workPath(), w.Families(), cache.Family(), s.options.Strict, s.say.Warn)
 }
 

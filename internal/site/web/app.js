@@ -266,6 +266,7 @@
     for (const key2 of ["classes", "labels", "groups"]) o.data[key2] ||= [];
     o.histograms ||= {};
     const { thumbs } = o;
+    state.changed = new Set(o.data.changed_images);
     state.places = /* @__PURE__ */ new Map();
     if (thumbs) indices(thumbs.of).forEach((image, i) => state.places.set(image, i));
   }
@@ -835,7 +836,12 @@
   function face(image, alt) {
     const { thumbs } = state.overview;
     const place = state.places.get(image);
-    const box = el("span", { class: "face", role: "img", "aria-label": alt });
+    const changed2 = state.changed.has(image);
+    const box = el("span", { class: "face", role: "img", "aria-label": changed2 ? `${alt}, changed since its scores were collected` : alt });
+    if (changed2) {
+      box.classList.add("changed");
+      box.append(el("span", { class: "stale", title: "This image changed since its scores were collected: the numbers are those of the earlier one." }, "changed"));
+    }
     if (!thumbs || place === void 0) {
       box.classList.add("lacking");
       box.append("no thumbnail");
@@ -1335,9 +1341,20 @@
       ]
     };
   }
-  function changed({ changed: n, first_changed: first2 }) {
+  function changed({ changed: n, changed_images: which = [] }) {
     if (!n) return null;
-    return note(n === 1 ? `One image changed since its scores were collected, so that they are not of what is shown: ${first2}.` : `${n.toLocaleString("en")} images changed since their scores were collected, so that these are not of what is shown: ${first2} and ${(n - 1).toLocaleString("en")} more.`);
+    const most = 20;
+    const links = which.slice(0, most).map((i) => el("a", { href: imageAddress(state.images.names[i]) }, state.images.names[i]));
+    return el(
+      "p",
+      { class: "note changed", role: "note" },
+      n === 1 ? "One image changed since its scores were collected; the numbers are those of the earlier one" : `${n.toLocaleString("en")} images changed since their scores were collected; the numbers are those of the earlier ones`,
+      links.length ? ": " : "",
+      links.map((a, i) => [i ? ", " : "", a]),
+      which.length > most ? ` and ${(which.length - most).toLocaleString("en")} more` : "",
+      ".",
+      which.length ? " They are marked “changed” wherever they are drawn." : ""
+    );
   }
   function searchForm(pairs) {
     const input = el("input", { type: "search", name: "q", placeholder: "yellow, stripes, h3n149 …", "aria-label": "search pairs by word or name", autocomplete: "off" });
@@ -2682,6 +2699,11 @@
       title: name,
       heading: name,
       nodes: [
+        state.changed.has(image) ? el(
+          "p",
+          { class: "note changed", role: "note" },
+          "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one."
+        ) : null,
         el(
           "div",
           { class: "image-top" },

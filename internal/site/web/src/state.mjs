@@ -20,6 +20,7 @@ export async function start() {
   for (const key of ["classes", "labels", "groups"]) o.data[key] ||= [];
   o.histograms ||= {};
   const { thumbs } = o;
+  state.changed = new Set(o.data.changed_images); // a report of an older build does not say which
   state.places = new Map();
   if (thumbs) indices(thumbs.of).forEach((image, i) => state.places.set(image, i));
 }

@@ -9,7 +9,12 @@ import { paintMap } from "./colours.mjs";
 export function face(image, alt) {
   const { thumbs } = state.overview;
   const place = state.places.get(image);
-  const box = el("span", { class: "face", role: "img", "aria-label": alt });
+  const changed = state.changed.has(image);
+  const box = el("span", { class: "face", role: "img", "aria-label": changed ? `${alt}, changed since its scores were collected` : alt });
+  if (changed) {
+    box.classList.add("changed");
+    box.append(el("span", { class: "stale", title: "This image changed since its scores were collected: the numbers are those of the earlier one." }, "changed"));
+  }
   if (!thumbs || place === undefined) {
     box.classList.add("lacking");
     box.append("no thumbnail");

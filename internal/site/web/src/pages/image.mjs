@@ -30,6 +30,8 @@ export async function imagePage(route) {
     title: name,
     heading: name,
     nodes: [
+      state.changed.has(image) ? el("p", { class: "note changed", role: "note" },
+        "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one.") : null,
       el("div", { class: "image-top" },
         mapped(image, name, r),
         el("div", {},

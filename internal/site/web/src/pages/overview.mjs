@@ -4,7 +4,7 @@ import { el, replace } from "../dom.mjs";
 import { address, go } from "../router.mjs";
 import { state, images } from "../state.mjs";
 import { index } from "../index.mjs";
-import { section, facts, note, percent, count, format, figure, flags } from "../parts.mjs";
+import { section, facts, note, percent, count, format, figure, flags, imageAddress } from "../parts.mjs";
 import { table } from "../dom.mjs";
 import { what } from "../terms.mjs";
 import { unitCard } from "../cards.mjs";
@@ -69,10 +69,15 @@ export async function overview() {
 }
 
 // changed warns of images that are shown beside the numbers of others.
-function changed({ changed: n, first_changed: first }) {
+function changed({ changed: n, changed_images: which = [] }) {
   if (!n) return null;
-  return note(n === 1 ? `One image changed since its scores were collected, so that they are not of what is shown: ${first}.`
-    : `${n.toLocaleString("en")} images changed since their scores were collected, so that these are not of what is shown: ${first} and ${(n - 1).toLocaleString("en")} more.`);
+  const most = 20;
+  const links = which.slice(0, most).map((i) => el("a", { href: imageAddress(state.images.names[i]) }, state.images.names[i]));
+  return el("p", { class: "note changed", role: "note" },
+    n === 1 ? "One image changed since its scores were collected; the numbers are those of the earlier one"
+      : `${n.toLocaleString("en")} images changed since their scores were collected; the numbers are those of the earlier ones`,
+    links.length ? ": " : "", links.map((a, i) => [i ? ", " : "", a]), which.length > most ? ` and ${(which.length - most).toLocaleString("en")} more` : "",
+    ".", which.length ? " They are marked “changed” wherever they are drawn." : "");
 }
 
 function searchForm(pairs) {
