@@ -58,7 +58,7 @@ func (c *Conv) output(dst Map, residual *Map) output {
 		c:      unsafe.Pointer(&dst.Data[0]),
 		cPixel: laneBytes, cBlock: dst.Stride * laneBytes,
 		bias: c.bias,
-		relu: c.spec.Activation == ReLU, activation: c.spec.Activation,
+		relu: c.spec.Activation == ReLU, activation: c.family.activation(c.spec.Activation),
 	}
 	if residual != nil {
 		r := *residual

@@ -3,7 +3,6 @@ package kernel
 import (
 	"math"
 	"sync"
-	"unsafe"
 )
 
 // Softmax replaces each row of x [rows][cols] by exp(x - max) / sum of
@@ -58,18 +57,4 @@ func (f *family) softmax(x []float32, l *softmaxLanes) {
 	f.scale(&x[0], whole, 1/total)
 	f.scale(&l.rest[0], Lanes, 1/total)
 	copy(x[whole:], l.rest[:])
-}
-
-// softmaxArgs are the arguments of a kernel that replaces the values of one pixel by
-// their softmax:
-//
-//	top = max of x[b,l]; b in 0..blocks, l in 0..Lanes
-//	x[b,l] = exp(x[b,l] - top) / sum of exp(x[b,l] - top)
-//
-// The offset is in bytes. Values of -Inf become zero, unless all are -Inf; a NaN makes all
-// NaN.
-type softmaxArgs struct {
-	x      unsafe.Pointer // the pixel in block 0
-	block  int            // offset of the next block
-	blocks int            // at least 1
 }

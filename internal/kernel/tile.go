@@ -65,9 +65,9 @@ type output struct {
 	cPixel, cBlock int            // as in tileArgs
 	bias           []float32      // [nBlocks*Lanes]; nil adds to c
 	relu           bool
-	// activation is applied to what is complete, while it is in a cache; that of the tile
-	// kernels is relu.
-	activation Activation
+	// activation, unless nil, replaces n values at x; it is applied to what is complete,
+	// while it is in a cache.
+	activation func(x *float32, n int)
 }
 
 // kChunk is the number of input blocks that a product handles before it moves to the
@@ -99,20 +99,20 @@ func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *
 				next := m.following(n, k, blocks, n0, n1)
 				row(f.kernels(m.pairs, w), t, out, w, n, from+lo, to+lo, hi-lo, next)
 				if k+blocks == m.kBlocks {
-					f.complete(out, n, w, to+lo, hi-lo)
+					out.complete(n, w, to+lo, hi-lo)
 				}
 			}
 		}
 	}
 }
 
-// complete applies out's activation to count pixels of w blocks from block n on.
-func (f *family) complete(out *output, n, w, to, count int) {
-	if out.activation <= ReLU {
+// complete applies the activation to count pixels of w blocks from block n on.
+func (o *output) complete(n, w, to, count int) {
+	if o.activation == nil || count == 0 {
 		return
 	}
 	for b := n; b < n+w; b++ {
-		f.activate(out.activation, unsafe.Slice((*float32)(unsafe.Add(out.c, b*out.cBlock+to*out.cPixel)), count*Lanes))
+		o.activation((*float32)(unsafe.Add(o.c, b*o.cBlock+to*o.cPixel)), count*Lanes)
 	}
 }
 
