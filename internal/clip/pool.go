@@ -63,7 +63,7 @@ func (ck *Checkpoint) loadOV(team par.Team) (*decomp.OV, error) {
 	return ck.ov, nil
 }
 
-// attentionWeights are the weights of attention. The key bias is for SelfSelf alone:
+// attentionWeights are the weights of the class token's attention. The key bias is for SelfSelf alone:
 // where queries attend to keys it adds the same number to every logit of a row, which
 // the softmax cancels.
 type attentionWeights struct {
@@ -140,7 +140,7 @@ func (p *pool) declare(t *ResNetTower, capacity int) error {
 	n := newNetwork()
 	x := n.input(p.tokens.name, p.tokens.activation)
 	var err error
-	if p.attention, err = n.apply(p.name+".attention", newAttentionOp(t, capacity), x); err != nil {
+	if p.attention, err = n.apply(p.name+".attention", newAttentionOp(t.attend, t.config.Neurons(), HeadWidth, capacity), x); err != nil {
 		return err
 	}
 	n.keep(p.attention)
@@ -213,14 +213,15 @@ func (o tokensOp) run(out *activation, in []*activation, w *workspace) {
 // and neither are values: with s[h] = Σ_t a[h,t] x[t] a head's output is
 // W_V^h s[h] + B_V^h, since attention rows sum to one.
 type attentionOp struct {
-	t      *ResNetTower
-	query  []float32 // [B,C]
-	folded []float32 // [B,H,C], W_K^hᵀ q^h
+	weights attentionWeights
+	width   int       // D
+	query   []float32 // [B,C]
+	folded  []float32 // [B,H,C], W_K^hᵀ q^h
 }
 
-func newAttentionOp(t *ResNetTower, capacity int) *attentionOp {
-	C, H := t.config.Neurons(), t.config.Heads()
-	return &attentionOp{t, make([]float32, capacity*C), kernel.Alloc(capacity * H * C)}
+// newAttentionOp is the attention of heads of a width on tokens of a number of channels.
+func newAttentionOp(weights attentionWeights, channels, width, capacity int) *attentionOp {
+	return &attentionOp{weights, width, make([]float32, capacity*channels), kernel.Alloc(capacity * channels / width * channels)}
 }
 
 func (o *attentionOp) form() form       { return matrixForm }
@@ -228,16 +229,16 @@ func (o *attentionOp) overwrites() int  { return -1 }
 func (o *attentionOp) describe() string { return "softmax of query · keys" }
 
 func (o *attentionOp) infer(in []tensor.Shape) (tensor.Shape, error) {
-	err := wantShape(in[0], -1, o.t.config.Neurons())
+	err := wantShape(in[0], -1, len(o.weights.queryBias))
 	if err != nil {
 		return nil, err
 	}
-	return tensor.Shape{in[0][0], in[0][2] / HeadWidth, in[0][1]}, nil
+	return tensor.Shape{in[0][0], in[0][2] / o.width, in[0][1]}, nil
 }
 
 func (o *attentionOp) run(out *activation, in []*activation, w *workspace) {
-	x, weights, count := in[0].rows, o.t.attend, in[0].images()
-	H, T, C, D := out.shape[1], in[0].shape[1], in[0].shape[2], HeadWidth
+	x, weights, count := in[0].rows, o.weights, in[0].images()
+	H, T, C, D := out.shape[1], in[0].shape[1], in[0].shape[2], o.width
 	for b := range count {
 		copy(o.query[b*C:(b+1)*C], weights.queryBias)
 	}

@@ -40,6 +40,7 @@ func randomViT(b *testing.B, name string, layers int, o ImageOptions) *ViTTower 
 	for range v.Layers {
 		w.layers = append(w.layers, l)
 	}
+	w.last = classWeights{attentionWeights{query: draw(W*W, 0.02), queryBias: draw(W, 0.02), key: draw(W*W, 0.02)}, draw(W*W, 0.02), draw(W, 0.02)}
 	t := &ViTTower{config: c, options: o, weights: w, all: par.NewTeam(o.Threads)}
 	var err error
 	if t.lanes, err = lanesOf(o, func(capacity int) (*vitLane, error) { return newViTLane(t, capacity) }); err != nil {

@@ -120,7 +120,7 @@ func (d *vitDeclaration) layer(i int, x *value) *value {
 	qkv := d.attends(i, x)
 	mixed := d.apply(name+"attn", allTokensOp{d.v.headsOf()}, qkv)
 	if d.needsClass(i) {
-		d.parts(i, x, qkv, d.kept(name+"attn.class", classAttentionOp{d.v.headsOf()}, qkv))
+		d.parts(i, x, qkv, d.kept(name+"attn.class", classAttentionOp{d.v.headsOf()}, qkv), nil)
 	}
 	middle := d.apply(name+"attn.out_proj", addLayerOp{layerOp{w.out, "product, sum"}}, mixed, x)
 	y := d.mlp(i, middle)
@@ -137,15 +137,19 @@ func (d *vitDeclaration) layer(i int, x *value) *value {
 }
 
 // lastLayer declares the last layer, of the class token alone, and returns its output.
+// Keys and values are projected only where every token's are wanted.
 func (d *vitDeclaration) lastLayer(x *value) *value {
 	i := d.v.Layers - 1
-	w, name := d.l.tower.weights.layers[i], d.v.layer(i)
-	qkv := d.attends(i, x)
-	attention := d.kept(name+"attn.class", classAttentionOp{d.v.headsOf()}, qkv)
-	mixed := d.parts(i, x, qkv, attention)
-	if mixed == nil {
-		mixed = d.apply(name+"attn.mix", classMixOp{d.v.headsOf()}, attention, qkv)
+	w, last, name := d.l.tower.weights.layers[i], d.l.tower.weights.last, d.v.layer(i)
+	normed := d.apply(name+"ln_1", normOp{w.norm1}, x)
+	rows := d.apply(name+"ln_1.rows", rowsOp{}, normed)
+	attention := d.kept(name+"attn.class", newAttentionOp(last.attentionWeights, d.v.Width, d.v.HeadWidth(), d.l.capacity), rows)
+	mixed := d.apply(name+"attn.mix", newHeadValuesOp(d.l), d.apply(name+"attn.tokens_mix", scoresOp{}, attention, rows))
+	var qkv *value
+	if d.o.KeepBlocks || d.o.TokenParts || d.o.ClassParts || d.o.Reads {
+		qkv = d.apply(name+"attn.in_proj", layerOp{w.qkv, "product"}, normed)
 	}
+	d.parts(i, x, qkv, attention, mixed)
 	middle := d.apply(name+"attn.out_proj", addLayerOp{layerOp{w.out, "product, sum"}}, mixed, d.apply(name+"in.class", classOp{}, x))
 	y := d.mlp(i, middle)
 	if d.o.FirstOrder {
@@ -186,15 +190,17 @@ func (d *vitDeclaration) needsClass(i int) bool {
 	return d.o.ClassAttention || d.o.FirstOrder || d.o.TokenParts || d.o.ClassParts || d.o.Reads || d.o.Pairs && i > d.o.NeuronLayer
 }
 
-// parts declares what is wanted of a layer's heads, and returns what they give for the
-// class token, if that is among it.
-func (d *vitDeclaration) parts(i int, x, qkv, attention *value) (mixed *value) {
+// parts declares what is wanted of a layer's heads. mixed is what they give for the class
+// token, or nil where that is not known yet.
+func (d *vitDeclaration) parts(i int, x, qkv, attention, mixed *value) {
 	name := d.v.layer(i)
 	if d.o.ClassAttention {
 		d.l.attention = append(d.l.attention, attention)
 	}
 	if d.o.FirstOrder {
-		mixed = d.apply(name+"attn.mix", classMixOp{d.v.headsOf()}, attention, qkv)
+		if mixed == nil {
+			mixed = d.apply(name+"attn.mix", classMixOp{d.v.headsOf()}, attention, qkv)
+		}
 		d.l.heads = append(d.l.heads, d.kept(name+"attn.heads", newHeadPartsOp(d.l, i), mixed))
 	}
 	if d.o.TokenParts {
@@ -222,7 +228,6 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention *value) (mixed *value) {
 			d.l.weights = append(d.l.weights, d.kept(name+"attn.weights", readWeightsOp{}, attention, deviations))
 		}
 	}
-	return mixed
 }
 
 // mlpPart declares what an MLP adds to the class token.

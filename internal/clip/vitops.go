@@ -29,21 +29,19 @@ func (o patchesOp) run(out *activation, in []*activation, w *workspace) {
 	m, S, P := out.used, o.side, o.patch
 	grid, T := S/P, m.W
 	w.team.For(m.Images*T, func(lo, hi, _ int) {
+		patch := make([]float32, m.Blocks()*kernel.Lanes) // padding included
 		for i := lo; i < hi; i++ {
-			for b := range m.Blocks() { // padding included
-				clear(m.Data[(b*m.Stride+i)*kernel.Lanes:][:kernel.Lanes])
-			}
 			image, token := i/T, i%T-1
 			if token < 0 {
-				continue
-			}
-			first := image*3*S*S + token/grid*P*S + token%grid*P
-			for row := range 3 * P { // of the three channels
-				src := in[0].rows[first+row/P*S*S+row%P*S:][:P]
-				for x, v := range src {
-					k := row*P + x
-					m.Data[(k/kernel.Lanes*m.Stride+i)*kernel.Lanes+k%kernel.Lanes] = v
+				clear(patch)
+			} else {
+				first := image*3*S*S + token/grid*P*S + token%grid*P
+				for row := range 3 * P { // of the three channels
+					copy(patch[row*P:][:P], in[0].rows[first+row/P*S*S+row%P*S:])
 				}
+			}
+			for b := range m.Blocks() {
+				copy(m.Data[(b*m.Stride+i)*kernel.Lanes:][:kernel.Lanes], patch[b*kernel.Lanes:])
 			}
 		}
 	})
@@ -272,4 +270,38 @@ func (o classPartOp) run(out *activation, in []*activation, w *workspace) {
 		}
 	}
 	kernel.Sgemm(1, kernel.Dense(o.values, B, o.inner()), kernel.Dense(o.weights, o.inner(), O), 0, kernel.Dense(out.rows, B, O), w.team)
+}
+
+// headValuesOp is what the heads give for the class token, of the tokens as it attends to
+// them, s[h] = Σ_t a[h,t] x[t]: [B,H,W] to W_V^h s[h] + B_V^h, [B,H·Dp,1,1].
+type headValuesOp struct {
+	headsOf
+	weights classWeights
+	values  []float32 // [B,H·Dp], the padding zero
+}
+
+func newHeadValuesOp(l *vitLane) headValuesOp {
+	h := l.tower.config.ViT.headsOf()
+	return headValuesOp{h, l.tower.weights.last, make([]float32, l.capacity*h.inner())}
+}
+
+func (o headValuesOp) form() form       { return mapForm }
+func (o headValuesOp) overwrites() int  { return -1 }
+func (o headValuesOp) describe() string { return "value projections" }
+
+func (o headValuesOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	return tensor.Shape{in[0][0], o.inner(), 1, 1}, wantShape(in[0], o.heads, len(o.weights.valueBias))
+}
+
+func (o headValuesOp) run(out *activation, in []*activation, w *workspace) {
+	B, W, D := out.images(), in[0].shape[2], o.width
+	for h := range o.heads {
+		values := o.values[h*o.padded:]
+		for b := range B {
+			copy(values[b*o.inner():], o.weights.valueBias[h*D:(h+1)*D])
+		}
+		kernel.Sgemm(1, kernel.Strided(in[0].rows[h*W:], B, W, o.heads*W), kernel.Strided(o.weights.value[h*D:], W, D, W),
+			1, kernel.Strided(values, B, D, o.inner()), w.team)
+	}
+	out.used.SetRows(o.values)
 }

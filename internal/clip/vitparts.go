@@ -23,7 +23,12 @@ func (rowsOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	return tensor.Shape{in[0][0], in[0][3], in[0][1]}, wantShape(in[0], -1, 1, -1)
 }
 
-func (rowsOp) run(out *activation, in []*activation, _ *workspace) { in[0].used.Rows(out.rows) }
+func (rowsOp) run(out *activation, in []*activation, w *workspace) {
+	each := out.shape[1] * out.shape[2]
+	w.team.For(out.images(), func(lo, hi, _ int) {
+		in[0].used.Slice(lo, hi-lo).Rows(out.rows[lo*each:])
+	})
+}
 
 // moments are the mean and the deviation √(var + eps) of the channels of a pixel.
 func moments(m kernel.Map, pixel int) (mean, deviation float64) {

@@ -75,8 +75,8 @@ func (t *ViTTower) Run(images []float32, out Output) error {
 // Graph lists the values of the tower's one network.
 func (t *ViTTower) Graph() []GraphNode { return graphOf(t.lanes[0].network) }
 
-// Plan lists the products and the attention of every layer. The last layer's are those
-// of all tokens, of which only keys and values are needed.
+// Plan lists the products and the attention of every layer; of the last, those of the
+// class token.
 func (t *ViTTower) Plan() []PlannedLayer {
 	v, T := t.config.ViT, t.config.Tokens()
 	var plan []PlannedLayer
@@ -92,12 +92,12 @@ func (t *ViTTower) Plan() []PlannedLayer {
 	}
 	product("visual.conv1", layerOp{t.weights.patches, ""}, T-1)
 	for i, l := range t.weights.layers {
-		name, tokens := v.layer(i), T
-		product(name+"attn.in_proj", layerOp{l.qkv, ""}, T)
+		name, tokens, read := v.layer(i), T, int64(T)*int64(v.Width) // by each token, of keys and of values
 		if i == v.Layers-1 {
-			tokens = 1
+			tokens, read = 1, read*int64(v.Heads) // the heads read unprojected tokens
 		}
-		add(name+"attn", "attention", fmt.Sprintf("%s of %d", quantity.Of(v.Heads, "head"), v.HeadWidth()), 3*v.Width, v.Width, 2*int64(tokens)*int64(T)*int64(v.Width), 0)
+		product(name+"attn.in_proj", layerOp{l.qkv, ""}, tokens)
+		add(name+"attn", "attention", fmt.Sprintf("%s of %d", quantity.Of(v.Heads, "head"), v.HeadWidth()), 3*v.Width, v.Width, 2*int64(tokens)*read, 0)
 		product(name+"attn.out_proj", layerOp{l.out, ""}, tokens)
 		product(name+"mlp.c_fc", layerOp{l.fc, ""}, tokens)
 		product(name+"mlp.c_proj", layerOp{l.proj, ""}, tokens)

@@ -14,6 +14,7 @@ type vitWeights struct {
 	position   []float32    // [T,W], the class embedding added to the first row
 	pre, post  affine
 	layers     []vitLayer
+	last       classWeights
 	projection *kernel.Conv // W to O, without bias
 }
 
@@ -26,6 +27,14 @@ type affine struct{ gamma, beta []float32 }
 type vitLayer struct {
 	norm1, norm2       affine
 	qkv, out, fc, proj *kernel.Conv
+}
+
+// classWeights are the projections of the last layer, where only the class token's
+// output is needed, as the attention pool has them: see attentionOp.
+type classWeights struct {
+	attentionWeights           // of the queries and keys
+	value            []float32 // W_Vᵀ, [W,H·D]
+	valueBias        []float32 // [H·D]
 }
 
 // paddedWidth is the width of a head in whole blocks.
@@ -90,6 +99,7 @@ func (l *loading) vit(w *vitWeights, precision kernel.Precision) {
 	for i := range w.layers {
 		l.vitLayer(&w.layers[i], v.layer(i), precision)
 	}
+	l.classWeights(&w.last, v.layer(v.Layers-1))
 	l.norm(&w.post, "visual.ln_post")
 	l.product(&w.projection, "visual.proj", v.Width, c.OutDim, kernel.None, precision, func(r *reader) ([]float32, []float32, error) {
 		projection, err := r.read(l.ck, "visual.proj") // [W,O]
@@ -127,6 +137,29 @@ func (l *loading) vitLayer(layer *vitLayer, name string, precision kernel.Precis
 	l.product(&layer.proj, name+"mlp.c_proj", v.MLP, v.Width, kernel.None, precision, func(r *reader) ([]float32, []float32, error) {
 		return r.both(l.ck, name+"mlp.c_proj.weight", name+"mlp.c_proj.bias")
 	})
+}
+
+func (l *loading) classWeights(w *classWeights, name string) {
+	W := l.ck.Config.ViT.Width
+	name += "attn.in_proj_"
+	part := func(into *[]float32, i int, packing string, write func(dst, src []float32)) {
+		l.made(into, name+"weight", packing, W*W, func(r *reader, dst []float32) error {
+			all, err := r.read(l.ck, name+"weight") // [3,W,W]
+			if err == nil {
+				write(dst, all[i*W*W:(i+1)*W*W])
+			}
+			return err
+		})
+	}
+	transposed := func(dst, src []float32) { kernel.Transpose(dst, src, W, W) }
+	part(&w.query, 0, "queries transposed", transposed)
+	part(&w.key, 1, "keys", func(dst, src []float32) { copy(dst, src) })
+	part(&w.value, 2, "values transposed", transposed)
+	l.add(name+"bias", "tensor", 3*W, func(r *reader, dst []float32) error {
+		bias, err := r.read(l.ck, name+"bias")
+		copy(dst, bias)
+		return err
+	}, func(bias []float32) { w.queryBias, w.valueBias = bias[:W], bias[2*W:] })
 }
 
 // padRows puts zeros behind the D rows of each of a number of heads, so that they have

@@ -2,14 +2,15 @@ package kernel
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/clipnh/clipnh/internal/par"
 )
 
 // attentionRows is the number of queries whose attention is in memory at a time, for
-// each worker. It is a multiple of no tile's height in particular: tiles of 14, 8 and 6
-// rows all waste little.
-const attentionRows = 56
+// each worker. It is a multiple of the tile heights 6 and 8, and 56 rows of 272 keys stay
+// in the second-level cache beside the packed keys and values.
+const attentionRows = 48
 
 // Attention computes what the tokens of each image attend to,
 //
@@ -34,52 +35,110 @@ func Attention(dst, qkv Map, heads, width, depth int, scratch *Scratch, team par
 		return
 	}
 	defer scratch.release()
-	scratch.grow(team.Size(), 3*tokens*width+attentionRows*(tokens+width))
-	scale := float32(1 / math.Sqrt(float64(depth)))
+	a := attention{
+		family: activeFamily(), dst: dst, qkv: qkv, tokens: tokens,
+		keyBlocks: blocksOf(tokens), blocks: width / Lanes, scale: float32(1 / math.Sqrt(float64(depth))),
+	}
+	// The keys that fill up the last block get no attention: their sums start at -Inf.
+	starts := scratch.sharedFloats(a.keyBlocks*Lanes + width)
+	clear(starts)
+	a.unmasked, a.zeros = starts[:a.keyBlocks*Lanes], starts[a.keyBlocks*Lanes:]
+	for u := tokens; u < len(a.unmasked); u++ {
+		a.unmasked[u] = float32(math.Inf(-1))
+	}
+	packed := a.keyBlocks * a.blocks * blockFloats
+	scratch.grow(team.Size(), 2*packed+a.keyBlocks*scoreStride*Lanes)
 	team.For(qkv.Images*heads, func(lo, hi, worker int) {
-		buf := scratch.workers[worker].buf
-		var parts [3][]float32 // queries, keys and values, [tokens,width]
-		for i := range parts {
-			parts[i], buf = buf[:tokens*width], buf[tokens*width:]
-		}
-		weights, mixed := buf[:attentionRows*tokens], buf[attentionRows*tokens:]
+		area := scratch.workers[worker]
+		keys, values, scores := area.buf[:packed:packed], area.buf[packed:2*packed:2*packed], area.buf[2*packed:]
 		for i := lo; i < hi; i++ {
-			image, head := i/heads, i%heads
-			for part, rows := range parts {
-				qkv.rowsOf(rows, image, (part*heads+head)*width/Lanes, width)
-			}
-			keys, values := Dense(parts[1], tokens, width), Dense(parts[2], tokens, width)
-			for first := 0; first < tokens; first += attentionRows {
-				n := min(attentionRows, tokens-first)
-				a, m := Dense(weights, n, tokens), Dense(mixed, n, width)
-				Sgemm(scale, Dense(parts[0][first*width:], n, width), keys.T(), 0, a, par.Team{})
-				Softmax(weights, n, tokens)
-				Sgemm(1, a, values, 0, m, par.Team{})
-				dst.setRowsOf(mixed, image, first, n, head*width/Lanes, width)
-			}
+			a.head(area, i/heads*tokens, i%heads, heads, keys, values, scores)
 		}
 	})
 }
 
-// rowsOf writes the channels [block*Lanes, block*Lanes+width) of an image's pixels to
-// dst, one row for each pixel.
-func (m Map) rowsOf(dst []float32, image, block, width int) {
-	pixels := m.H * m.W
-	for b := range width / Lanes {
-		src := m.Data[((block+b)*m.Stride+image*pixels)*Lanes:][:pixels*Lanes]
-		for p := range pixels {
-			copy(dst[p*width+b*Lanes:][:Lanes], src[p*Lanes:])
+// scoreStride is the number of pixels from one block of scores to the next. It is odd, as
+// that of maps.
+const scoreStride = attentionRows | 1
+
+// attention is what one call of Attention shares among its heads.
+type attention struct {
+	family            *family
+	dst, qkv          Map
+	tokens            int
+	keyBlocks, blocks int // of the keys and of a head's channels
+	scale             float32
+	unmasked, zeros   []float32 // what the sums start from: scores, [keyBlocks*Lanes]; outputs, [blocks*Lanes]
+}
+
+// head computes one head of the image whose tokens start at pixel first. scores is a map
+// [keyBlocks][scoreStride][Lanes] of queries by keys.
+func (a *attention) head(area *workArea, first, head, heads int, keys, values, scores []float32) {
+	f, key, value := a.family, (heads+head)*a.blocks, (2*heads+head)*a.blocks
+	k := packed{kBlocks: a.blocks, nBlocks: a.keyBlocks, width: f.panelWidth(a.keyBlocks), data: keys}
+	v := packed{kBlocks: a.keyBlocks, nBlocks: a.blocks, width: f.panelWidth(a.blocks), data: values}
+	a.packKeys(&k, first, key)
+	a.packValues(&v, first, value)
+	table := area.pointers(a.blocks + a.keyBlocks)
+	for b := range a.blocks {
+		table[b] = unsafe.Pointer(&a.qkv.Data[(head*a.blocks+b)*a.qkv.Stride*Lanes])
+	}
+	queries, attended := table[:a.blocks], table[a.blocks:]
+	for b := range attended {
+		attended[b] = unsafe.Pointer(&scores[b*scoreStride*Lanes])
+	}
+	score := output{c: unsafe.Pointer(&scores[0]), cPixel: laneBytes, cBlock: scoreStride * laneBytes, bias: a.unmasked}
+	mixed := output{
+		c: unsafe.Pointer(&a.dst.Data[head*a.blocks*a.dst.Stride*Lanes]), cPixel: laneBytes, cBlock: a.dst.Stride * laneBytes, bias: a.zeros,
+	}
+	parts := (a.tokens + attentionRows - 1) / attentionRows
+	for part := range parts {
+		lo, hi := a.tokens*part/parts, a.tokens*(part+1)/parts
+		f.product(&area.tile, queries, &k, &score, first+lo, 0, hi-lo, 0, k.nBlocks)
+		softmax := &area.softmax
+		softmax.block, softmax.blocks = scoreStride*laneBytes, a.keyBlocks
+		for r := range hi - lo {
+			softmax.x = unsafe.Pointer(&scores[r*Lanes])
+			f.softmaxPixel(softmax)
 		}
+		f.product(&area.tile, attended, &v, &mixed, 0, first+lo, hi-lo, 0, v.nBlocks)
 	}
 }
 
-// setRowsOf is the opposite, for n pixels of the image from first on.
-func (m Map) setRowsOf(src []float32, image, first, n, block, width int) {
-	pixels := m.H * m.W
-	for b := range width / Lanes {
-		dst := m.Data[((block+b)*m.Stride+image*pixels+first)*Lanes:][:n*Lanes]
-		for p := range n {
-			copy(dst[p*Lanes:][:Lanes], src[p*width+b*Lanes:])
+// packKeys fills p with the keys of the tokens from pixel first on, transposed and scaled:
+// p[d,u] = scale key[u,d]. Channels start at the given block.
+func (a *attention) packKeys(p *packed, first, block int) {
+	for n := 0; n < p.nBlocks; n += p.width {
+		w := min(p.width, p.nBlocks-n) * Lanes
+		panel := p.data[n*p.kBlocks*blockFloats:][:w*p.kBlocks*Lanes]
+		wide := min(w, a.tokens-n*Lanes)
+		if wide < w {
+			clear(panel)
+		}
+		for b := range p.kBlocks {
+			src := a.qkv.Data[((block+b)*a.qkv.Stride+first+n*Lanes)*Lanes:]
+			a.family.transposeAny(panel[b*Lanes*w:], src, w, Lanes, wide, Lanes)
+		}
+	}
+	a.family.scale(&p.data[0], len(p.data), a.scale)
+}
+
+// packValues fills p with the values of the same tokens, p[u,d] = value[u,d], with zeros
+// after the last.
+func (a *attention) packValues(p *packed, first, block int) {
+	for n := 0; n < p.nBlocks; n += p.width {
+		w := min(p.width, p.nBlocks-n)
+		panel := p.data[n*p.kBlocks*blockFloats:][:w*p.kBlocks*blockFloats]
+		clear(panel[a.tokens*w*Lanes:])
+		for b := range w {
+			src := a.qkv.Data[((block+n+b)*a.qkv.Stride+first)*Lanes:][:a.tokens*Lanes]
+			if w == 1 {
+				copy(panel, src)
+				continue
+			}
+			for u := range a.tokens {
+				copy(panel[(u*w+b)*Lanes:][:Lanes], src[u*Lanes:])
+			}
 		}
 	}
 }

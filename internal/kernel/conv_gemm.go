@@ -34,7 +34,6 @@ func (c *Conv) runGEMM(dst Map, residual *Map, scratch *Scratch, team par.Team, 
 		} else {
 			c.family.product(&area.tile, sources, &c.weights, &out, p0, p0, p1-p0, n0, n1)
 		}
-		c.finish(dst, p0, p1, n0, n1)
 	})
 }
 
@@ -59,7 +58,7 @@ func (c *Conv) output(dst Map, residual *Map) output {
 		c:      unsafe.Pointer(&dst.Data[0]),
 		cPixel: laneBytes, cBlock: dst.Stride * laneBytes,
 		bias: c.bias,
-		relu: c.spec.Activation == ReLU,
+		relu: c.spec.Activation == ReLU, activation: c.family.activation(c.spec.Activation),
 	}
 	if residual != nil {
 		r := *residual

@@ -447,6 +447,110 @@ done:
 	VZEROUPPER
 	RET
 
+// func softmaxPixelAVX512(args *softmaxArgs)
+// Requires: AVX, AVX512F
+TEXT ·softmaxPixelAVX512(SB), NOSPLIT, $0-8
+	MOVQ         args+0(FP), DI
+	MOVQ         8(DI), DX
+	VBROADCASTSS expConstants<>+0(SB), Z8
+	VBROADCASTSS expConstants<>+32(SB), Z9
+	VBROADCASTSS expConstants<>+64(SB), Z10
+	VBROADCASTSS expConstants<>+96(SB), Z11
+	VBROADCASTSS expConstants<>+128(SB), Z12
+	VBROADCASTSS expConstants<>+160(SB), Z13
+	VBROADCASTSS expConstants<>+192(SB), Z14
+	VBROADCASTSS expConstants<>+224(SB), Z15
+	VBROADCASTSS expConstants<>+256(SB), Z16
+	VBROADCASTSS expConstants<>+288(SB), Z17
+	VBROADCASTSS expConstants<>+320(SB), Z18
+	VBROADCASTSS expConstants<>+352(SB), Z19
+	MOVQ         (DI), SI
+	VMOVUPS      (SI), Z0
+	MOVQ         (DI), SI
+	MOVQ         16(DI), CX
+
+top:
+	VMAXPS (SI), Z0, Z0
+	ADDQ   DX, SI
+	DECQ   CX
+	JNZ    top
+
+	// Largest of the lanes.
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VMAXPS        X1, X0, X0
+	VBROADCASTSS  X0, Z31
+	VPXORQ        Z29, Z29, Z29
+	MOVQ          (DI), SI
+	MOVQ          16(DI), CX
+
+exp:
+	VMOVUPS (SI), Z0
+	VSUBPS  Z31, Z0, Z0
+
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
+	VCMPPS      $0x01, Z8, Z0, K1
+	VMOVUPS     Z9, Z1
+	VMINPS      Z0, Z1, Z0
+	VMOVUPS     Z8, Z1
+	VMAXPS      Z0, Z1, Z0
+	VMULPS      Z10, Z0, Z1
+	VRNDSCALEPS $0x00, Z1, Z1
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFNMADD231PS Z11, Z1, Z0
+	VFNMADD231PS Z12, Z1, Z0
+	VMOVUPS      Z17, Z2
+	VFMADD213PS  Z16, Z0, Z2
+	VFMADD213PS  Z15, Z0, Z2
+	VFMADD213PS  Z14, Z0, Z2
+	VFMADD213PS  Z13, Z0, Z2
+	VFMADD213PS  Z18, Z0, Z2
+	VFMADD213PS  Z18, Z0, Z2
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	VCVTPS2DQ Z1, Z1
+	VPSLLD    $0x17, Z1, Z1
+	VPADDD    Z1, Z2, Z0
+	VPXORQ    Z1, Z1, Z1
+	VMOVAPS   Z1, K1, Z0
+	VADDPS    Z0, Z29, Z29
+	VMOVUPS   Z0, (SI)
+	ADDQ      DX, SI
+	DECQ      CX
+	JNZ       exp
+
+	// One by the sum of the lanes.
+	VMOVAPS       Z29, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPS     $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	MOVL          $0x3f800000, AX
+	VMOVD         AX, X1
+	VDIVSS        X0, X1, X0
+	VBROADCASTSS  X0, Z31
+	MOVQ          (DI), SI
+	MOVQ          16(DI), CX
+
+scale:
+	VMULPS  (SI), Z31, Z0
+	VMOVUPS Z0, (SI)
+	ADDQ    DX, SI
+	DECQ    CX
+	JNZ     scale
+	VZEROUPPER
+	RET
+
 // func quickGELUAVX2(x *float32, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-16
@@ -678,5 +782,130 @@ loop:
 	JNZ     loop
 
 done:
+	VZEROUPPER
+	RET
+
+// func softmaxPixelAVX2(args *softmaxArgs)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmaxPixelAVX2(SB), NOSPLIT, $0-8
+	MOVQ    args+0(FP), DI
+	MOVQ    8(DI), DX
+	MOVQ    (DI), SI
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	MOVQ    (DI), SI
+	MOVQ    16(DI), CX
+
+top:
+	VMAXPS (SI), Y0, Y0
+	VMAXPS 32(SI), Y1, Y1
+	ADDQ   DX, SI
+	DECQ   CX
+	JNZ    top
+
+	// Largest of the lanes.
+	VMAXPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	VBROADCASTSS X0, Y15
+	VXORPS       Y13, Y13, Y13
+	VXORPS       Y14, Y14, Y14
+	MOVQ         (DI), SI
+	MOVQ         16(DI), CX
+
+exp:
+	VMOVUPS (SI), Y0
+	VSUBPS  Y15, Y0, Y0
+
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
+	VCMPPS   $0x01, expConstants<>+0(SB), Y0, Y3
+	VMOVUPS  expConstants<>+32(SB), Y1
+	VMINPS   Y0, Y1, Y0
+	VMOVUPS  expConstants<>+0(SB), Y1
+	VMAXPS   Y0, Y1, Y0
+	VMULPS   expConstants<>+64(SB), Y0, Y1
+	VROUNDPS $0x00, Y1, Y1
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFNMADD231PS expConstants<>+96(SB), Y1, Y0
+	VFNMADD231PS expConstants<>+128(SB), Y1, Y0
+	VMOVUPS      expConstants<>+288(SB), Y2
+	VFMADD213PS  expConstants<>+256(SB), Y0, Y2
+	VFMADD213PS  expConstants<>+224(SB), Y0, Y2
+	VFMADD213PS  expConstants<>+192(SB), Y0, Y2
+	VFMADD213PS  expConstants<>+160(SB), Y0, Y2
+	VFMADD213PS  expConstants<>+320(SB), Y0, Y2
+	VFMADD213PS  expConstants<>+320(SB), Y0, Y2
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	VCVTPS2DQ Y1, Y1
+	VPSLLD    $0x17, Y1, Y1
+	VPADDD    Y1, Y2, Y0
+	VANDNPS   Y0, Y3, Y0
+	VADDPS    Y0, Y13, Y13
+	VMOVUPS   Y0, (SI)
+	VMOVUPS   32(SI), Y4
+	VSUBPS    Y15, Y4, Y4
+
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
+	VCMPPS   $0x01, expConstants<>+0(SB), Y4, Y7
+	VMOVUPS  expConstants<>+32(SB), Y5
+	VMINPS   Y4, Y5, Y4
+	VMOVUPS  expConstants<>+0(SB), Y5
+	VMAXPS   Y4, Y5, Y4
+	VMULPS   expConstants<>+64(SB), Y4, Y5
+	VROUNDPS $0x00, Y5, Y5
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFNMADD231PS expConstants<>+96(SB), Y5, Y4
+	VFNMADD231PS expConstants<>+128(SB), Y5, Y4
+	VMOVUPS      expConstants<>+288(SB), Y6
+	VFMADD213PS  expConstants<>+256(SB), Y4, Y6
+	VFMADD213PS  expConstants<>+224(SB), Y4, Y6
+	VFMADD213PS  expConstants<>+192(SB), Y4, Y6
+	VFMADD213PS  expConstants<>+160(SB), Y4, Y6
+	VFMADD213PS  expConstants<>+320(SB), Y4, Y6
+	VFMADD213PS  expConstants<>+320(SB), Y4, Y6
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	VCVTPS2DQ Y5, Y5
+	VPSLLD    $0x17, Y5, Y5
+	VPADDD    Y5, Y6, Y4
+	VANDNPS   Y4, Y7, Y4
+	VADDPS    Y4, Y14, Y14
+	VMOVUPS   Y4, 32(SI)
+	ADDQ      DX, SI
+	DECQ      CX
+	JNZ       exp
+
+	// One by the sum of the lanes.
+	VMOVAPS      Y13, Y0
+	VMOVAPS      Y14, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VADDPS       X1, X0, X0
+	MOVL         $0x3f800000, AX
+	VMOVD        AX, X1
+	VDIVSS       X0, X1, X0
+	VBROADCASTSS X0, Y15
+	MOVQ         (DI), SI
+	MOVQ         16(DI), CX
+
+scale:
+	VMULPS  (SI), Y15, Y0
+	VMOVUPS Y0, (SI)
+	VMULPS  32(SI), Y15, Y1
+	VMOVUPS Y1, 32(SI)
+	ADDQ    DX, SI
+	DECQ    CX
+	JNZ     scale
 	VZEROUPPER
 	RET

@@ -679,3 +679,208 @@ loop:
 
 done:
 	RET
+
+// func softmaxPixelNEON(args *softmaxArgs)
+TEXT ·softmaxPixelNEON(SB), NOSPLIT, $0-8
+	MOVD args+0(FP), R0
+	MOVD 8(R0), R2
+	MOVD $expConstants<>(SB), R9
+	VLD1R.P 4(R9), [V20.S4]
+	VLD1R.P 4(R9), [V21.S4]
+	VLD1R.P 4(R9), [V22.S4]
+	VLD1R.P 4(R9), [V23.S4]
+	VLD1R.P 4(R9), [V24.S4]
+	VLD1R.P 4(R9), [V25.S4]
+	VLD1R.P 4(R9), [V26.S4]
+	VLD1R.P 4(R9), [V27.S4]
+	VLD1R.P 4(R9), [V28.S4]
+	VLD1R.P 4(R9), [V29.S4]
+	VLD1R.P 4(R9), [V30.S4]
+	VLD1R.P 4(R9), [V31.S4]
+	MOVD (R0), R1
+	FLDPQ (R1), (F4, F5)
+	FLDPQ 32(R1), (F6, F7)
+	MOVD (R0), R1
+	MOVD 16(R0), R3
+
+top:
+	FLDPQ (R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	WORD $0x4e20f484 // fmax v4.4s, v4.4s, v0.4s
+	WORD $0x4e21f4a5 // fmax v5.4s, v5.4s, v1.4s
+	WORD $0x4e22f4c6 // fmax v6.4s, v6.4s, v2.4s
+	WORD $0x4e23f4e7 // fmax v7.4s, v7.4s, v3.4s
+	ADD R2, R1
+	SUB $1, R3
+	CBNZ R3, top
+
+	// Largest of the lanes.
+	WORD $0x4e25f484 // fmax v4.4s, v4.4s, v5.4s
+	WORD $0x4e27f4c6 // fmax v6.4s, v6.4s, v7.4s
+	WORD $0x4e26f488 // fmax v8.4s, v4.4s, v6.4s
+	WORD $0x6e28f508 // fmaxp v8.4s, v8.4s, v8.4s
+	WORD $0x6e28f508 // fmaxp v8.4s, v8.4s, v8.4s
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	MOVD (R0), R1
+	MOVD 16(R0), R3
+
+exp:
+	FLDPQ (R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	WORD $0x4ea8d400 // fsub v0.4s, v0.4s, v8.4s
+
+	// exp: clamp; n = round(x/ln 2).
+	WORD $0x6ea0e68c // fcmgt v12.4s, v20.4s, v0.4s
+	WORD $0x4eb5f400 // fmin v0.4s, v0.4s, v21.4s
+	WORD $0x4e34f400 // fmax v0.4s, v0.4s, v20.4s
+	WORD $0x6e36dc09 // fmul v9.4s, v0.4s, v22.4s
+	WORD $0x4e218929 // frintn v9.4s, v9.4s
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFMLS V23.S4, V9.S4, V0.S4
+	VFMLS V24.S4, V9.S4, V0.S4
+	VMOV V28.B16, V10.B16
+	VFMLA V0.S4, V29.S4, V10.S4
+	VMOV V27.B16, V11.B16
+	VFMLA V0.S4, V10.S4, V11.S4
+	VMOV V26.B16, V10.B16
+	VFMLA V0.S4, V11.S4, V10.S4
+	VMOV V25.B16, V11.B16
+	VFMLA V0.S4, V10.S4, V11.S4
+	VMOV V30.B16, V10.B16
+	VFMLA V0.S4, V11.S4, V10.S4
+	VMOV V30.B16, V11.B16
+	VFMLA V0.S4, V10.S4, V11.S4
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	VSHL $23, V9.S4, V9.S4
+	VADD V9.S4, V11.S4, V0.S4
+	WORD $0x4e6c1c00 // bic v0.16b, v0.16b, v12.16b
+	WORD $0x4e20d484 // fadd v4.4s, v4.4s, v0.4s
+	WORD $0x4ea8d421 // fsub v1.4s, v1.4s, v8.4s
+
+	// exp: clamp; n = round(x/ln 2).
+	WORD $0x6ea1e690 // fcmgt v16.4s, v20.4s, v1.4s
+	WORD $0x4eb5f421 // fmin v1.4s, v1.4s, v21.4s
+	WORD $0x4e34f421 // fmax v1.4s, v1.4s, v20.4s
+	WORD $0x6e36dc2d // fmul v13.4s, v1.4s, v22.4s
+	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFMLS V23.S4, V13.S4, V1.S4
+	VFMLS V24.S4, V13.S4, V1.S4
+	VMOV V28.B16, V14.B16
+	VFMLA V1.S4, V29.S4, V14.S4
+	VMOV V27.B16, V15.B16
+	VFMLA V1.S4, V14.S4, V15.S4
+	VMOV V26.B16, V14.B16
+	VFMLA V1.S4, V15.S4, V14.S4
+	VMOV V25.B16, V15.B16
+	VFMLA V1.S4, V14.S4, V15.S4
+	VMOV V30.B16, V14.B16
+	VFMLA V1.S4, V15.S4, V14.S4
+	VMOV V30.B16, V15.B16
+	VFMLA V1.S4, V14.S4, V15.S4
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	VSHL $23, V13.S4, V13.S4
+	VADD V13.S4, V15.S4, V1.S4
+	WORD $0x4e701c21 // bic v1.16b, v1.16b, v16.16b
+	WORD $0x4e21d4a5 // fadd v5.4s, v5.4s, v1.4s
+	WORD $0x4ea8d442 // fsub v2.4s, v2.4s, v8.4s
+
+	// exp: clamp; n = round(x/ln 2).
+	WORD $0x6ea2e68c // fcmgt v12.4s, v20.4s, v2.4s
+	WORD $0x4eb5f442 // fmin v2.4s, v2.4s, v21.4s
+	WORD $0x4e34f442 // fmax v2.4s, v2.4s, v20.4s
+	WORD $0x6e36dc49 // fmul v9.4s, v2.4s, v22.4s
+	WORD $0x4e218929 // frintn v9.4s, v9.4s
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFMLS V23.S4, V9.S4, V2.S4
+	VFMLS V24.S4, V9.S4, V2.S4
+	VMOV V28.B16, V10.B16
+	VFMLA V2.S4, V29.S4, V10.S4
+	VMOV V27.B16, V11.B16
+	VFMLA V2.S4, V10.S4, V11.S4
+	VMOV V26.B16, V10.B16
+	VFMLA V2.S4, V11.S4, V10.S4
+	VMOV V25.B16, V11.B16
+	VFMLA V2.S4, V10.S4, V11.S4
+	VMOV V30.B16, V10.B16
+	VFMLA V2.S4, V11.S4, V10.S4
+	VMOV V30.B16, V11.B16
+	VFMLA V2.S4, V10.S4, V11.S4
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	VSHL $23, V9.S4, V9.S4
+	VADD V9.S4, V11.S4, V2.S4
+	WORD $0x4e6c1c42 // bic v2.16b, v2.16b, v12.16b
+	WORD $0x4e22d4c6 // fadd v6.4s, v6.4s, v2.4s
+	WORD $0x4ea8d463 // fsub v3.4s, v3.4s, v8.4s
+
+	// exp: clamp; n = round(x/ln 2).
+	WORD $0x6ea3e690 // fcmgt v16.4s, v20.4s, v3.4s
+	WORD $0x4eb5f463 // fmin v3.4s, v3.4s, v21.4s
+	WORD $0x4e34f463 // fmax v3.4s, v3.4s, v20.4s
+	WORD $0x6e36dc6d // fmul v13.4s, v3.4s, v22.4s
+	WORD $0x4e2189ad // frintn v13.4s, v13.4s
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFMLS V23.S4, V13.S4, V3.S4
+	VFMLS V24.S4, V13.S4, V3.S4
+	VMOV V28.B16, V14.B16
+	VFMLA V3.S4, V29.S4, V14.S4
+	VMOV V27.B16, V15.B16
+	VFMLA V3.S4, V14.S4, V15.S4
+	VMOV V26.B16, V14.B16
+	VFMLA V3.S4, V15.S4, V14.S4
+	VMOV V25.B16, V15.B16
+	VFMLA V3.S4, V14.S4, V15.S4
+	VMOV V30.B16, V14.B16
+	VFMLA V3.S4, V15.S4, V14.S4
+	VMOV V30.B16, V15.B16
+	VFMLA V3.S4, V14.S4, V15.S4
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	VSHL $23, V13.S4, V13.S4
+	VADD V13.S4, V15.S4, V3.S4
+	WORD $0x4e701c63 // bic v3.16b, v3.16b, v16.16b
+	WORD $0x4e23d4e7 // fadd v7.4s, v7.4s, v3.4s
+	FSTPQ (F0, F1), (R1)
+	FSTPQ (F2, F3), 32(R1)
+	ADD R2, R1
+	SUB $1, R3
+	CBNZ R3, exp
+
+	// One by the sum of the lanes.
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+	WORD $0x4e27d4c6 // fadd v6.4s, v6.4s, v7.4s
+	WORD $0x4e26d488 // fadd v8.4s, v4.4s, v6.4s
+	WORD $0x6e28d508 // faddp v8.4s, v8.4s, v8.4s
+	WORD $0x6e28d508 // faddp v8.4s, v8.4s, v8.4s
+	FMOVS $1.0, F9
+	FDIVS F8, F9, F9
+	MOVD (R0), R1
+	MOVD 16(R0), R3
+
+scale:
+	FLDPQ (R1), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	WORD $0x4f899000 // fmul v0.4s, v0.4s, v9.s[0]
+	WORD $0x4f899021 // fmul v1.4s, v1.4s, v9.s[0]
+	WORD $0x4f899042 // fmul v2.4s, v2.4s, v9.s[0]
+	WORD $0x4f899063 // fmul v3.4s, v3.4s, v9.s[0]
+	FSTPQ (F0, F1), (R1)
+	FSTPQ (F2, F3), 32(R1)
+	ADD R2, R1
+	SUB $1, R3
+	CBNZ R3, scale
+	RET

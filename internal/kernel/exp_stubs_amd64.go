@@ -44,6 +44,16 @@ func expLanesAVX512(x *float32, n int, shift float32, lanes *float32)
 //go:noescape
 func scaleAVX512(x *float32, n int, by float32)
 
+// softmaxPixelAVX512 replaces the values of one pixel by their softmax:
+//
+//	top = max of x[b,l]; b in 0..blocks, l in 0..16
+//	x[b,l] = exp(x[b,l] - top) / sum of exp(x[b,l] - top)
+//
+// The maximum may ignore a NaN.
+//
+//go:noescape
+func softmaxPixelAVX512(args *softmaxArgs)
+
 // quickGELUAVX2 replaces n values, n a multiple of 16:
 //
 //	x[i] = x[i] / (1 + exp(-1.702 x[i]))
@@ -83,3 +93,13 @@ func expLanesAVX2(x *float32, n int, shift float32, lanes *float32)
 //
 //go:noescape
 func scaleAVX2(x *float32, n int, by float32)
+
+// softmaxPixelAVX2 replaces the values of one pixel by their softmax:
+//
+//	top = max of x[b,l]; b in 0..blocks, l in 0..16
+//	x[b,l] = exp(x[b,l] - top) / sum of exp(x[b,l] - top)
+//
+// The maximum may ignore a NaN.
+//
+//go:noescape
+func softmaxPixelAVX2(args *softmaxArgs)

@@ -43,3 +43,13 @@ func expLanesNEON(x *float32, n int, shift float32, lanes *float32)
 //
 //go:noescape
 func scaleNEON(x *float32, n int, by float32)
+
+// softmaxPixelNEON replaces the values of one pixel by their softmax:
+//
+//	top = max of x[b,l]; b in 0..blocks, l in 0..16
+//	x[b,l] = exp(x[b,l] - top) / sum of exp(x[b,l] - top)
+//
+// A NaN stays.
+//
+//go:noescape
+func softmaxPixelNEON(args *softmaxArgs)

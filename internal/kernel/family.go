@@ -20,6 +20,8 @@ type family struct {
 	winogradIn  [5]func(*winogradIn)
 	winogradOut [5]func(*winogradOut)
 	layerNorm   func(*normArgs)
+	// softmaxPixel replaces the values of a pixel by their softmax.
+	softmaxPixel func(*softmaxArgs)
 	// transpose writes the transpose of a matrix whose sides are multiples of 8;
 	// dstRow and srcRow are distances between rows in bytes.
 	transpose func(dst, src *float32, dstRow, srcRow, rows, columns int)
@@ -53,7 +55,9 @@ var generic = family{
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2Ref, 4: winogradIn4Ref},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2Ref, 4: winogradOut4Ref},
 	layerNorm:   layerNormRef,
-	transpose:   transposeRef,
+
+	softmaxPixel: softmaxPixelRef,
+	transpose:    transposeRef,
 
 	quickGELU: quickGELURef,
 	gelu:      geluRef,

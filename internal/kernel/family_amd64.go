@@ -35,6 +35,8 @@ var avx2 = family{
 	exceed:      exceedAVX2,
 	finite:      finiteAVX2,
 
+	softmaxPixel: softmaxPixelAVX2,
+
 	quickGELU: quickGELUAVX2,
 	gelu:      geluAVX2,
 	maxLanes:  maxLanesAVX2,
@@ -58,6 +60,8 @@ var avx512 = family{
 	dot:         dotAVX2,
 	exceed:      exceedAVX2,
 	finite:      finiteAVX2,
+
+	softmaxPixel: softmaxPixelAVX512,
 
 	quickGELU: quickGELUAVX512,
 	gelu:      geluAVX512,

@@ -24,6 +24,8 @@ var neon = family{
 	layerNorm:   layerNormNEON,
 	addRows:     addRowsNEON,
 
+	softmaxPixel: softmaxPixelNEON,
+
 	quickGELU: quickGELUNEON,
 	gelu:      geluNEON,
 	maxLanes:  maxLanesNEON,

@@ -150,7 +150,9 @@ func TestArgumentOffsets(t *testing.T) {
 	var in winogradIn
 	var out winogradOut
 	var norm normArgs
+	var softmax softmaxArgs
 	for _, o := range []struct{ got, want uintptr }{
+		{unsafe.Offsetof(softmax.block), 8}, {unsafe.Offsetof(softmax.blocks), 16},
 		{unsafe.Offsetof(norm.src), 8}, {unsafe.Offsetof(norm.dstBlock), 16}, {unsafe.Offsetof(norm.srcBlock), 24}, {unsafe.Offsetof(norm.blocks), 32},
 		{unsafe.Offsetof(norm.gamma), 40}, {unsafe.Offsetof(norm.beta), 48}, {unsafe.Offsetof(norm.share), 56}, {unsafe.Offsetof(norm.epsilon), 60},
 		{unsafe.Offsetof(in.step), 48}, {unsafe.Offsetof(in.dst), 96}, {unsafe.Offsetof(in.tap), 104}, {unsafe.Offsetof(in.block), 112},

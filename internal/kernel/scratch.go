@@ -17,7 +17,7 @@ func (s *Scratch) release() {
 	clear(s.sources)
 	for _, w := range s.workers {
 		clear(w.sources)
-		w.tile, w.in, w.out = tileArgs{}, winogradIn{}, winogradOut{}
+		w.tile, w.softmax, w.in, w.out = tileArgs{}, softmaxArgs{}, winogradIn{}, winogradOut{}
 	}
 }
 
@@ -26,6 +26,7 @@ func (s *Scratch) release() {
 // each call.
 type workArea struct {
 	tile    tileArgs
+	softmax softmaxArgs
 	in      winogradIn
 	out     winogradOut
 	work    []float32 // a tile between the two passes of a transform

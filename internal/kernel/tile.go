@@ -65,6 +65,9 @@ type output struct {
 	cPixel, cBlock int            // as in tileArgs
 	bias           []float32      // [nBlocks*Lanes]; nil adds to c
 	relu           bool
+	// activation, unless nil, replaces n values at x; it is applied to what is complete,
+	// while it is in a cache.
+	activation func(x *float32, n int)
 }
 
 // kChunk is the number of input blocks that a product handles before it moves to the
@@ -95,8 +98,21 @@ func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *
 				out.set(t, n, k == 0, k+blocks == m.kBlocks)
 				next := m.following(n, k, blocks, n0, n1)
 				row(f.kernels(m.pairs, w), t, out, w, n, from+lo, to+lo, hi-lo, next)
+				if k+blocks == m.kBlocks {
+					out.complete(n, w, to+lo, hi-lo)
+				}
 			}
 		}
+	}
+}
+
+// complete applies the activation to count pixels of w blocks from block n on.
+func (o *output) complete(n, w, to, count int) {
+	if o.activation == nil || count == 0 {
+		return
+	}
+	for b := n; b < n+w; b++ {
+		o.activation((*float32)(unsafe.Add(o.c, b*o.cBlock+to*o.cPixel)), count*Lanes)
 	}
 }
 
@@ -146,21 +162,29 @@ func (o *output) set(t *tileArgs, n int, first, last bool) {
 // start at pixel from, outputs at pixel to. Each tile prefetches a share of the next
 // panel part.
 func row(kernels []tileFunc, t *tileArgs, out *output, width, n, from, to, count int, next unsafe.Pointer) {
+	if count == 0 {
+		return
+	}
 	largest := len(kernels) - 1
 	tiles := (count + largest - 1) / largest
-	bytes := t.blocks * width * blockFloats * 4
+	rows, more := count/tiles, count%tiles // more of the tiles have a row more
+	share := uintptr(t.blocks*width*blockFloats*4/tiles+cacheLine-1) &^ (cacheLine - 1)
 	c := n*out.cBlock + to*out.cPixel
+	residual := out.residual != nil && t.bias != nil
+	t.pixel, t.next, t.residual = from*laneBytes, uintptr(next), nil
 	for i := range tiles {
-		a, b := count*i/tiles, count*(i+1)/tiles
-		t.rows = b - a
-		t.pixel = (from + a) * laneBytes
-		t.c = unsafe.Add(out.c, c+a*out.cPixel)
-		t.residual = nil
-		if out.residual != nil && t.bias != nil {
-			t.residual = unsafe.Add(out.residual, c+a*out.cPixel)
+		t.rows = rows
+		if i < more {
+			t.rows++
 		}
-		t.next = uintptr(next) + uintptr(bytes*i/tiles)
-		t.nextEnd = uintptr(next) + uintptr(bytes*(i+1)/tiles)
-		kernels[b-a](t)
+		t.c = unsafe.Add(out.c, c)
+		if residual {
+			t.residual = unsafe.Add(out.residual, c)
+		}
+		t.nextEnd = t.next + share
+		kernels[t.rows](t)
+		t.pixel += t.rows * laneBytes
+		t.next = t.nextEnd
+		c += t.rows * out.cPixel
 	}
 }

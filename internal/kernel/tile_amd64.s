@@ -34,8 +34,12 @@ resume:
 	VMOVUPS (R12), Z0
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+1, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -129,8 +133,14 @@ resume:
 	VMOVUPS (R12), Z1
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+2, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -240,8 +250,16 @@ resume:
 	VMOVUPS (R12), Z2
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+3, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -367,8 +385,18 @@ resume:
 	VMOVUPS (R12), Z3
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+4, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -510,8 +538,20 @@ resume:
 	VMOVUPS (R12), Z4
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+5, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -669,8 +709,22 @@ resume:
 	VMOVUPS (R12), Z5
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+6, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -844,8 +898,24 @@ resume:
 	VMOVUPS (R12), Z6
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+7, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1035,8 +1105,26 @@ resume:
 	VMOVUPS (R12), Z7
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+8, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1242,8 +1330,28 @@ resume:
 	VMOVUPS (R12), Z8
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+9, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1465,8 +1573,30 @@ resume:
 	VMOVUPS (R12), Z9
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+10, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1704,8 +1834,32 @@ resume:
 	VMOVUPS (R12), Z10
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+11, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1959,8 +2113,34 @@ resume:
 	VMOVUPS (R12), Z11
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+12, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -2230,8 +2410,36 @@ resume:
 	VMOVUPS (R12), Z12
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+13, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -2517,8 +2725,38 @@ resume:
 	VMOVUPS (R12), Z13
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+14, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -2753,8 +2991,13 @@ resume:
 	VMOVUPS (R12)(R9*1), Z1
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+1, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -2868,8 +3111,16 @@ resume:
 	VMOVUPS (R12)(R9*1), Z3
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+2, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3008,8 +3259,19 @@ resume:
 	VMOVUPS (R12)(R9*1), Z5
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+3, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3173,8 +3435,22 @@ resume:
 	VMOVUPS (R12)(R9*1), Z7
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+4, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3363,8 +3639,25 @@ resume:
 	VMOVUPS (R12)(R9*1), Z9
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+5, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3578,8 +3871,28 @@ resume:
 	VMOVUPS (R12)(R9*1), Z11
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+6, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3818,8 +4131,31 @@ resume:
 	VMOVUPS (R12)(R9*1), Z13
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+7, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -4083,8 +4419,34 @@ resume:
 	VMOVUPS (R12)(R9*1), Z15
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+8, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -4373,8 +4735,37 @@ resume:
 	VMOVUPS (R12)(R9*1), Z17
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+9, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -4688,8 +5079,40 @@ resume:
 	VMOVUPS (R12)(R9*1), Z19
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+10, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -5028,8 +5451,43 @@ resume:
 	VMOVUPS (R12)(R9*1), Z21
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+11, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -5393,8 +5851,46 @@ resume:
 	VMOVUPS (R12)(R9*1), Z23
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+12, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -5783,8 +6279,49 @@ resume:
 	VMOVUPS (R12)(R9*1), Z25
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+13, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -6198,8 +6735,52 @@ resume:
 	VMOVUPS (R12)(R9*1), Z27
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+14, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -6529,8 +7110,14 @@ resume:
 	VMOVUPS (R12)(R9*2), Z2
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+1, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -6664,8 +7251,18 @@ resume:
 	VMOVUPS (R12)(R9*2), Z5
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+2, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -6833,8 +7430,22 @@ resume:
 	VMOVUPS (R12)(R9*2), Z8
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+3, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -7036,8 +7647,26 @@ resume:
 	VMOVUPS (R12)(R9*2), Z11
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+4, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -7273,8 +7902,30 @@ resume:
 	VMOVUPS (R12)(R9*2), Z14
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+5, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -7544,8 +8195,34 @@ resume:
 	VMOVUPS (R12)(R9*2), Z17
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+6, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -7849,8 +8526,38 @@ resume:
 	VMOVUPS (R12)(R9*2), Z20
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+7, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8188,8 +8895,42 @@ resume:
 	VMOVUPS (R12)(R9*2), Z23
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+8, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8470,8 +9211,12 @@ resume:
 	VMOVUPS 32(R12), Y1
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+1, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8581,8 +9326,14 @@ resume:
 	VMOVUPS 32(R12), Y3
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+2, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8717,8 +9468,16 @@ resume:
 	VMOVUPS 32(R12), Y5
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+3, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8878,8 +9637,18 @@ resume:
 	VMOVUPS 32(R12), Y7
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+4, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -9064,8 +9833,20 @@ resume:
 	VMOVUPS 32(R12), Y9
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+5, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -9275,8 +10056,22 @@ resume:
 	VMOVUPS 32(R12), Y11
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+6, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.

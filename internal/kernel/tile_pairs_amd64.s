@@ -34,8 +34,12 @@ resume:
 	VMOVUPS (R12), Z0
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+1, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -133,8 +137,14 @@ resume:
 	VMOVUPS (R12), Z1
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+2, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -252,8 +262,16 @@ resume:
 	VMOVUPS (R12), Z2
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+3, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -391,8 +409,18 @@ resume:
 	VMOVUPS (R12), Z3
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+4, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -550,8 +578,20 @@ resume:
 	VMOVUPS (R12), Z4
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+5, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -729,8 +769,22 @@ resume:
 	VMOVUPS (R12), Z5
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+6, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -928,8 +982,24 @@ resume:
 	VMOVUPS (R12), Z6
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+7, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1147,8 +1217,26 @@ resume:
 	VMOVUPS (R12), Z7
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+8, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1386,8 +1474,28 @@ resume:
 	VMOVUPS (R12), Z8
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+9, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1645,8 +1753,30 @@ resume:
 	VMOVUPS (R12), Z9
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+10, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -1924,8 +2054,32 @@ resume:
 	VMOVUPS (R12), Z10
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+11, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -2223,8 +2377,34 @@ resume:
 	VMOVUPS (R12), Z11
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+12, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -2542,8 +2722,36 @@ resume:
 	VMOVUPS (R12), Z12
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+13, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -2881,8 +3089,38 @@ resume:
 	VMOVUPS (R12), Z13
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+14, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3173,8 +3411,13 @@ resume:
 	VMOVUPS (R12)(R9*1), Z1
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+1, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3296,8 +3539,16 @@ resume:
 	VMOVUPS (R12)(R9*1), Z3
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+2, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3452,8 +3703,19 @@ resume:
 	VMOVUPS (R12)(R9*1), Z5
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+3, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3641,8 +3903,22 @@ resume:
 	VMOVUPS (R12)(R9*1), Z7
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+4, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -3863,8 +4139,25 @@ resume:
 	VMOVUPS (R12)(R9*1), Z9
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+5, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -4118,8 +4411,28 @@ resume:
 	VMOVUPS (R12)(R9*1), Z11
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+6, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -4406,8 +4719,31 @@ resume:
 	VMOVUPS (R12)(R9*1), Z13
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+7, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -4727,8 +5063,34 @@ resume:
 	VMOVUPS (R12)(R9*1), Z15
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+8, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -5081,8 +5443,37 @@ resume:
 	VMOVUPS (R12)(R9*1), Z17
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+9, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -5468,8 +5859,40 @@ resume:
 	VMOVUPS (R12)(R9*1), Z19
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+10, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -5888,8 +6311,43 @@ resume:
 	VMOVUPS (R12)(R9*1), Z21
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+11, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -6341,8 +6799,46 @@ resume:
 	VMOVUPS (R12)(R9*1), Z23
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+12, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -6827,8 +7323,49 @@ resume:
 	VMOVUPS (R12)(R9*1), Z25
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+13, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -7346,8 +7883,52 @@ resume:
 	VMOVUPS (R12)(R9*1), Z27
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+14, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -7789,8 +8370,14 @@ resume:
 	VMOVUPS (R12)(R9*2), Z2
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+1, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -7936,8 +8523,18 @@ resume:
 	VMOVUPS (R12)(R9*2), Z5
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+2, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8129,8 +8726,22 @@ resume:
 	VMOVUPS (R12)(R9*2), Z8
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+3, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8368,8 +8979,26 @@ resume:
 	VMOVUPS (R12)(R9*2), Z11
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+4, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8653,8 +9282,30 @@ resume:
 	VMOVUPS (R12)(R9*2), Z14
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+5, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -8984,8 +9635,34 @@ resume:
 	VMOVUPS (R12)(R9*2), Z17
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+6, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -9361,8 +10038,38 @@ resume:
 	VMOVUPS (R12)(R9*2), Z20
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+7, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.
@@ -9784,8 +10491,42 @@ resume:
 	VMOVUPS (R12)(R9*2), Z23
 
 start:
-	ADDQ    $+512, R8
-	PCALIGN $0x40
+	// Prefetch the outputs of the next tile.
+	IMUL3Q     $+8, R13, R12
+	ADDQ       DX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 (R12)(R9*1)
+	PREFETCHT0 (R12)(R9*2)
+	ADDQ       $+512, R8
+	PCALIGN    $0x40
 
 block:
 	// Next block of 16 inputs.

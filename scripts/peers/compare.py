@@ -14,12 +14,12 @@ import time
 
 import numpy as np
 
-from prepare import MODELS, texts_name
+from prepare import MODELS, SIDES, VITS, graph_forms, texts_name
 import report
 from worker import Worker, WorkerError
 
 HERE = Path(__file__).resolve().parent
-SOURCES = (HERE / "prepare.py", HERE / "towers.py", HERE.parent / "random_checkpoint.py",
+SOURCES = (HERE / "prepare.py", HERE / "towers.py", HERE / "transformer.py", HERE.parent / "random_checkpoint.py",
            HERE.parent / "demo" / "model.py", HERE.parent / "demo" / "bpe.py")
 
 # Outputs that differ from PyTorch's plain mode by more than this, relative to its largest
@@ -52,6 +52,11 @@ RUNNERS = {
     ],
 }
 REFERENCE = "eager"
+
+
+def of_model(tower, model):
+    """The runners of a tower: a vision transformer has one convolution, too small a part for its layout to matter."""
+    return [r for r in RUNNERS[tower] if model not in VITS or r.key != "channels_last"]
 
 
 def on_device(name):
@@ -108,14 +113,15 @@ class Bench:
 
     def command(self, key, tower, model, batch, threads):
         inputs = self.models / (f"{model}.pictures" if tower == "image" else texts_name(self.args.names, self.args.vocab))
-        sizes = [MODELS[model][2], batch] if tower == "image" else [self.args.text_batches]
+        sizes = [SIDES[model], batch] if tower == "image" else [self.args.text_batches]
         device = self.args.device if tower == "image" else None
         if key in ("ours", "ours_bf16"):
             kind = device or tower + ("-bf16" if key == "ours_bf16" else "")
             return [self.args.scratch / "ours", kind, self.models / f"{model}.pt", inputs,
                     *([batch] if tower == "image" else []), threads]
         if key == "ort":
-            return ["node", HERE / "peer_ort.js", self.models / f"{model}.b{batch}.onnx", inputs, *sizes, threads]
+            graphs = ",".join(str(self.models / name.format(batch)) for name in graph_forms(model))
+            return ["node", HERE / "peer_ort.js", graphs, inputs, *sizes, threads]
         weights = self.models / f"{model}.{'visual' if tower == 'image' else 'text'}"
         kind = f"{tower}@{TORCH_DEVICES[device]}" if device else tower
         return [sys.executable, HERE / "peer_torch.py", kind, key, weights, inputs, *sizes, threads]
@@ -126,7 +132,7 @@ class Bench:
         workers = []
         try:
             device = self.args.device if tower == "image" else None
-            for runner in on_device(device) if device else RUNNERS[tower]:
+            for runner in on_device(device) if device else of_model(tower, model):
                 if runner.key == "ours_bf16" and not has_bf16():
                     say(f"{case}: no {runner.name}, the processor has no AVX512-BF16")
                 elif runner.key in (*self.args.runners, REFERENCE):
@@ -215,7 +221,7 @@ def main():
     keys = list(dict.fromkeys(r.key for rs in [*RUNNERS.values(), on_device("")] for r in rs))
     ap = argparse.ArgumentParser(prog="bench.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--towers", type=listed(str, RUNNERS), default=list(RUNNERS), help="image,text (default both)")
-    ap.add_argument("--models", type=listed(str, MODELS), default=["RN50", "RN50x16"], help="for images (RN50,RN50x16)")
+    ap.add_argument("--models", type=listed(str, [*MODELS, *VITS]), default=["RN50", "RN50x16"], help="for images (RN50,RN50x16)")
     ap.add_argument("--batches", type=listed(positive), default=[1, 8], help="images per inference (1,8)")
     ap.add_argument("--threads", type=listed(positive), default=[1, cores()], help="numbers, or all (1,all)")
     ap.add_argument("--rounds", type=positive, default=5, help="turns per runner (5)")

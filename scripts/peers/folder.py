@@ -66,7 +66,7 @@ def run(mode, tower, folder, batch, device):
     import towers
     from peer_torch import ImagesOn
 
-    side = towers.MODELS[Path(tower).stem][2]
+    side = towers.SIDES[Path(tower).stem]
     mean, std = np.float32([0.48145466, 0.4578275, 0.40821073]), np.float32([0.26862954, 0.26130258, 0.27577711])
 
     class Folder(torch.utils.data.Dataset):

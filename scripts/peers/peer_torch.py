@@ -1,14 +1,16 @@
 """PyTorch's side of the comparison (README.md has the protocol).
 
-    python3 peer_torch.py image eager|channels_last|traced TOWER PICTURES SIDE BATCH THREADS
+    python3 peer_torch.py image eager|channels_last|traced[:FORM] TOWER PICTURES SIDE BATCH THREADS
     python3 peer_torch.py image@cuda eager|compiled|half TOWER PICTURES SIDE BATCH THREADS
     python3 peer_torch.py text eager|trimmed|traced TOWER TEXTS BATCH,... THREADS
 
-traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is used. On a device
-(image@cuda, image@mps) every inference takes its images from pinned memory and brings the features back; compiled is
+traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is used, and of the
+forms of a vision transformer's attention that transformer.py lists, if none is named: then this program starts again
+with the fastest, so that its memory is that of one. On a device (image@cuda, image@mps) every inference takes its images from pinned memory and brings the features back; compiled is
 torch.compile with its search for the best kernels, half is float16 in channels-last layout.
 """
 import inspect
+import os
 import re
 import sys
 import time
@@ -41,16 +43,44 @@ def card(device):
     return torch.cuda.get_device_name() if device.startswith("cuda") else device
 
 
+def cost(infer):
+    """Seconds of one inference, after those that warm it up."""
+    for _ in range(WARM):
+        infer()
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        infer()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
 class Images:
     def __init__(self, mode, tower, file, side, batch, _):
         x = np.fromfile(file, np.float32, count=batch * 3 * side * side).reshape(batch, 3, side, side)
         self.x, self.units = torch.from_numpy(x), batch
         self.tower = torch.load(tower, **WHOLE)
+        mode, _, form = mode.partition(":")
+        if form:
+            self.tower.use(form)
+        elif hasattr(self.tower, "forms"):
+            self.choose(mode)
         if mode == "channels_last":
             self.tower = self.tower.to(memory_format=torch.channels_last)
             self.x = self.x.contiguous(memory_format=torch.channels_last)
         elif mode == "traced":
             self.tower = optimised(self.tower, self.x)
+
+    def choose(self, mode):
+        """Starts this program again, with the form of attention that is fastest here."""
+        module, costs = self.tower, {}
+        for form in module.forms:
+            module.use(form)
+            self.tower = optimised(module, self.x) if mode == "traced" else module
+            costs[form] = cost(self.infer)
+        print("attention:", ", ".join(f"{form} {c * 1e3:.0f} ms" for form, c in costs.items()), file=sys.stderr, flush=True)
+        chosen = f"{mode}:{min(costs, key=costs.get)}"
+        os.execv(sys.executable, [sys.executable, sys.argv[0], sys.argv[1], chosen, *sys.argv[3:]])
 
     def infer(self):
         return self.tower(self.x)
@@ -71,6 +101,8 @@ class ImagesOn:
         self.kind = torch.float16 if mode == "half" else torch.float32
         self.layout = torch.channels_last if mode == "half" else torch.contiguous_format
         self.tower = torch.load(tower, **WHOLE).to(self.device, self.kind, memory_format=self.layout)
+        if hasattr(self.tower, "forms"):
+            self.tower.use("direct")
         if mode == "compiled":
             if not hasattr(torch, "compile"):
                 sys.exit(f"peer_torch.py: PyTorch {torch.__version__} has no torch.compile")
@@ -99,13 +131,9 @@ class Texts:
         self.at, fastest = 0, None
         for self.units in batches:
             self.tower = optimised(module, self.batch(0)) if mode == "traced" else module
-            for _ in range(WARM):
-                self.first()
-            start = time.perf_counter()
-            self.first()
-            cost = (time.perf_counter() - start) / self.units
-            if fastest is None or cost < fastest[0]:
-                fastest = cost, self.units, self.tower
+            each = cost(self.first) / self.units
+            if fastest is None or each < fastest[0]:
+                fastest = each, self.units, self.tower
         _, self.units, self.tower = fastest
 
     def batch(self, at):

@@ -3,10 +3,11 @@
     python3 prepare.py MODEL DIR image BATCH...
     python3 prepare.py MODEL DIR text NAMES [--vocab FILE]
 
-Always      MODEL.pt            the archive of scripts/random_checkpoint.py
+Always      MODEL.pt            the file of scripts/random_checkpoint.py; a vision transformer's has no text tower
 image       MODEL.visual        the image tower for PyTorch
             MODEL.pictures      float32, [largest batch,3,S,S]
             MODEL.bB.onnx       the image tower at batch B, unless --no-graphs
+            MODEL.bB.node.onnx  a vision transformer's with a node of ONNX Runtime's own for attention
 text        MODEL.text          the text tower for PyTorch
             texts.*             NAMES class names in every template, in random order; one line of token ids each
 
@@ -25,7 +26,7 @@ import zlib
 import numpy as np
 import torch
 
-from towers import CONTEXT, MODELS, SCRIPTS, VOCABULARY, load
+from towers import CONTEXT, MODELS, SCRIPTS, SIDES, VITS, VOCABULARY, load
 from bpe import Tokenizer, words_of
 
 CONFIGS = SCRIPTS.parent / "configs"
@@ -49,7 +50,7 @@ def archive(model, path):
 
 
 def image(model, folder, batches, graphs):
-    side = MODELS[model][2]
+    side = SIDES[model]
     towers = cache(lambda: load(model, folder / f"{model}.pt"))
     pictures = torch.randn(max(batches), 3, side, side, generator=torch.Generator().manual_seed(SEED))
     path = folder / f"{model}.pictures"
@@ -57,9 +58,23 @@ def image(model, folder, batches, graphs):
         path.unlink()
     make(path, lambda part: pictures.numpy().tofile(part))
     make(folder / f"{model}.visual", lambda part: torch.save(towers()[0], part))
+
+    def export(part, batch, form):
+        tower = towers()[0]
+        if form is not None:
+            tower.use(form)
+        torch.onnx.export(tower, pictures[:batch], str(part), opset_version=OPSET, input_names=["pictures"], output_names=["features"])
+
     for b in batches if graphs else []:
-        make(folder / f"{model}.b{b}.onnx", lambda part: torch.onnx.export(
-            towers()[0], pictures[:b], str(part), opset_version=OPSET, input_names=["pictures"], output_names=["features"]))
+        for name, form in graph_forms(model).items():
+            make(folder / name.format(b), lambda part: export(part, b, form))
+
+
+def graph_forms(model):
+    """The graphs' names, without the batch, with the form of attention in each."""
+    if model not in VITS:
+        return {f"{model}.b{{}}.onnx": None}
+    return {f"{model}.b{{}}.onnx": "direct", f"{model}.b{{}}.node.onnx": "node"}
 
 
 class MadeUpTokenizer:
@@ -114,13 +129,15 @@ def texts(model, folder, count, vocab):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("model", choices=MODELS)
+    ap.add_argument("model", choices=[*MODELS, *VITS])
     ap.add_argument("folder", type=Path)
     ap.add_argument("tower", choices=("image", "text"))
     ap.add_argument("numbers", type=int, nargs="+")
     ap.add_argument("--vocab", type=Path)
     ap.add_argument("--no-graphs", action="store_true", help="do not make the .onnx files")
     args = ap.parse_args()
+    if args.tower == "text" and args.model in VITS:
+        ap.error(f"{args.model}: its file has no text tower")
     args.folder.mkdir(parents=True, exist_ok=True)
     archive(args.model, args.folder / f"{args.model}.pt")
     if args.tower == "image":

@@ -45,9 +45,9 @@ def text(about, results):
     for key, rows in cases(results):
         unit = "image" if key[0] == "image" else "text"
         ours = best(rows, "clipnh")
-        head = ["", f"ms/{unit}", "range", "to ours", "CPU-ms", "error", "batch", "peak MB", "running MB"]
+        head = ["", f"ms/{unit}", "range", "to ours", "CPU-ms", "lowest", "error", "batch", "peak MB", "running MB"]
         body = [[
-            r["runner"], ms(r["ms"]), f"{ms(r['lowest_ms'])}-{ms(r['highest_ms'])}", ratio(r, ours), ms(r["ms"] * r["cores"]),
+            r["runner"], ms(r["ms"]), f"{ms(r['lowest_ms'])}-{ms(r['highest_ms'])}", ratio(r, ours), ms(r["cpu_ms"]), ms(r["lowest_cpu_ms"]),
             f"{r['error']:.1e}", r["units"], f"{r['peak_mb']:.0f}", f"{r['running_peak_mb']:.0f}"] for r in rows]
         parts.append(title(*key) + "\n" + aligned(head, body))
     for tower, head, body in summaries(results):

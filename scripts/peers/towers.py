@@ -3,7 +3,7 @@
 The image tower ends with the attention pool of CLIP's own code: PyTorch's attention function with one query,
 the class token. The text tower takes token ids padded to the context length; trim=True cuts a batch to
 its longest text first, which CLIP's code does not do but a careful user may. Both are built from the model
-definition in scripts/demo.
+definition in scripts/demo; transformer.py has the image towers of vision transformers.
 """
 from pathlib import Path
 import sys
@@ -15,7 +15,11 @@ import torch.nn.functional as F
 SCRIPTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(SCRIPTS), str(SCRIPTS / "demo")]
 from model import CLIP  # noqa: E402
-from random_checkpoint import CONTEXT, MODELS, VOCABULARY  # noqa: E402
+import transformer  # noqa: E402
+from random_checkpoint import CONTEXT, MODELS, VITS, VOCABULARY  # noqa: E402
+
+# The side of every model's images.
+SIDES = {**{name: m[2] for name, m in MODELS.items()}, **{name: v[3] for name, v in VITS.items()}}
 
 
 class ClassTokenPool(nn.Module):
@@ -56,7 +60,9 @@ class TextTower(nn.Module):
 
 
 def load(model, archive):
-    """Returns the image and the text tower of an archive, in float32."""
+    """Returns the image and the text tower of an archive, in float32; a vision transformer's has no text tower."""
+    if model in VITS:
+        return transformer.load(VITS[model], archive), None
     layers, width, side, dim, text_width = MODELS[model]
     clip = CLIP(dim, side, layers, width, CONTEXT, text_width, 12, VOCABULARY)
     state = {k: t.float() if t.is_floating_point() else t

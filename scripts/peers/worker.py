@@ -25,6 +25,7 @@ class Worker:
         with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as f:
             f.write("5")
         self.rounds = []  # of each turn, ms per unit
+        self.processor_ms = []  # of each turn, per unit
         self.cores, self.others = [], []
 
     def reply(self, want):
@@ -58,6 +59,7 @@ class Worker:
         times = self.run(skip + n)[skip:]
         elapsed, own, busy = time.perf_counter() - start, self.cpu() - own, machine_cpu() - busy
         self.rounds.append([t / self.units for t in times])
+        self.processor_ms.append(own * 1e3 / (skip + n) / self.units)
         self.cores.append(own / elapsed)
         self.others.append(max(0, busy - own) / elapsed)
 
@@ -81,8 +83,8 @@ class Worker:
         return {
             "runner": self.runner.name, "group": self.runner.group, "version": self.title, "units": self.units,
             "ms": statistics.median(medians), "lowest_ms": min(medians), "highest_ms": max(medians),
-            "cores": statistics.median(self.cores), "others_cores": statistics.median(self.others),
-            "peak_mb": max(self.load_peak, self.peak()), "running_peak_mb": self.peak(), "rounds_ms": self.rounds,
+            "cpu_ms": statistics.median(self.processor_ms), "lowest_cpu_ms": min(self.processor_ms), "cores": statistics.median(self.cores), "others_cores": statistics.median(self.others),
+            "peak_mb": max(self.load_peak, self.peak()), "running_peak_mb": self.peak(), "rounds_ms": self.rounds, "rounds_cpu_ms": self.processor_ms,
         }
 
 

@@ -59,6 +59,7 @@ func exps(c *build.Context) {
 		e.maxLanes()
 		e.expLanes()
 		e.scale()
+		e.softmaxPixel()
 	}
 }
 

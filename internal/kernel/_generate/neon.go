@@ -188,6 +188,7 @@ var binaries = map[string]uint32{
 	"fmin":  0x4e20f400 | 1<<23,
 	"fcmgt": 0x6ea0e400, // all bits where x > y
 	"faddp": 0x6e20d400, // sums of neighbours in x, then in y
+	"fmaxp": 0x6e20f400, // the larger ones
 }
 
 // binary emits dst = x op y.

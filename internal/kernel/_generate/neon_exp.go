@@ -20,6 +20,7 @@ func neonExps(a *neon) {
 	e.maxLanes()
 	e.expLanes()
 	e.scale()
+	e.softmaxPixel()
 }
 
 // neonExponential emits kernels on vectors, which handle 16 floats in each iteration.
@@ -208,6 +209,70 @@ func (e neonExponential) scale() {
 	e.loop(true, func(v []vec) {
 		for _, x := range v {
 			e.mulLane(x, lane{by, 0}, x)
+		}
+	})
+	e.op("RET")
+}
+
+// softmaxPixel emits the softmax of one pixel, in three passes over its blocks.
+func (e neonExponential) softmaxPixel() {
+	e.function("softmaxPixelNEON", "args *softmaxArgs", 8,
+		"replaces the values of one pixel by their softmax:", "",
+		"	top = max of x[b,l]; b in 0..blocks, l in 0..16",
+		"	x[b,l] = exp(x[b,l] - top) / sum of exp(x[b,l] - top)", "",
+		"A NaN stays.")
+	args, at16, block, blocks := "R0", "R1", "R2", "R3"
+	e.parameters("args", args)
+	e.op("MOVD", at(args, softmaxBlock), block)
+	e.hold()
+	x, lanes, shift, one := vecs(0, quarters), vecs(quarters, quarters), vec(2*quarters), vec(2*quarters+1)
+	pass := func(label string, results bool, body func()) {
+		e.op("MOVD", at(args, softmaxX), at16)
+		e.op("MOVD", at(args, softmaxBlocks), blocks)
+		e.label(label)
+		e.loadAll(at16, 0, x)
+		body()
+		if results {
+			e.storeAll(x, at16, 0)
+		}
+		e.op("ADD", block, at16)
+		e.op("SUB", number(1), blocks)
+		e.op("CBNZ", blocks, label)
+	}
+	// fold combines all lanes in every lane of a register.
+	fold := func(combine, neighbours string, to vec) {
+		e.binary(combine, lanes[0], lanes[1], lanes[0])
+		e.binary(combine, lanes[2], lanes[3], lanes[2])
+		e.binary(combine, lanes[0], lanes[2], to)
+		e.binary(neighbours, to, to, to)
+		e.binary(neighbours, to, to, to)
+	}
+	e.op("MOVD", at(args, softmaxX), at16)
+	e.loadAll(at16, 0, lanes)
+	pass("top", false, func() {
+		for i, v := range x {
+			e.binary("fmax", lanes[i], v, lanes[i])
+		}
+	})
+	e.comment("Largest of the lanes.")
+	fold("fmax", "fmaxp", shift)
+	for _, s := range lanes {
+		e.zero(s)
+	}
+	pass("exp", true, func() {
+		for i, v := range x {
+			e.sub(v, shift, v)
+			e.exp(v, vecs(2*quarters+1+i%2*4, 4))
+			e.add(lanes[i], v, lanes[i])
+		}
+	})
+	e.comment("One by the sum of the lanes.")
+	fold("fadd", "faddp", shift)
+	e.op("FMOVS", "$1.0", one)
+	e.op("FDIVS", shift, one, one)
+	pass("scale", true, func() {
+		for _, v := range x {
+			e.mulLane(v, lane{one, 0}, v)
 		}
 	})
 	e.op("RET")

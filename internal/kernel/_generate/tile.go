@@ -167,6 +167,14 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	})
 
 	c.Label("start")
+	c.Comment("Prefetch the outputs of the next tile.")
+	c.IMUL3Q(imm(rows), cPixel, outRow)
+	c.ADDQ(out, outRow)
+	eachRow(func(r int) {
+		for j := 0; j < parts; j += v.parts() {
+			c.PREFETCHT0(at(outRow, j))
+		}
+	})
 	// Pixels are addressed relative to the eighth, so that the offsets of all fourteen
 	// fit into a byte.
 	const bias = 8 * lanes * 4
