@@ -53,7 +53,7 @@ func newConfigCommand(g *globalOptions) *cobra.Command {
 	var opts configOptions
 	cmd := &cobra.Command{
 		Use:   "config [COMMAND] [--init]",
-		Short: "Show the values of flags that are not given, and their sources",
+		Short: "Show the values of flags not given, and their sources",
 		Long:  configHelp,
 		Example: "clipnh config --init\n" +
 			"clipnh config collect",

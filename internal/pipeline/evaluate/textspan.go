@@ -141,11 +141,11 @@ func (s *spanner) open() error {
 	case s.TextsPerHead > len(s.Texts) && !s.FitTexts:
 		return usage.Errorf("{texts-per-head} %d: %s has %s, want at most that many", s.TextsPerHead, s.TextsPath, ui.Texts.Count(int64(len(s.Texts))))
 	case s.TextsPerHead > f.OutDim && !s.FitTexts:
-		return usage.Errorf("{texts-per-head} %d: the outputs of heads have %d dimensions, want at most that many", s.TextsPerHead, f.OutDim)
+		return usage.Errorf("{texts-per-head} %d: the outputs of heads have %s, want at most that many", s.TextsPerHead, quantity.Of(f.OutDim, "dimension"))
 	case s.TextsPerHead > s.Rank && !s.FitTexts:
 		return usage.Errorf("{texts-per-head} %d: texts are projected onto {w-ov-rank} %d vectors, want at most that many", s.TextsPerHead, s.Rank)
 	case s.Rank > f.OutDim && !s.FitRank:
-		return usage.Errorf("{w-ov-rank} %d: the outputs of heads have %d dimensions, want at most that many", s.Rank, f.OutDim)
+		return usage.Errorf("{w-ov-rank} %d: the outputs of heads have %s, want at most that many", s.Rank, quantity.Of(f.OutDim, "dimension"))
 	}
 	s.from = s.src.Origin.Own()
 	s.from.Mode, s.from.Texts = "textspan", cache.ListHash(s.Texts)

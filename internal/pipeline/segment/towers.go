@@ -72,3 +72,19 @@ func (s *segmenter) rounding(of *clip.Window) (*source.Rounding, error) {
 	}
 	return r, err
 }
+
+// noteSize says once of each size of windows that it is not the model's.
+func (s *segmenter) noteSize(t *clip.Window) {
+	size := WindowSize{Width: t.Width, Height: t.Height}
+	side := t.Tower.Config().ImageSize
+	size.Interpolated = size.Width != side || size.Height != side
+	for _, known := range s.result.Sizes {
+		if known == size {
+			return
+		}
+	}
+	s.result.Sizes = append(s.result.Sizes, size)
+	if size.Interpolated {
+		s.say.Note("windows of %dx%d pixels: the model's are %dx%d, so the position embedding is interpolated", size.Width, size.Height, side, side)
+	}
+}
