@@ -208,7 +208,7 @@ func TestAccuracy(t *testing.T) {
 
 // A row of another folder is not an image's, though the file has the same name.
 func TestLabelsOfOtherFolders(t *testing.T) {
-	c := &classifier{o: Options{Classes: classes, TablePath: filepath.Join(t.TempDir(), "labels.csv")}, src: &source.Source{Names: []string{"cars/1.jpg"}}}
+	c := &classifier{o: &Options{Classes: classes, TablePath: filepath.Join(t.TempDir(), "labels.csv")}, src: &source.Source{Names: []string{"cars/1.jpg"}}}
 	if err := os.WriteFile(c.o.TablePath, []byte("image,label\ntrain/boats/1.jpg,"+classes[0]+"\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
