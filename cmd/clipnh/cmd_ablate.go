@@ -57,7 +57,8 @@ With --parts and without --mode, all of these are measured but heads.
 ` + evaluateHelp + `
 
 --per-class also prints the accuracy on the images of each class, --groups-csv
-and --group-column that on each group of a table, such as year.
+and --group-column that on each group of a table, such as year. Folders that a
+row of the table names must be those of the image.
 
 Also reads --means-path, one or more files told apart by shape: [H,C,O] for
 pairs, also used for neurons; [C,O] for neurons; [C,T] for activations. Writes

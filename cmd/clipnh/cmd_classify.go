@@ -31,8 +31,9 @@ ImageNet or PASCAL Context (--classes); their embeddings are computed (--model,
 
 If true labels are known, accuracy is measured, over all images and for each
 class: labels are the classes of a labelled data set (--dataset imagenet_val: a
-folder for each class), or those of a table (--labels-csv). They are matched to
-the classes by name.
+folder for each class), or those of a table (--labels-csv). Labels are
+matched to the classes by name, and rows to the images: folders that a row names
+must be those of the image.
 
 The table has a row for each image, with --top a row for each label. --csv
 prints image, rank, label, probability, logit and true label, in full precision;

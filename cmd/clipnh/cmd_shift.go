@@ -44,8 +44,8 @@ Labels:
   --labels-csv    any table: image, a --group-column, and for each concept a
                   column of 0 and 1, named like it or mapped as in
                   --label-column yellow=is_yellow
-Rows are matched to images by file name. A concept without a label only gets
-means.
+Rows are matched to images by name; folders that a row names must be those of
+the image. A concept without a label only gets means.
 
 --watch REF compares --scores with a reference collection of the same model, as
 "clipnh watch --reference REF" does, whose help explains it.

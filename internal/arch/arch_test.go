@@ -111,7 +111,7 @@ var allowed = map[string][]string{
 		"internal/pipeline/source", "internal/quantity", "internal/remote", "internal/report", "internal/site", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/shift": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
+		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/hint",
 		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/shard",
 		"internal/pipeline/source", "internal/plot", "internal/quantity", "internal/sketch", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},

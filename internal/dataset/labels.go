@@ -3,7 +3,6 @@ package dataset
 import (
 	"fmt"
 	"io"
-	"path"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/archive"
@@ -169,43 +168,6 @@ func (l *Labels) withoutUnanswered() *Labels {
 	return l
 }
 
-// Join returns, for each image, which of Known tells of it, or -1. An image is known by its
-// name, or that in its archive, or, where folders differ, by the name of its file, which no
-// other may share then.
-func (l *Labels) Join(images []string) ([]int, error) {
-	const several = -2
-	whole, file := make(map[string]int, len(l.Known)), make(map[string]int, len(l.Known))
-	for i, k := range l.Known {
-		whole[k.Image] = i
-		if base := path.Base(k.Image); hasKey(file, base) {
-			file[base] = several
-		} else {
-			file[base] = i
-		}
-	}
-	joined, taken := make([]int, len(images)), make(map[int]string, len(images))
-	for i, name := range images {
-		at, ok := whole[name]
-		if !ok {
-			at, ok = whole[inArchive(name)]
-		}
-		if base := path.Base(inArchive(name)); !ok {
-			if at, ok = file[base]; ok && at == several {
-				return nil, fmt.Errorf("%s: no row for image %s; several rows are for a file of that name in other folders, want the image's name with its folders", l.Path, foreign.Name(name))
-			}
-		}
-		if !ok {
-			joined[i] = -1
-			continue
-		}
-		if other, twice := taken[at]; twice {
-			return nil, fmt.Errorf("%s: the row of %s is that of two images, %s and %s", l.Path, foreign.Name(l.Known[at].Image), foreign.Name(other), foreign.Name(name))
-		}
-		joined[i], taken[at] = at, name
-	}
-	return joined, nil
-}
-
 // inArchive is the name that an image has in its archive, or name itself. Folders above an
 // archive may have exclamation marks in their names.
 func inArchive(name string) string {
@@ -222,9 +184,4 @@ func inArchive(name string) string {
 func FoldersOf(name string) []string {
 	parts := strings.Split(inArchive(name), "/")
 	return parts[:len(parts)-1]
-}
-
-func hasKey(m map[string]int, key string) bool {
-	_, ok := m[key]
-	return ok
 }

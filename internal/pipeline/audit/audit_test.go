@@ -207,6 +207,10 @@ func TestMistakes(t *testing.T) {
 		{"missing images", `not in SCORES, 2 of 18 images: "a.png", "b.png"`, "", func(rows [][]string) [][]string {
 			return append(rows, []string{"a.png", "ship", "land"}, []string{"b.png", "ship", "land"})
 		}},
+		{"another folder", `not in SCORES, 1 of 16 images: "elsewhere/`, "the folders of a row must be those of its image, and elsewhere/", func(rows [][]string) [][]string {
+			rows[1][0] = "elsewhere/" + filepath.Base(rows[1][0])
+			return rows
+		}},
 		{"a group of one", `group "sky" of label "ship" has 1 image, want 2 or more`, "leave its image out", func(rows [][]string) [][]string {
 			rows[1][2] = "sky"
 			return rows

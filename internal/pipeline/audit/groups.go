@@ -140,7 +140,8 @@ func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 		if a.ScoresPath != "" {
 			where = a.ScoresPath
 		}
-		return nil, fmt.Errorf("%s: not in %s, %d of %s: %s", a.from.Path, where, len(missing), quantity.Of(len(taken), "image"), fewNames(missing))
+		err := fmt.Errorf("%s: not in %s, %d of %s: %s", a.from.Path, where, len(missing), quantity.Of(len(taken), "image"), fewNames(missing))
+		return nil, a.from.HintFolders(err, names, joined)
 	}
 	return rows, nil
 }

@@ -157,7 +157,7 @@ func TestTop(t *testing.T) {
 }
 
 // Accuracy counts the images whose label is known, class by class, whatever the case of the
-// labels and whichever folder the table names.
+// labels.
 func TestAccuracy(t *testing.T) {
 	o := byScores(t)
 	images, r := run(t, o)
@@ -195,14 +195,25 @@ func TestAccuracy(t *testing.T) {
 		t.Errorf("true labels %q and %q, want that of the table and none", labelled[1].Truth, labelled[6].Truth)
 	}
 	for what, bad := range map[string][]string{
-		`label "zebra" of image`: {"image,label", images[0].Name + ",zebra"},
-		"no row is of one of":    {"image,label", "nowhere.png,dog"},
+		`label "zebra" of image`:  {"image,label", images[0].Name + ",zebra"},
+		"none of its 1 row is of": {"image,label", "nowhere.png,dog"},
 	} {
 		write(bad)
 		_, err := Run(context.Background(), o, Sink{Begin: func(*Setup) error { t.Error("begun"); return nil }}, pipelinetest.Silent())
 		if mistake := testutil.Line(err, table, what); mistake != nil {
 			t.Errorf("%q: %v", bad, mistake)
 		}
+	}
+}
+
+// A row of another folder is not an image's, though the file has the same name.
+func TestLabelsOfOtherFolders(t *testing.T) {
+	c := &classifier{o: &Options{Classes: classes, TablePath: filepath.Join(t.TempDir(), "labels.csv")}, src: &source.Source{Names: []string{"cars/1.jpg"}}}
+	if err := os.WriteFile(c.o.TablePath, []byte("image,label\ntrain/boats/1.jpg,"+classes[0]+"\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.readTable(pipelinetest.Silent()); testutil.Line(err, "it has train/boats/1.jpg, they are such as cars/1.jpg") != nil {
+		t.Errorf("labels %v, error %v", c.truth, err)
 	}
 }
 

@@ -87,7 +87,7 @@ func (c *classifier) readTable(say ui.Reporter) error {
 		c.truth[c.src.Names[i]] = class
 	}
 	if len(c.truth) == 0 {
-		return fmt.Errorf("%s: no row is of one of the %s, such as %s", c.o.TablePath, ui.Images.Count(int64(len(joined))), foreign.Name(c.src.Names[0]))
+		return table.NoneOf(c.src.Names)
 	}
 	if n := len(joined) - len(c.truth); n > 0 {
 		say.Note("%s: %s without a row, which do not count for the accuracy", c.o.TablePath, ui.Images.Count(int64(n)))

@@ -53,7 +53,7 @@ type groups struct {
 
 // groupsOf reads the groups of images from a table, in the order of their names; numbers
 // count as such. Images without a row, or without a group, belong to none. Rows are found by
-// the name of the image, or by that of its file. Without a table there are no groups.
+// the name of the image, as by dataset.Labels.Join. Without a table there are no groups.
 func groupsOf(o dataset.TableOptions, images []string) (*groups, error) {
 	if o.Path == "" {
 		return nil, nil
@@ -65,6 +65,9 @@ func groupsOf(o dataset.TableOptions, images []string) (*groups, error) {
 	rows, err := table.Join(images)
 	if err != nil {
 		return nil, err
+	}
+	if !slices.ContainsFunc(rows, func(row int) bool { return row >= 0 }) {
+		return nil, table.NoneOf(images)
 	}
 	g := &groups{of: make([]int, len(images))}
 	for _, row := range rows {

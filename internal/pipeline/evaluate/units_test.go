@@ -108,4 +108,11 @@ func TestParts(t *testing.T) {
 	if images, _, _ := correct(r.Groups); images != n-1 {
 		t.Errorf("groups have %d images, want %d", images, n-1)
 	}
+	elsewhere := strings.ReplaceAll(table.String(), "\n0", "\nelsewhere/0")
+	if err := os.WriteFile(o.Groups.Path, []byte(elsewhere), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Ablate(context.Background(), o, pipelinetest.Silent()); testutil.Line(err, "it has elsewhere/", "they are such as "+plain.ImageNames[1]) != nil {
+		t.Errorf("groups of images in other folders: error %v", err)
+	}
 }

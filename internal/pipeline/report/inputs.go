@@ -331,6 +331,9 @@ func (in *inputs) openGroups() error {
 	if err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(rows, func(row int) bool { return row >= 0 }) {
+		return table.NoneOf(in.names)
+	}
 	for _, row := range rows {
 		if row >= 0 && table.Known[row].Group != "" {
 			in.groupNames = append(in.groupNames, table.Known[row].Group)

@@ -8,14 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -281,8 +279,7 @@ func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]str
 		return asked, nil
 	}
 	if len(kept) == 0 {
-		return nil, fmt.Errorf("%s: none of its %s is of one of the %s: it has %s, they are such as %s",
-			labels.Path, quantity.Of(len(labels.Known), "row"), quantity.Of(len(names), "image"), foreign.Name(labels.Known[0].Image), foreign.Name(path.Base(names[0])))
+		return nil, labels.NoneOf(names)
 	}
 	if n := len(names) - len(kept); n > 0 {
 		say.Note("%s: %s of %d without a row, left out", labels.Path, ui.Images.Count(int64(n)), len(names))

@@ -217,7 +217,7 @@ func TestShiftLabels(t *testing.T) {
 	for i := range known {
 		known[i].Image = "x" + known[i].Image
 	}
-	if _, err := Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "none of its 5 rows is of one of the 48 images: it has x00003.png, they are such as 00003.png") {
+	if _, err := Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "none of its 5 rows is of one of the 48 images: it has x00003.png, they are such as c1/00003.png") {
 		t.Errorf("nothing in common: error %v", err)
 	}
 }
