@@ -40,10 +40,10 @@ func preparations(t *testing.T) []preparation {
 }
 
 // collectBoth collects with the flags and without them, and returns the paths in this order.
-func (p preparation) collectBoth(t *testing.T, more ...string) [2]string {
+func (p preparation) collectBoth(t *testing.T, extension string, more ...string) [2]string {
 	t.Helper()
 	dir := t.TempDir()
-	paths := [2]string{filepath.Join(dir, "flags"), filepath.Join(dir, "default")}
+	paths := [2]string{filepath.Join(dir, "flags"+extension), filepath.Join(dir, "default"+extension)}
 	for i, flags := range [][]string{p.flags, nil} {
 		must(t, exitDone, slices.Concat([]string{"collect", "--model", testutil.Golden("model/tiny_jit.pt"), "--data-path", p.images,
 			"--dataset", "images", "--save-path", paths[i], "--quiet"}, flags, more)...)
@@ -72,13 +72,14 @@ func TestExplainPreparedAsCollected(t *testing.T) {
 	for _, p := range preparations(t) {
 		line := []string{"explain", filepath.Join(p.images, "1.png"), "--model", testutil.Golden("model/tiny_jit.pt"), "--classes", "dog,cat",
 			"--imagenet-zeroshot-path", twoClasses(t), "--json"}
-		collections, statistics := p.collectBoth(t), p.collectBoth(t, "--stats-only")
+		collections, statistics, means := p.collectBoth(t, ""), p.collectBoth(t, "", "--stats-only"), p.collectBoth(t, ".npy", "--mean")
 		var pairs [2][]*explain.Part
 		for i, asked := range [][]string{p.flags, p.opposite} {
 			for _, args := range [][]string{
 				slices.Concat(line, []string{"--scores", collections[i]}),
 				slices.Concat(line, []string{"--scores", collections[i]}, asked),
 				slices.Concat(line, []string{"--scores", statistics[i]}),
+				slices.Concat(line, []string{"--means-path", means[i]}),
 			} {
 				said, _ := must(t, exitDone, args...)
 				var answer struct{ Images []*explain.Explanation }
@@ -117,14 +118,14 @@ func TestEditPreparedAsCollected(t *testing.T) {
 	for _, p := range preparations(t) {
 		line := []string{"edit", "--model", testutil.Golden("model/tiny_jit.pt"), "--remove", "h1n3", "--data-path", p.images,
 			"--save-path", filepath.Join(t.TempDir(), "edited.pt"), "--restart", "--json"}
-		collections, means := p.collectBoth(t), p.collectBoth(t, "--mean")
+		collections, means := p.collectBoth(t, ""), p.collectBoth(t, ".npy", "--mean")
 		seen := map[string]bool{}
 		for i, asked := range [][]string{p.flags, p.opposite} {
 			want, _ := must(t, exitDone, slices.Concat(line, []string{"--scores", collections[i]}, asked)...)
 			seen[moved(t, want)] = true
-			for _, path := range []string{collections[i], means[i]} {
-				if got, _ := must(t, exitDone, slices.Concat(line, []string{"--scores", path})...); moved(t, got) != moved(t, want) {
-					t.Errorf("%s, by %s: moved %s, want %s", p.flags, path, moved(t, got), moved(t, want))
+			for _, by := range [][]string{{"--scores", collections[i]}, {"--means-path", means[i]}} {
+				if got, _ := must(t, exitDone, slices.Concat(line, by)...); moved(t, got) != moved(t, want) {
+					t.Errorf("%q: norm %s, want %s", by, moved(t, got), moved(t, want))
 				}
 			}
 		}
@@ -153,7 +154,7 @@ func moved(t *testing.T, result string) string {
 // than those of the scores, and flags without effect.
 func TestRetrievePreparedAsCollected(t *testing.T) {
 	for _, p := range preparations(t) {
-		collections := p.collectBoth(t)
+		collections := p.collectBoth(t, "")
 		line := []string{"retrieve", "--neur-idxs", "1", "--top", "1", "--heads", "1"}
 		drawn := slices.Concat(line, []string{"--data-path", p.images, "--dataset", "images", "--save-dir", t.TempDir()})
 		for want, args := range map[string][]string{"--save-dir": line, "--model": drawn} {
