@@ -108,7 +108,8 @@ func (o *classifyOptions) validate() error {
 	}
 	err := o.given.refuseIn(
 		rule{o.stage.TextsPath != "", "with --imagenet-zeroshot-path", []string{"vocab", "templates", "use-templates"}},
-		rule{o.stage.TextsPath != "" && o.from.ScoresPath != "", "with --scores and --imagenet-zeroshot-path", []string{"model"}})
+		rule{o.stage.TextsPath != "" && o.from.ScoresPath != "", "with --scores and --imagenet-zeroshot-path", []string{"model"}},
+		rule{saysStride(o.from.ScoresPath) && slices.Contains([]string{dataset.Images, dataset.ImageNetTest}, o.from.Data.Kind), "with --scores, unless --dataset is one with labels, such as imagenet_val", []string{"data-path"}})
 	if err != nil {
 		return err
 	}

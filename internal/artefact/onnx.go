@@ -13,6 +13,12 @@ func ONNXManifest(heads, neurons, outDim int, dtype string, o origin.Origin) cac
 	return cache.Manifest{Kind: KindONNX, Axes: []string{"H", "C", "O"}, Shape: []int{heads, neurons, outDim}, DType: dtype, Origin: o}
 }
 
+// WeightsBeside is where the weights of a model in ONNX are that are not inside it.
+func WeightsBeside(model string) string { return model + ".data" }
+
+// Beside is what the manifest of a model says of weights in a file of their own.
+const Beside = "beside"
+
 // SaveONNX writes a model in ONNX and, unless weightsPath is empty, the weights that it
 // names in a file beside it, which gets its place first. write is given a nil data without
 // such a file. m is the model's manifest. SaveONNX returns the SHA-256 of the model's bytes.

@@ -36,12 +36,9 @@ var dtypes = map[string]string{Float32: npy.Float32.String(), Float16: npy.Float
 
 // Where weights are stored.
 const (
-	Inside = "inside" // the model's file
-	Beside = "beside" // a file of their own
+	Inside = "inside"        // the model's file
+	Beside = artefact.Beside // a file of their own
 )
-
-// besideSuffix follows the path of a model in that of its weights.
-const besideSuffix = ".data"
 
 // Outputs lists what a model can compute.
 func Outputs() []string { return onnxtower.Outputs() }
@@ -155,7 +152,7 @@ func (e *exporter) origin() origin.Origin {
 func (e *exporter) run(ctx context.Context) (*Result, error) {
 	c, from, weights := e.model.Config, e.origin(), ""
 	if e.Weights == Beside {
-		weights = e.SavePath + besideSuffix
+		weights = artefact.WeightsBeside(e.SavePath)
 	}
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindONNX, from); err != nil {
 		return nil, err
@@ -226,7 +223,7 @@ func (e *exporter) discard(from origin.Origin) error {
 
 // sayUnused names weights that an earlier model left.
 func (e *exporter) sayUnused() {
-	path := e.SavePath + besideSuffix
+	path := artefact.WeightsBeside(e.SavePath)
 	a, err := cache.Inspect(path)
 	if err == nil && a.Manifest.Kind == artefact.KindONNXWeights {
 		e.say.Note("%s: no model reads these weights any more", path)

@@ -57,3 +57,35 @@ func TestFeaturesWithinScores(t *testing.T) {
 		t.Errorf("repaired to other bytes, %v", err)
 	}
 }
+
+// TestFeaturesGone holds that scores whose features are gone, or are those of other images,
+// are not called sound.
+func TestFeaturesGone(t *testing.T) {
+	layer := 2
+	c := collecttest.GoldenViT(t, collect.ModePairs, "scores")
+	c.NeuronLayer = &layer
+	collecttest.Collect(t, c)
+	some := c
+	some.Stride, some.SavePath = 2, filepath.Join(t.TempDir(), "some")
+	collecttest.Collect(t, some)
+	folder := filepath.Join(c.SavePath, artefact.FeaturesFolder)
+	want := func(state string) {
+		t.Helper()
+		r, err := Run(t.Context(), Options{Paths: []string{c.SavePath}, Remake: func(string, cache.Manifest) string { return "" }, Store: new(cache.Store)}, pipelinetest.Silent())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Artefacts) == 0 || r.Artefacts[0].State != state || (state != StateSound) != (len(r.Artefacts[0].Problems) == 1) {
+			t.Errorf("%+v, want %s scores", r.Artefacts, state)
+		}
+	}
+	want(StateSound)
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	want(StateMissing)
+	if err := os.Rename(filepath.Join(some.SavePath, artefact.FeaturesFolder), folder); err != nil {
+		t.Fatal(err)
+	}
+	want(StateStale)
+}

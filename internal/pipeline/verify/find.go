@@ -152,6 +152,9 @@ func (v *verifier) add(path string) {
 	f := &found{path: path, Report: &Report{Path: path, State: StateSound, Problems: []Problem{}, Parents: []Parent{}}}
 	v.found = append(v.found, f)
 	if f.artefact, f.err = cache.Inspect(path); f.err == nil {
+		if hasWeightsBeside(f) {
+			v.add(artefact.WeightsBeside(path))
+		}
 		return
 	}
 	if unfinished, err := cache.InspectUnfinished(path); err == nil {

@@ -1,11 +1,13 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
 )
 
@@ -96,4 +98,58 @@ func (v *verifier) stale(p Parent) string {
 		}
 	}
 	return fmt.Sprintf("made from other %s than %s", p.Role, strings.Join(there, ", "))
+}
+
+// hasWeightsBeside reports whether f is a model in ONNX whose weights are in another file.
+func hasWeightsBeside(f *found) bool {
+	if f.artefact == nil || f.artefact.Manifest.Kind != artefact.KindONNX {
+		return false
+	}
+	export := f.artefact.Manifest.Origin.Export
+	return export != nil && export.Place == artefact.Beside
+}
+
+// weightsBeside looks whether the weights beside a model in ONNX are there, and are those
+// that were written with it: neither file is of use without the other.
+func (v *verifier) weightsBeside(f *found) {
+	if !hasWeightsBeside(f) {
+		return
+	}
+	path := artefact.WeightsBeside(f.path)
+	i := slices.IndexFunc(v.found, func(other *found) bool { return other.path == path })
+	weights := v.found[i] // add has added it
+	if weights.artefact == nil || weights.State == StateDamaged {
+		f.wrong(weights.State, f.path, -1, "its weights, "+path+", are "+weights.State)
+	} else if err := weights.artefact.IsOf(artefact.KindONNXWeights, f.artefact.Manifest.Origin); err != nil {
+		f.wrong(StateStale, f.path, -1, "its weights are those of another export: "+err.Error())
+	}
+	if f.State != StateSound && f.Hint == "" {
+		f.Hint = v.Remake(f.path, f.artefact.Manifest)
+	}
+}
+
+// featuresWithin looks whether scores of pairs that are a part of the features have the
+// features that were collected with them.
+func (v *verifier) featuresWithin(f *found) {
+	if f.artefact == nil || f.State != StateSound || f.artefact.Manifest.Kind != artefact.KindScores || artefact.IsWhole(f.artefact) {
+		return
+	}
+	s, err := new(artefact.Reader).WholeScoresOf(f.artefact)
+	switch {
+	case err == nil:
+		s.Close()
+		return
+	case errors.Is(err, cache.ErrDamaged):
+		return // they are an artefact of their own, which says so
+	case errors.Is(err, artefact.ErrNoFeatures), errors.Is(err, cache.ErrMissing):
+		f.wrong(StateMissing, f.path, -1, err.Error())
+	case errors.Is(err, cache.ErrStale):
+		f.wrong(StateStale, f.path, -1, err.Error())
+	default:
+		f.wrong(StateDamaged, f.path, -1, err.Error())
+	}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		f.Hint = h.Hint()
+	}
 }

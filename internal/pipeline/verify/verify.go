@@ -136,6 +136,8 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	v.progress.Done()
 	for _, f := range v.found {
+		v.weightsBeside(f)
+		v.featuresWithin(f)
 		v.parents(f)
 		if err := v.compareImages(ctx, f); err != nil {
 			return nil, err
