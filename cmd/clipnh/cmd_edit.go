@@ -63,7 +63,9 @@ has names without the dicts around them (such as state_dict). A manifest beside
 it says which weights and edits it was made from; info shows it.
 
 With --data-path, prints how far the features of those images move: the model
-is run once, and nothing is written if that fails.`
+is run once, and nothing is written if that fails. With --scores,
+these images are prepared as the collection's were: an --exif or --preprocess
+that differs is refused. What svd wrote does not say how.`
 
 func newEditCommand(g *globalOptions) *cobra.Command {
 	var opts editOptions
@@ -184,7 +186,7 @@ func (o *editOptions) validateGiven() error {
 		rule{!o.texts.given(), "without --remove-text", []string{"k", "pcs-path", "vocab", "templates", "use-templates"}},
 		rule{o.stage.MaskPath == "", "without --remove-mask", []string{"invert-mask"}},
 		rule{o.stage.By == edit.ByZero, "with --by zero", []string{"means-path", "scores"}},
-		rule{o.from.Data.Path == "", "without --data-path", append([]string{"dataset", "sample-stride", "preprocess"}, slices.DeleteFunc(slices.Clone(towerFlags), func(flag string) bool { return flag == "neuron-layer" })...)},
+		rule{o.from.Data.Path == "", "without --data-path", append([]string{"dataset", "sample-stride"}, slices.DeleteFunc(slices.Clone(towerFlags), func(flag string) bool { return flag == "neuron-layer" })...)},
 	)
 }
 

@@ -35,7 +35,9 @@ wrote, a pair's score is shown beside its mean, and its part is split into what
 the mean would add (usual) and the rest (unusual), by which --unusual ranks
 units. With --scores the score's rank among the collected images is shown too, 1
 being the largest; statistics (collect --stats-only) know it for extreme scores
-only.
+only. Images are then prepared as the collection's were: an --exif or
+--preprocess that differs is refused. What svd wrote does not
+say how.
 
 Listed units have words if codes that sparse wrote are given (--codes, at most
 twice: one file of pairs, one of neurons), or components and embeddings of words
@@ -201,7 +203,7 @@ func (o *explainOptions) validate() error {
 // templates read.
 func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 	s := o.stage
-	s.Artefacts, s.Store, s.Threads, s.Precision = g.artefacts(), g.files, g.workers(), precisions[o.precision]
+	s.Artefacts, s.Store, s.Threads, s.Precision, s.Asked = g.artefacts(), g.files, g.workers(), precisions[o.precision], o.given.images()
 	var err error
 	if s.Classes, err = parseNames(&o.classes, g); err != nil {
 		return s, err

@@ -198,6 +198,7 @@ func (o *retrieveOptions) validateGiven() error {
 		rule{scores && !texts && !drawn, "with --scores and without --text or --save-dir", []string{"model"}},
 		rule{scores && !drawn, "with --scores and without --save-dir", towerFlags},
 		rule{scores && drawn && o.from.Model == "", "with --scores and without --model", []string{"precision", "batch-size"}},
+		rule{saysStride(o.from.ScoresPath) && o.from.Model == "", "with --scores and without --model", []string{"exif", "preprocess"}},
 		rule{saysStride(o.from.ScoresPath), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
 		rule{scores && !drawn && !artefact.IsDense(o.from.ScoresPath), "with --scores and without --save-dir", []string{"data-path", "dataset"}},
 		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
 // givenFlags reports whether a flag is on the command line. It is nil where there is
@@ -20,6 +22,14 @@ func (given givenFlags) refuse(because string, flags ...string) error {
 		}
 	}
 	return nil
+}
+
+// images says which ways of preparing images are given.
+func (given givenFlags) images() source.Asked {
+	if given == nil {
+		return source.Asked{}
+	}
+	return source.Asked{Order: given("preprocess"), EXIF: given("exif")}
 }
 
 // A rule refuses flags in a case in which they have no effect.

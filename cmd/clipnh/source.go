@@ -74,7 +74,7 @@ func (o *sourceOptions) validateValues() error {
 const maxBatch = 1024
 
 // towerFlags are those that only the tower and what it reads of images depend on.
-var towerFlags = []string{"neuron-layer", "precision", "batch-size", "exif", "max-pixels", "strict"}
+var towerFlags = []string{"neuron-layer", "precision", "batch-size", "exif", "preprocess", "max-pixels", "strict"}
 
 // validateGiven refuses flags that have no effect on where scores come from.
 func (o *sourceOptions) validateGiven() error {
@@ -106,6 +106,6 @@ func (o *sourceOptions) images(g *globalOptions) source.Options {
 		panic("options were not validated")
 	}
 	from := o.from
-	from.Artefacts, from.Shape, from.Precision = g.artefacts(), shape, precisions[o.precision]
+	from.Artefacts, from.Shape, from.Precision, from.Asked = g.artefacts(), shape, precisions[o.precision], o.given.images()
 	return from
 }

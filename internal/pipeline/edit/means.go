@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -53,6 +54,9 @@ func (e *editor) meansOfActivations() ([]float64, error) {
 	if err := t.WantShape([]int{N, T}, ", mean activations of the neurons"); err != nil {
 		return nil, hint.With(err, how)
 	}
+	if err := e.prepareBeside(t.Artefact); err != nil {
+		return nil, err
+	}
 	means := make([]float64, N)
 	err = t.ReadRows(func(first int, rows []float32) error {
 		for i, x := range rows {
@@ -64,6 +68,12 @@ func (e *editor) meansOfActivations() ([]float64, error) {
 		return nil, err
 	}
 	return means, e.read("means", e.MeansPath, t.Artefact)
+}
+
+// prepareBeside has the images that are compared prepared as those that means are of, which
+// means that svd wrote do not say.
+func (e *editor) prepareBeside(a *cache.Artefact) error {
+	return source.PrepareBeside(&e.Images.Images, e.Images.Asked, e.Artefacts, a)
 }
 
 // read tells the origin what was read in a role; a is nil for another program's file.
@@ -83,6 +93,9 @@ func (e *editor) meansOfContributions(ctx context.Context, c *choice, mask *cach
 		return nil, err
 	}
 	if err := e.Artefacts.SameParent(mask, t.Artefact, e.MeansPath, "contributions"); err != nil {
+		return nil, err
+	}
+	if err := e.prepareBeside(t.Artefact); err != nil {
 		return nil, err
 	}
 	changed := make([]bool, len(c.factors))
@@ -110,6 +123,9 @@ func (e *editor) meansOfContributions(ctx context.Context, c *choice, mask *cach
 func (e *editor) meansOfCollection(ctx context.Context, mask *cache.Artefact) ([]float64, error) {
 	a, err := e.Artefacts.Collection(e.ScoresPath, e.facts(), artefact.KindScores, artefact.KindMeanScores, artefact.KindStatistics, artefact.KindSummary)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.prepareBeside(a); err != nil {
 		return nil, err
 	}
 	means, err := e.averages(ctx, a)

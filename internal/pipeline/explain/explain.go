@@ -59,7 +59,8 @@ type Inputs struct {
 	Data   dataset.Options // instead, a data set
 	Stride int             // every Stride-th image
 	Images imageprep.Options
-	Strict bool // stop at an image that cannot be read
+	Asked  source.Asked // of Images; what is not follows the collection
+	Strict bool         // stop at an image that cannot be read
 }
 
 // Texts are the classes, and where their embeddings come from.

@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
 )
 
@@ -26,7 +27,8 @@ type usual struct {
 }
 
 // openUsual reads the means of scores, which must be of the model and the block that
-// from says.
+// from says. Images are then prepared as those of the collection were; means that svd wrote do
+// not say how.
 func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.OV, team par.Team) (*usual, error) {
 	switch {
 	case o.ScoresPath != "":
@@ -46,6 +48,9 @@ func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.
 func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Origin, ov *decomp.OV, team par.Team) error {
 	a, err := o.Artefacts.Collection(u.path, artefact.Of(from), artefact.KindScores, artefact.KindStatistics, artefact.KindSummary)
 	if err != nil {
+		return err
+	}
+	if err := source.PrepareBeside(&o.Images, o.Asked, o.Artefacts, a); err != nil {
 		return err
 	}
 	var theirs *decomp.OV
@@ -127,6 +132,9 @@ func (o *Options) readMeans(from origin.Origin, ov *decomp.OV, team par.Team) ([
 	defer t.Close()
 	H, C, O := ov.Heads, ov.Neurons, ov.OutDim
 	if err := t.WantShape([]int{H, C, O}, ", means of the model's pairs"); err != nil {
+		return nil, err
+	}
+	if err := source.PrepareBeside(&o.Images, o.Asked, o.Artefacts, t.Artefact); err != nil {
 		return nil, err
 	}
 	means := make([]float64, H*C)

@@ -166,10 +166,11 @@ func Open(ctx context.Context, o Options, say ui.Reporter) (*Live, error) {
 // scores opens the collection's manifest, so that what is not there is told at once.
 func (l *Live) openScores(context.Context) error {
 	a, err := l.o.Artefacts.Collection(l.o.ScoresPath, nil, artefact.KindScores)
-	if err == nil {
-		l.from = artefact.OriginOf(a)
+	if err != nil {
+		return err
 	}
-	return err
+	l.from = artefact.OriginOf(a)
+	return source.PrepareAsCollected(&l.o.Images, a) // those that are sent too
 }
 
 func (l *Live) openModel(ctx context.Context) error {
@@ -255,9 +256,6 @@ func (l *Live) openImages(ctx context.Context) error {
 	if from := artefact.OriginOf(scores).Images; from != nil {
 		same := data.Stride(max(from.Stride, 1)).Fingerprint()
 		if _, err := l.o.Artefacts.Collection(l.o.ScoresPath, artefact.Facts{}.Images(same), artefact.KindScores); err != nil {
-			return err
-		}
-		if err := source.PrepareAsCollected(&l.o.Images, scores); err != nil {
 			return err
 		}
 	}

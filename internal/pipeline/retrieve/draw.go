@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/clip"
@@ -59,7 +58,7 @@ func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Repo
 	if d.data, err = source.OpenAs(ctx, o.Data, src.Artefact); err != nil {
 		return nil, err
 	}
-	if err := d.prepareAs(src); err != nil {
+	if err := source.PrepareBeside(&d.Images, d.Asked, d.Artefacts, src.Artefact); err != nil {
 		return nil, err
 	}
 	if src.Tower != nil {
@@ -80,20 +79,6 @@ func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Repo
 		return nil, err
 	}
 	return d, nil
-}
-
-// prepareAs has images prepared in the order in which those of the scores were.
-// Another one that was asked for is refused.
-func (d *renderer) prepareAs(src *source.Source) error {
-	made := d.Images
-	if err := source.PrepareAsCollected(&made, src.Artefact); err != nil {
-		return err
-	}
-	if asked := d.Images.Order; asked != made.Order && asked != imageprep.ConvertFirst {
-		return d.Artefacts.Check(src.Artefact, artefact.Facts{{Field: "origin.images.preprocess", Want: asked.String()}})
-	}
-	d.Images = made
-	return nil
 }
 
 // openTower makes the tower of the model, which must be that of the scores.

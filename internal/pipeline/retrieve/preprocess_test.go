@@ -37,6 +37,7 @@ func TestRetrievePreprocess(t *testing.T) {
 		return path
 	}
 	asked := from
+	asked.Asked.Order = true
 	from.ScoresPath, from.Images.Order = scores(imageprep.ResizeFirst), imageprep.ConvertFirst
 	if heat(Options{Options: from}) != want {
 		t.Error("the images of scores are prepared in another order for drawing")

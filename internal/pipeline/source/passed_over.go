@@ -11,7 +11,6 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -133,21 +132,6 @@ func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict boo
 	if passed.Bare > 0 {
 		say.Note("files without an extension, which are not taken for images: %d", passed.Bare)
 	}
-	return nil
-}
-
-// PrepareAsCollected has images prepared as those of a collection were. A collection without
-// a manifest, nil, does not say how, and changes nothing.
-func PrepareAsCollected(o *imageprep.Options, a *cache.Artefact) error {
-	made := artefact.OriginOf(a).Images
-	if made == nil {
-		return nil
-	}
-	order, err := imageprep.ParseOrder(made.Preprocess)
-	if err != nil {
-		return fmt.Errorf("%s: preprocess %w", a.Path(), err)
-	}
-	o.Order, o.EXIF = order, made.EXIF
 	return nil
 }
 

@@ -54,6 +54,7 @@ type Options struct {
 	PairTokens bool
 	BatchSize  int
 	Images     imageprep.Options
+	Asked      Asked // of Images
 	Strict     bool
 	Precision  kernel.Precision // of the products in the tower
 

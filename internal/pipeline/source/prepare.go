@@ -1,0 +1,46 @@
+package source
+
+import (
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/imageprep"
+)
+
+// Asked says which ways of preparing images someone asked for. Others are defaults, which
+// give way to those of a collection.
+type Asked struct{ Order, EXIF bool }
+
+// PrepareAsCollected has images prepared as those of a collection were. A collection without
+// a manifest, nil, does not say how, and changes nothing.
+func PrepareAsCollected(o *imageprep.Options, a *cache.Artefact) error {
+	return PrepareBeside(o, Asked{}, artefact.Reader{}, a)
+}
+
+// PrepareBeside has images that are compared with those of a collection prepared as these
+// were. What someone asked for and is another way is an error that is cache.ErrStale, and
+// stands if r takes it nevertheless. A collection without a manifest, nil, does not say how,
+// and changes nothing.
+func PrepareBeside(o *imageprep.Options, asked Asked, r artefact.Reader, a *cache.Artefact) error {
+	made := artefact.OriginOf(a).Images
+	if made == nil {
+		return nil
+	}
+	order, err := imageprep.ParseOrder(made.Preprocess)
+	if err != nil {
+		return fmt.Errorf("%s: preprocess %w", a.Path(), err)
+	}
+	var facts artefact.Facts
+	if asked.Order {
+		facts = append(facts, cache.Fact{Field: "origin.images.preprocess", Want: o.Order.String()})
+	} else {
+		o.Order = order
+	}
+	if asked.EXIF {
+		facts = append(facts, cache.Fact{Field: "origin.images.exif", Want: o.EXIF})
+	} else {
+		o.EXIF = made.EXIF
+	}
+	return r.Check(a, facts)
+}
