@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,7 @@ func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		from, value := annotation(f, fromAnnotation), f.Value.String()
 		about := namesFlag(message, "--"+f.Name) || value != "" && pathOf(err) == value && !typed(cmd.Flags(), value)
-		about = about || slices.Contains(differing, f.Name) || refused && f.Annotations[choicesAnnotation] != nil && namesFlag(" "+message, " "+value)
+		about = about || slices.Contains(differing, f.Name) || refused && f.Annotations[choicesAnnotation] != nil && (namesFlag(" "+message, " "+value) || strings.Contains(message, strconv.Quote(value)))
 		if f.Name == "data-path" && value != "" { // of other images than those that something was made of
 			about = about || strings.Contains(message, value) || errors.Is(err, cache.ErrStale)
 		}
