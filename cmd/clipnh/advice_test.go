@@ -48,13 +48,13 @@ func TestAdviceOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]bool{
-		"hint: say it with --sample-stride\n":                   true,
-		"note: guessed; say it with --sample-stride\n":          true,
+		"hint: say it with --sample-stride\n":                      true,
+		"note: guessed; say it with --sample-stride\n":             true,
 		"warning: x\nhint: run \"clipnh collect --sample-stride\"": false,
-		"hint: give --pcs-path\n":                           false,
-		"hint: --force uses it anyway\n":                    false,
-		"hint: run \"clipnh explore --help\"\n":             false,
-		"error: --sample-stride is no hint\n":                   false,
+		"hint: give --pcs-path\n":                                  false,
+		"hint: --force uses it anyway\n":                           false,
+		"hint: run \"clipnh explore --help\"\n":                    false,
+		"error: --sample-stride is no hint\n":                      false,
 	} {
 		if got := len(adviceOfOthers(cmd, text)) > 0; got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)

@@ -65,7 +65,7 @@ var recipes = map[string]recipe{
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
 	artefact.KindCheckpoint:      {"edit --save-path", true, false},
 	artefact.KindONNX:            {"export --save-path", true, false},
-	artefact.KindONNXWeights:     {"export --weights beside --save-path", true, false},
+	artefact.KindONNXWeights:     {"export --save-path", true, false},
 }
 
 // withRecipe adds a hint to an error about an artefact that is missing, damaged or of
@@ -135,6 +135,9 @@ func remakeHint(path string, m cache.Manifest) string {
 	}
 	if m.Kind == artefact.KindProbabilities {
 		path = filepath.Dir(path)
+	}
+	if export := m.Origin.Export; export != nil && export.Place == artefact.Beside {
+		r.command, path = "export --weights beside --save-path", artefact.ModelOf(path)
 	}
 	if m.Kind == artefact.KindUnfinishedCodes {
 		return "run the interrupted sparse command again, with --restart"

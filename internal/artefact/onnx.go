@@ -2,6 +2,7 @@ package artefact
 
 import (
 	"io"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -14,7 +15,12 @@ func ONNXManifest(heads, neurons, outDim int, dtype string, o origin.Origin) cac
 }
 
 // WeightsBeside is where the weights of a model in ONNX are that are not inside it.
-func WeightsBeside(model string) string { return model + ".data" }
+func WeightsBeside(model string) string { return model + besideEnd }
+
+// ModelOf is the model in ONNX whose weights are beside it at path, or which is there itself.
+func ModelOf(path string) string { return strings.TrimSuffix(path, besideEnd) }
+
+const besideEnd = ".data"
 
 // Beside is what the manifest of a model says of weights in a file of their own.
 const Beside = "beside"
