@@ -161,18 +161,6 @@ type File struct {
 	starts []int64 // of the blocks, and behind the last
 }
 
-// Is reports whether the file at path begins as a list does.
-func Is(path string) bool {
-	f, err := foreign.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	head := make([]byte, len(Magic))
-	_, err = io.ReadFull(f, head)
-	return err == nil && string(head) == Magic
-}
-
 // Open opens a list and reads its head.
 func Open(path string) (*File, error) {
 	file, err := foreign.Open(path)

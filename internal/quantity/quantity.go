@@ -33,10 +33,7 @@ func plural(one string) string {
 	return one + "s"
 }
 
-// Was is the verb of n things: "was", or "were" of several and of none.
-func Was[N ~int | ~int64](n N) string { return verb(n, "was", "were") }
-
-// Is is "is", or "are" of several and of none.
+// Is is the verb of n things: "is", or "are" of several and of none.
 func Is[N ~int | ~int64](n N) string { return verb(n, "is", "are") }
 
 // Has is "has", or "have" of several and of none.
