@@ -21,27 +21,48 @@ import re
 
 import numpy as np
 
-__all__ = ["open", "unit", "parse_unit", "Artefact", "Collection", "Codes", "Descriptions", "JSON", "Lines"]
+__all__ = ["open", "unit", "parse_unit", "layers_of", "Artefact", "Collection", "Codes", "Descriptions", "JSON", "Lines"]
 
 _open = open
-UNIT = re.compile(r"^(?:h(\d+))?n(\d+)$")
+UNIT = re.compile(r"^(?:l(\d+))?(?:h(\d+))?n(\d+)$")
 NEWEST = 4  # version of manifests that this module reads
 
 
-def unit(index, neurons=None):
+def layers_of(manifest):
+    """The layer of the neurons of a vision transformer, and how many heads each later layer
+    has; None of the pairs of an attention pool."""
+    t = ((manifest or {}).get("origin") or {}).get("transformer")
+    return (t["neuron_layer"], t["heads"]) if t and t["neuron_layer"] >= 0 else None
+
+
+def unit(index, neurons=None, layers=None):
     """The name of a unit: of pair h*C+n "hHnN" if the number of neurons C is given, or of
-    neuron n "nN"."""
+    neuron n "nN"; with layers_of a vision transformer's manifest "lLhHnN" and "lLnN"."""
     index = int(index)
-    return "n%d" % index if neurons is None else "h%dn%d" % divmod(index, neurons)
+    if neurons is None:
+        return "n%d" % index if layers is None else "l%dn%d" % (layers[0], index)
+    head, neuron = divmod(index, neurons)
+    if layers is None:
+        return "h%dn%d" % (head, neuron)
+    return "l%dh%dn%d" % (layers[0] + 1 + head // layers[1], head % layers[1], neuron)
 
 
-def parse_unit(name):
-    """"h3n149" as (3, 149), "n149" as (149,)."""
+def parse_unit(name, layers=None):
+    """"h3n149" as (3, 149), "n149" as (149,). With layers_of a vision transformer's manifest,
+    "l10h3n149" as (row of the head, 149) and "l9n149" as (149,)."""
     found = UNIT.match(name)
-    if not found:
-        raise ValueError("%r: want a unit such as h3n149 or n149" % name)
-    head, neuron = found.groups()
-    return (int(neuron),) if head is None else (int(head), int(neuron))
+    if not found or (found.group(1) is None) != (layers is None):
+        raise ValueError("%r: want a unit such as %s or %s" % (name, unit(149, 100, layers), unit(149, None, layers)))
+    layer, head, neuron = (g if g is None else int(g) for g in found.groups())
+    if layers is None:
+        return (neuron,) if head is None else (head, neuron)
+    if head is None:
+        if layer != layers[0]:
+            raise ValueError("%r: the neurons are those of layer %d" % (name, layers[0]))
+        return (neuron,)
+    if layer <= layers[0] or head >= layers[1]:
+        raise ValueError("%r: want a layer above %d, and a head below %d" % (name, layers[0], layers[1]))
+    return (layer - layers[0] - 1) * layers[1] + head, neuron
 
 
 def open(path, check=False):
@@ -109,7 +130,7 @@ class Artefact:
         return self.manifest and self.manifest["axes"]
 
     def __getitem__(self, name):
-        at = parse_unit(name)
+        at = parse_unit(name, layers_of(self.manifest))
         axes = "HC"[-len(at):]
         start = 0
         if self.axes:
@@ -170,9 +191,12 @@ class Collection:
                 self._arrays["names"] = f.read().splitlines()
         return self._arrays["names"]
 
+    def _at(self, name):
+        return parse_unit(name, layers_of(self.manifest))
+
     def direction(self, name):
         """v of a pair, [O], or of a neuron in every head, [H,O]."""
-        at = parse_unit(name)
+        at = self._at(name)
         value, out = self.load("directions.value.npy"), self.load("directions.out.npy")
         if len(at) == 2:
             return out[:, at[0]] @ value[at[0], :, at[1]]
@@ -180,7 +204,7 @@ class Collection:
 
     def contribution(self, name, images=slice(None)):
         """r of a pair, or of a neuron summed over heads, to each image, [B,O]."""
-        at, v, b = parse_unit(name), self.direction(name), self.load("bias.npy")
+        at, v, b = self._at(name), self.direction(name), self.load("bias.npy")
         scores = np.asarray(self.scores[images], np.float32)
         if len(at) == 2:
             return scores[:, at[0], at[1], None] * v + b[at[0]]
@@ -188,9 +212,15 @@ class Collection:
 
     def features(self, images=slice(None)):
         """The image features, [B,O], as the model gives them, not normalised. Of
-        statistics they are in the folder, of scores they are summed up."""
+        statistics they are in the folder, of scores they are summed up. The pairs of a
+        vision transformer are a part of them: theirs are in the folder features."""
         if "features.npy" in self.files:
             return self.load("features.npy")[images]
+        if layers_of(self.manifest) is not None:
+            whole = open(os.path.join(self.path, "features"))
+            if whole.names != self.names:
+                raise ValueError("%s: its images are not those of %s" % (whole.path, self.path))
+            return whole.features(images)
         value, out, b = (self.load(f + ".npy") for f in ("directions.value", "directions.out", "bias"))
         scores = np.asarray(self.scores[images], np.float32)
         per_head = np.einsum("bhc,hdc->bhd", scores, value, optimize=True)
@@ -198,7 +228,7 @@ class Collection:
 
     def strongest(self, name, count=10):
         """The images on which a pair's score is largest: [(name, score), ...]."""
-        head, neuron = parse_unit(name)
+        head, neuron = self._at(name)
         column = np.asarray(self.scores[:, head, neuron])
         return [(self.names[i], float(column[i])) for i in np.argsort(-column, kind="stable")[:count]]
 
@@ -225,7 +255,7 @@ class Codes:
         return (self._file["data"], self._file["indices"], self._file["indptr"]), self.shape
 
     def __getitem__(self, name):
-        at = parse_unit(name)
+        at = parse_unit(name, layers_of(self.manifest))
         if self._rows is None:  # by rows, once
             (data, indices, indptr), _ = self.matrix()
             words = np.repeat(np.arange(self.shape[1]), np.diff(indptr))
@@ -305,12 +335,12 @@ class Descriptions(JSON):
 
     def units(self):
         """The names of the units that are described, in order."""
-        return [unit(key, self.neurons) for key in sorted(map(int, self))]
+        return [unit(key, self.neurons, layers_of(self.manifest)) for key in sorted(map(int, self))]
 
     def __getitem__(self, name):
         if name.isdigit():
             return super().__getitem__(name)
-        at = parse_unit(name)
+        at = parse_unit(name, layers_of(self.manifest))
         if (len(at) == 2) != (self.neurons is not None):
             raise KeyError("%s: %s describes units such as %s" % (name, self.path, self.units()[0]))
         row = at[0] if len(at) == 1 else at[0] * self.neurons + at[1]

@@ -128,23 +128,29 @@ func TestCompareAtThreshold(t *testing.T) {
 	}
 }
 
-// TestCompareWarnsOfPreparation holds that images which were prepared in two ways are named:
-// that moves scores too.
+// TestCompareWarnsOfPreparation holds that another way of preparing images, or another place
+// in the model, is named: that moves scores too.
 func TestCompareWarnsOfPreparation(t *testing.T) {
 	base := synthetic(t, 2, 8, 4, 40)
 	scores, _, ov := columnsOf(t, base)
-	var paths []string
-	for _, turned := range []bool{false, true} {
-		of := origin.Origin{Images: &origin.Images{EXIF: turned}}
-		paths = append(paths, pipelinetest.ScoresOf(t, decomp.OVFromSlices(ov.Heads, ov.Neurons, ov.OutDim, ov.Value, ov.Out, ov.Bias), named("%d.jpg"), flat(scores), of))
+	written := func(of origin.Origin) string {
+		return pipelinetest.ScoresOf(t, decomp.OVFromSlices(ov.Heads, ov.Neurons, ov.OutDim, ov.Value, ov.Out, ov.Bias), named("%d.jpg"), flat(scores), of)
 	}
-	for i, there := range paths {
+	here := written(origin.Origin{Block: origin.LastBlock, Images: &origin.Images{}})
+	for what, of := range map[string]origin.Origin{
+		"":          {Block: origin.LastBlock, Images: &origin.Images{}},
+		"exif":      {Block: origin.LastBlock, Images: &origin.Images{EXIF: true}},
+		"block":     {Block: "0", Images: &origin.Images{}},
+		"precision": {Block: origin.LastBlock, Precision: "bf16", Images: &origin.Images{}},
+	} {
+		there := written(of)
 		say, heard := pipelinetest.Heard()
-		if _, err := Compare(context.Background(), CompareOptions{Here: paths[0], There: there, List: 10, Threads: 1}, say); err != nil {
+		if _, err := Compare(context.Background(), CompareOptions{Here: here, There: there, List: 10, Threads: 1}, say); err != nil {
 			t.Fatal(err)
 		}
-		if warned := strings.Contains(heard.String(), "collected with another exif than "+there); warned != (i == 1) {
-			t.Errorf("exif false beside %v: said %q", i == 1, heard)
+		warned := strings.Contains(heard.String(), "collected with another "+what+" than "+there)
+		if said := strings.Contains(heard.String(), "collected with another"); said != (what != "") || warned != said {
+			t.Errorf("another %q: said %q", what, heard)
 		}
 	}
 }

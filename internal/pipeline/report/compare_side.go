@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/report"
 )
 
@@ -76,20 +77,27 @@ func (s *side) pairNames() report.PairNames {
 	return report.PairNames{Neurons: s.ov.Neurons, FirstLayer: l.First, LayerHeads: l.Heads}
 }
 
-// warnOfPreparation warns where images were prepared in two ways, which moves scores.
+// warnOfPreparation warns where collections are of other places in a model, or of images that
+// were prepared in another way: that moves scores too.
 func (c *comparison) warnOfPreparation() {
-	here, there := c.here.from.Manifest.Origin.Images, c.there.from.Manifest.Origin.Images
-	if here == nil || there == nil {
-		return
-	}
-	for _, way := range []struct {
-		name    string
-		differs bool
-	}{
-		{"preprocessing", here.Preprocessing != there.Preprocessing}, {"order of preprocessing", here.Preprocess != there.Preprocess}, {"exif", here.EXIF != there.EXIF},
-	} {
-		if way.differs {
-			c.say.Warn("%s was collected with another %s than %s: some of the change may be due to that", c.Here, way.name, c.There)
+	here, there := c.here.from.Manifest.Origin, c.there.from.Manifest.Origin
+	warn := func(name string, differs bool) {
+		if differs {
+			c.say.Warn("%s was collected with another %s than %s: some of the change may be due to that", c.Here, name, c.There)
 		}
+	}
+	warn("block", here.Block != there.Block)
+	warn("precision", here.Precision != there.Precision)
+	layer := func(o origin.Origin) int {
+		if l := o.PairsLayer(); l != nil {
+			return *l
+		}
+		return -1
+	}
+	warn("layer of neurons", layer(here) != layer(there) && layer(here) >= 0 && layer(there) >= 0)
+	if a, b := here.Images, there.Images; a != nil && b != nil {
+		warn("preprocessing", a.Preprocessing != b.Preprocessing)
+		warn("order of preprocessing", a.Preprocess != b.Preprocess)
+		warn("exif", a.EXIF != b.EXIF)
 	}
 }
