@@ -95,6 +95,10 @@ func (c *comparison) warnOfPreparation() {
 		return -1
 	}
 	warn("layer of neurons", layer(here) != layer(there) && layer(here) >= 0 && layer(there) >= 0)
+	if a, b := here.Transformer, there.Transformer; a != nil && b != nil {
+		warn("number of heads in a layer", a.Heads != b.Heads)
+		warn("activation", a.Activation != b.Activation)
+	}
 	if a, b := here.Images, there.Images; a != nil && b != nil {
 		warn("preprocessing", a.Preprocessing != b.Preprocessing)
 		warn("order of preprocessing", a.Preprocess != b.Preprocess)

@@ -61,7 +61,7 @@ func openCars(t *testing.T) *cars {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := source.OpenScores(t.Context(), source.Options{ScoresPath: in("scores")})
+	src, err := source.OpenScores(t.Context(), source.Options{ScoresPath: in("scores")}, pipelinetest.Silent())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // Parts are the features of a batch taken apart by heads and MLPs.
@@ -80,13 +81,13 @@ type partsReader struct {
 // partsBytes bounds what a batch of parts takes.
 const partsBytes = 64 << 20
 
-func openParts(ctx context.Context, o Options, threads int) (*Source, error) {
+func openParts(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source, error) {
 	f, err := o.Artefacts.FirstOrder(o.ScoresPath, o.Parts)
 	if err != nil {
 		return nil, err
 	}
 	r := &partsReader{FirstOrder: f, team: par.NewTeam(threads)}
-	if err := r.name(ctx, o); err != nil {
+	if err := r.name(ctx, o, say); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func openParts(ctx context.Context, o Options, threads int) (*Source, error) {
 }
 
 // name finds the names and labels of the images.
-func (r *partsReader) name(ctx context.Context, o Options) (err error) {
+func (r *partsReader) name(ctx context.Context, o Options, say ui.Reporter) (err error) {
 	r.names, err = r.Names()
 	switch {
 	case err != nil:
@@ -106,7 +107,7 @@ func (r *partsReader) name(ctx context.Context, o Options) (err error) {
 	case r.names == nil && o.Data.Path != "":
 		r.names, r.labels, err = denseLabels(ctx, o, r.Heads.Path, r.Images, r.Heads.Artefact)
 	case o.Data.Path != "":
-		r.labels, err = dataLabels(ctx, o.Data, r.names, r.Heads.Path)
+		r.labels, err = dataLabels(ctx, o.Data, r.names, r.Heads.Artefact, say)
 	}
 	for i := len(r.names); i < r.Images && err == nil; i++ {
 		r.names = append(r.names, fmt.Sprintf("image %d", i))

@@ -170,6 +170,20 @@ func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scor
 	say.Warn("%s: not quite the images that %s was made of: names or sizes differ", path, scores)
 }
 
+// nameOtherSizes warns where the images that labels are taken of have the names of those of a
+// collection, but not their sizes: archives often have the same names within.
+func nameOtherSizes(data *dataset.Dataset, path string, of *cache.Artefact, say ui.Reporter) {
+	from := artefact.OriginOf(of).Images
+	if from == nil {
+		return
+	}
+	there := data.Stride(max(from.Stride, 1))
+	same := len(there.Items) == of.Manifest.Inputs || NamesHash(there.Items) == from.Names
+	if same && there.Fingerprint() != from.SHA256 {
+		say.Warn("%s: not the images that %s was made of: their names are the same, their sizes differ; the labels may be those of others", path, of.Path())
+	}
+}
+
 // anyNamed reports whether an image has one of some names.
 func anyNamed(data *dataset.Dataset, names []string) bool {
 	known := make(map[string]bool, len(names))

@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // factored are contributions as scores and weight products.
@@ -104,7 +105,7 @@ type scoresReader struct {
 }
 
 // OpenScores opens a folder of scores that was collected.
-func OpenScores(ctx context.Context, o Options) (*Source, error) {
+func OpenScores(ctx context.Context, o Options, say ui.Reporter) (*Source, error) {
 	s, err := o.Artefacts.WholeScores(o.ScoresPath, nil)
 	if err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func OpenScores(ctx context.Context, o Options) (*Source, error) {
 	r := &scoresReader{Scores: s}
 	r.names, err = s.Names()
 	if err == nil && o.Data.Path != "" {
-		r.labels, err = dataLabels(ctx, o.Data, r.names, s.Path())
+		r.labels, err = dataLabels(ctx, o.Data, r.names, s.Artefact, say)
 	}
 	if err != nil {
 		s.Close()
@@ -229,7 +230,7 @@ func NotFound(o dataset.Options, name, scoresPath string) error {
 
 // dataLabels returns the labels of images by name; nil if the data set has
 // none.
-func dataLabels(ctx context.Context, o dataset.Options, names []string, of string) ([]int, error) {
+func dataLabels(ctx context.Context, o dataset.Options, names []string, of *cache.Artefact, say ui.Reporter) ([]int, error) {
 	data, err := dataset.Open(ctx, o)
 	if err != nil {
 		return nil, err
@@ -237,15 +238,17 @@ func dataLabels(ctx context.Context, o dataset.Options, names []string, of strin
 	if len(data.Classes) == 0 {
 		return nil, nil
 	}
+	data = data.NamedAs(names)
+	nameOtherSizes(data, o.Path, of, say)
 	byName := make(map[string]int, len(data.Items))
-	for _, item := range data.NamedAs(names).Items {
+	for _, item := range data.Items {
 		byName[item.Name] = item.Label
 	}
 	labels := make([]int, len(names))
 	for i, name := range names {
 		label, ok := byName[name]
 		if !ok {
-			return nil, NotFound(o, name, of)
+			return nil, NotFound(o, name, of.Path())
 		}
 		labels[i] = label
 	}

@@ -222,13 +222,13 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 	case o.Model != "":
 		return OpenTower(ctx, o, threads, say)
 	case o.FirstOrder:
-		return noted(o.ScoresPath, say)(openParts(ctx, o, threads))
+		return noted(o.ScoresPath, say)(openParts(ctx, o, threads, say))
 	case artefact.IsDense(o.ScoresPath):
 		return noted(o.ScoresPath, say)(openDense(ctx, o))
 	case o.Shape != nil:
 		return nil, usage.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
 	}
-	return noted(o.ScoresPath, say)(OpenScores(ctx, o))
+	return noted(o.ScoresPath, say)(OpenScores(ctx, o, say))
 }
 
 // noted says of what was collected with reduced precision that it was.
