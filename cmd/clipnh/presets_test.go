@@ -188,7 +188,7 @@ func TestProjectMistakes(t *testing.T) {
 	for name, tt := range map[string]struct{ file, want, hint string }{
 		"unknown key":       {"# one\nmodle: x", `clipnh.yaml:2: unknown key "modle"`, `did you mean "model"?`},
 		"unknown":           {"colour: x", `clipnh.yaml:1: unknown key "colour"`, ""},
-		"not shared":        {"save-path: x", "clipnh.yaml:1: save-path is not for all commands", "section of a command that takes it: data subset, collect"},
+		"not shared":        {"save-path: x", "clipnh.yaml:1: save-path is not for all commands", "section of a command that takes it: data list, data subset, collect"},
 		"a section's value": {"search: 3", `clipnh.yaml:1: search: "3", want the settings of this command`, "a line of its own"},
 		"a section's list":  {"# one\nsegment: [k, 5]", `clipnh.yaml:2: segment: "k", "5", want the settings of this command`, "a line of its own"},
 		"a key's section":   {"model: {x: 3}", `clipnh.yaml:1: model: a section, want FILE`, ""},

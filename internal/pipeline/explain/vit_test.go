@@ -125,7 +125,8 @@ func TestViT(t *testing.T) {
 				}
 				closeTo(t, name+"places", append([]float64{x.Elsewhere.ClassToken}, x.Places.Parts...), places)
 				closeTo(t, name+"MLPs", []float64{x.Elsewhere.MLPs}, []float64{written})
-				closeTo(t, name+"sum", []float64{x.Sum, x.Places.Sum + x.Elsewhere.ClassToken + x.Elsewhere.MLPs}, []float64{logit, logit})
+				sum := []float64{x.Sum, x.Places.Sum + x.Elsewhere.ClassToken + x.Elsewhere.MLPs, attribution.Scale}
+				closeTo(t, name+"sum", sum, []float64{logit, logit, attribution.Scale})
 
 				x.Pairs.each(func(p *Part) {
 					if got := attribution.Sum(p.Places) + *p.ClassToken; math.Abs(got-p.Part) > rounding*math.Abs(logit) {
