@@ -44,7 +44,7 @@ func TestVerifyImages(t *testing.T) {
 	verify("another layout", exitDone, "not checked", "its images are not checked: "+other, counts, "--data-path", other)
 	verify("a config of one's own", exitDone, "not checked", `data set "mine" is not built in; give its config as --dataset`, mine, "--data-path", scenes)
 	verify("that config", exitDone, "  same\n", "", mine, "--data-path", scenes, "--dataset", yaml)
-	verify("another config", exitDone, "not checked", "laid out otherwise than those of voc20", mine, "--data-path", scenes, "--dataset", "voc20")
+	verify("another config", exitDone, "not checked", "had another layout than those of voc20", mine, "--data-path", scenes, "--dataset", "voc20")
 	verify("the images of a collection", exitDone, "same", "", scores, "--data-path", filepath.Join(assets, "imagenet"))
 	verify("images of another data set", exitDone, "not checked", "none of them is in "+filepath.Join(other, "cars_train"), scores, "--data-path", filepath.Join(other, "cars_train"))
 
