@@ -171,15 +171,27 @@ func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scor
 }
 
 // nameOtherSizes warns where the images that labels are taken of have the names of those of a
-// collection, but not their sizes: archives often have the same names within.
-func nameOtherSizes(data *dataset.Dataset, path string, of *cache.Artefact, say ui.Reporter) {
+// collection, but not their sizes: archives often have the same names within. names are those
+// of the rows, by which images are found whatever their order.
+func nameOtherSizes(data *dataset.Dataset, names []string, path string, of *cache.Artefact, say ui.Reporter) {
 	from := artefact.OriginOf(of).Images
 	if from == nil {
 		return
 	}
 	there := data.Stride(max(from.Stride, 1))
-	same := len(there.Items) == of.Manifest.Inputs || NamesHash(there.Items) == from.Names
-	if same && there.Fingerprint() != from.SHA256 {
+	if cache.ListHash(names) == from.Names { // every image has a row
+		items := make(map[string]dataset.Item, len(data.Items))
+		for _, item := range data.Items {
+			items[item.Name] = item
+		}
+		there.Items = there.Items[:0]
+		for _, name := range names {
+			there.Items = append(there.Items, items[name])
+		}
+	} else if len(there.Items) != of.Manifest.Inputs {
+		return // of more images than those of the collection
+	}
+	if there.Fingerprint() != from.SHA256 {
 		say.Warn("%s: not the images that %s was made of: their names are the same, their sizes differ; the labels may be those of others", path, of.Path())
 	}
 }

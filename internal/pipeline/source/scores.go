@@ -239,7 +239,6 @@ func dataLabels(ctx context.Context, o dataset.Options, names []string, of *cach
 		return nil, nil
 	}
 	data = data.NamedAs(names)
-	nameOtherSizes(data, o.Path, of, say)
 	byName := make(map[string]int, len(data.Items))
 	for _, item := range data.Items {
 		byName[item.Name] = item.Label
@@ -252,5 +251,6 @@ func dataLabels(ctx context.Context, o dataset.Options, names []string, of *cach
 		}
 		labels[i] = label
 	}
+	nameOtherSizes(data, names, o.Path, of, say)
 	return labels, nil
 }
