@@ -46,7 +46,7 @@ func newEmbedCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
 			"  --classnames IN --embeddings-save-path caches/IN_embed.npy",
 		Args:        noArgs,
-		Annotations: exitStatus(exitInterrupted),
+		Annotations: exitStatus(exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := opts.validate(); err != nil {
 				return usageError{err}

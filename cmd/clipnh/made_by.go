@@ -34,6 +34,7 @@ func madeBy(f report.Input, from origin.Origin, files []report.Input) string {
 		l.collect()
 	case "embed":
 		l.file("--model", from.Weights, "MODEL")
+		l.add(ranAs(from)...)
 		l.add("--vocab", "VOCAB", "--lines", "TEXTS")
 		switch {
 		case from.Prompts == nil:
@@ -95,6 +96,8 @@ func (l *commandLine) parent(flag, role, other string) {
 func ranAs(o origin.Origin) (flags []string) {
 	if t := o.Transformer; t != nil {
 		flags = append(flags, "--vit-heads", strconv.Itoa(t.Heads), "--activation", t.Activation)
+	} else if p := o.Prompts; p != nil && p.Activation != "" {
+		flags = append(flags, "--activation", p.Activation)
 	}
 	if layer := o.PairsLayer(); layer != nil {
 		flags = append(flags, "--neuron-layer", strconv.Itoa(*layer))

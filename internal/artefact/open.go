@@ -42,7 +42,7 @@ func Of(o origin.Origin) Facts {
 	}
 	if t := o.Transformer; t != nil {
 		facts = append(facts,
-			cache.Fact{Field: "origin.transformer.activation", Want: t.Activation, OrUnknown: true},
+			activation(t),
 			cache.Fact{Field: "origin.transformer.heads", Want: t.Heads, OrUnknown: true})
 		if t.NeuronLayer >= 0 {
 			facts = append(facts, cache.Fact{Field: "origin.transformer.neuron_layer", Want: t.NeuronLayer, OrUnknown: true})
@@ -51,9 +51,20 @@ func Of(o origin.Origin) Facts {
 	return facts
 }
 
-// OfModel returns the fact that an artefact was made with the weights of origin o; none if
-// they are not known.
-func OfModel(o origin.Origin) Facts { return Of(origin.Origin{}.WithWeights(o)) }
+// OfModel returns the facts by which an artefact was made with the model of origin o, whatever
+// its pairs: the weights, and the activation of a vision transformer's checkpoint, which its
+// text tower has too; none of what o does not know.
+func OfModel(o origin.Origin) Facts {
+	facts := Of(origin.Origin{}.WithWeights(o))
+	if t := o.Transformer; t != nil {
+		facts = append(facts, activation(t))
+	}
+	return facts
+}
+
+func activation(t *origin.Transformer) cache.Fact {
+	return cache.Fact{Field: "origin.transformer.activation", Want: t.Activation, OrUnknown: true}
+}
 
 // Mode adds the stage's mode.
 func (f Facts) Mode(mode string) Facts {

@@ -154,6 +154,10 @@ type Mask struct {
 type Prompts struct {
 	Templates string `json:"templates_sha256"` // empty: the texts as they are
 	Vocab     string `json:"vocab_sha256"`
+
+	// Activation is that of a ResNet's text tower where it is not quick_gelu, which is left
+	// out. That of a vision transformer's checkpoint is in Transformer.
+	Activation string `json:"activation,omitempty"`
 }
 
 // Code is what sparse codes were computed with.

@@ -130,11 +130,11 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 // embed returns the unit vectors of the classes, [M,O].
 func (o *Options) embed(ctx context.Context, src *source.Source, say ui.Reporter) ([]float32, error) {
 	from := model.TextOptions{Artefacts: o.Artefacts, Vocab: o.Vocab, Templates: o.Templates, Path: o.TextsPath, Threads: o.Threads}
-	if o.TextsPath != "" {
-		return from.Read(src.Origin, src.OutDim, o.Classes, "class")
-	}
-	if src.Model != nil {
+	switch {
+	case src.Model != nil:
 		return from.Embeddings(ctx, src.Model, o.Classes, "class", say)
+	case o.TextsPath != "":
+		return from.Read(src.Origin, src.OutDim, o.Classes, "class")
 	}
 	m, err := model.OpenFor(ctx, o.Model, o.Details, src.Origin)
 	if err != nil {

@@ -55,7 +55,7 @@ func (e *editor) applyTexts(ctx context.Context, c *choice) error {
 	if err != nil {
 		return err
 	}
-	if e.from.Prompts, err = model.PromptsOf(e.Vocab, e.Templates); err != nil {
+	if e.from.Prompts, err = model.PromptsOf(e.from, e.Vocab, e.Templates, e.Images.Details); err != nil {
 		return err
 	}
 	e.from.Texts, e.from.TextList = cache.ListHash(e.Texts), e.Texts

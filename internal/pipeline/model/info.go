@@ -123,8 +123,23 @@ type Model struct {
 	Tensors string // of the tensors, the same in every format
 }
 
-// Origin has the model's names as artefacts have them.
-func (m *Model) Origin() origin.Origin { return origin.Origin{Weights: m.Hash, Tensors: m.Tensors} }
+// Origin has the model's names as artefacts have them, and what it is run as.
+func (m *Model) Origin() origin.Origin {
+	return origin.Origin{Weights: m.Hash, Tensors: m.Tensors, Transformer: m.Transformer(-1)}
+}
+
+// TextFacts are the facts by which embeddings of texts are the model's.
+func (m *Model) TextFacts() artefact.Facts {
+	facts := artefact.OfModel(m.Origin())
+	if m.Transformer(-1) != nil {
+		return facts
+	}
+	activation := clip.ActivationName(m.Config.Activation)
+	if activation == clip.QuickGELU {
+		activation = ""
+	}
+	return append(facts, cache.Fact{Field: "origin.prompts.activation", Want: activation})
+}
 
 // PairsOrigin says which model and which of its pairs what is made with them in a precision
 // is of: those of the attention pool on the last map, or those of the neurons of a layer;

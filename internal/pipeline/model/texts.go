@@ -19,19 +19,24 @@ import (
 )
 
 // AddTexts adds to an origin what texts are embedded by: the embeddings, if their
-// path is given, or else a tokenizer and templates.
-func AddTexts(o *origin.Origin, r artefact.Reader, embeddings string, facts artefact.Facts, vocab string, templates []textlist.Template) (err error) {
+// path is given, or else a tokenizer, templates and what d says of the text tower.
+func AddTexts(o *origin.Origin, r artefact.Reader, embeddings string, facts artefact.Facts, vocab string, templates []textlist.Template, d Details) (err error) {
 	if embeddings != "" {
 		return r.AddRead(o, "embeddings", embeddings, facts, artefact.KindEmbeddings)
 	}
-	o.Prompts, err = PromptsOf(vocab, templates)
+	o.Prompts, err = PromptsOf(*o, vocab, templates, d)
 	return err
 }
 
-// PromptsOf says what texts are embedded by.
-func PromptsOf(vocab string, templates []textlist.Template) (*origin.Prompts, error) {
+// PromptsOf says what texts are embedded by for what has origin o, with a model of which d is
+// known.
+func PromptsOf(o origin.Origin, vocab string, templates []textlist.Template, d Details) (*origin.Prompts, error) {
 	sum, err := artefact.FileHash(vocab)
-	return &origin.Prompts{Templates: templatesHash(templates), Vocab: sum}, err
+	p := &origin.Prompts{Templates: templatesHash(templates), Vocab: sum}
+	if o.Transformer == nil && d.Activation != clip.QuickGELU {
+		p.Activation = d.Activation
+	}
+	return p, err
 }
 
 func templatesHash(templates []textlist.Template) string {
@@ -60,7 +65,7 @@ type TextOptions struct {
 // are.
 func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, kind string, say ui.Reporter) ([]float32, error) {
 	if o.Path != "" {
-		return o.Read(m.Origin(), m.Config.OutDim, texts, kind)
+		return o.read(m.TextFacts(), m.Config.OutDim, texts, kind)
 	}
 	e, err := NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
@@ -72,9 +77,13 @@ func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, k
 	return e.Embed(ctx, texts, o.Templates, func(n int) { progress.Add(int64(n)) })
 }
 
-// Read is Embeddings of a file, of the model that of says.
+// Read is Embeddings of a file, of a model of which only an origin is known.
 func (o TextOptions) Read(of origin.Origin, outDim int, texts []string, kind string) ([]float32, error) {
-	e, err := o.Artefacts.UnitEmbeddings(o.Path, artefact.OfModel(of).Texts(texts), outDim)
+	return o.read(artefact.OfModel(of), outDim, texts, kind)
+}
+
+func (o TextOptions) read(facts artefact.Facts, outDim int, texts []string, kind string) ([]float32, error) {
+	e, err := o.Artefacts.UnitEmbeddings(o.Path, facts.Texts(texts), outDim)
 	if err != nil {
 		return nil, err
 	}

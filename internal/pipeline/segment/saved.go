@@ -73,12 +73,12 @@ func (o *Options) origin(m *model.Model, list *sceneList) (origin.Origin, error)
 			return from, err
 		}
 		if o.PairTextsPath != "" {
-			if err := o.Artefacts.AddRead(&from, "pair embeddings", o.PairTextsPath, artefact.OfModel(m.Origin()), artefact.KindEmbeddings); err != nil {
+			if err := o.Artefacts.AddRead(&from, "pair embeddings", o.PairTextsPath, m.TextFacts(), artefact.KindEmbeddings); err != nil {
 				return from, err
 			}
 		}
 	}
-	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, artefact.OfModel(m.Origin()).Texts(words), o.Vocab, o.Templates)
+	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, m.TextFacts().Texts(words), o.Vocab, o.Templates, o.Details)
 }
 
 func (o *Options) methodNames() []string {

@@ -67,7 +67,7 @@ func (s *segmenter) texts(ctx context.Context, m *model.Model, words []string) (
 // by their own mean.
 func (s *segmenter) pairTexts(m *model.Model, words int) ([]float32, error) {
 	path := s.o.PairTextsPath
-	e, err := s.o.Artefacts.UnitEmbeddings(path, artefact.OfModel(m.Origin()), m.Config.OutDim)
+	e, err := s.o.Artefacts.UnitEmbeddings(path, m.TextFacts(), m.Config.OutDim)
 	if err != nil {
 		return nil, err
 	}

@@ -155,7 +155,7 @@ func (o *Options) origin(src *source.Source, labels *dataset.Labels) (origin.Ori
 	if err := r.AddRead(&from, "components", o.PCsPath, nil, artefact.KindComponents); err != nil {
 		return from, err
 	}
-	return from, model.AddTexts(&from, r, o.EmbeddingsPath, nil, o.Vocab, o.Templates)
+	return from, model.AddTexts(&from, r, o.EmbeddingsPath, nil, o.Vocab, o.Templates, o.ConceptOptions.Details)
 }
 
 // save is what is known of images, as it is written.

@@ -54,11 +54,10 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	if err != nil {
 		return nil, err
 	}
-	prompts, err := model.PromptsOf(o.Vocab, o.Templates)
-	if err != nil {
+	from := origin.Origin{Model: m.Config.Name(), Texts: cache.ListHash(o.Texts), Transformer: m.Transformer(-1)}.WithWeights(m.Origin())
+	if from.Prompts, err = model.PromptsOf(from, o.Vocab, o.Templates, o.Details); err != nil {
 		return nil, err
 	}
-	from := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Transformer: m.Transformer(-1), Texts: cache.ListHash(o.Texts), Prompts: prompts}
 	if len(strings.Join(o.Texts, "")) <= origin.MaxTextList {
 		from.TextList = o.Texts
 	}
