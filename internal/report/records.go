@@ -148,7 +148,7 @@ type Shift struct {
 
 	// Correlation of scores on shared images; the cosine of directions without any.
 	Similarity float64 `json:"similarity"`
-	Shift      float64 `json:"shift"` // of the mean score from here to there, in standard deviations here; of ByPair
+	Shift      float64 `json:"shift"` // the mean score there less that here, in standard deviations of the scores here (A); 0 if they do not vary here, or a side is None
 	NormHere   float64 `json:"norm_here"`
 	NormThere  float64 `json:"norm_there"`
 }
