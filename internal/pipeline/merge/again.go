@@ -23,12 +23,12 @@ func (o Options) open() ([]shard.Part, error) {
 	return shard.OpenAll(o.SavePath, paths, o.Part, o.Force)
 }
 
-// alreadyMerged is the result of a merge that was finished before its shards were removed; nil
-// if there is none, or shards are left of which it is not made. Of a collection as a whole no
-// shard must be left: what is there could be part of another cut.
+// alreadyMerged is the result of a merge to a part that was finished before its shards were
+// removed; nil if there is none. Shards that are left must be of the same run. A collection as a
+// whole does not say that it was merged, and its shards are wanted.
 func (o Options) alreadyMerged() (*Result, error) {
 	at := o.Part.Path(o.SavePath)
-	if len(o.Shards) > 0 || o.Restart || o.PlotPath != "" || shard.IsJSON(at) {
+	if o.Part.Whole() || len(o.Shards) > 0 || o.Restart || shard.IsJSON(at) {
 		return nil, nil
 	}
 	a, err := cache.Open(at)
@@ -36,15 +36,12 @@ func (o Options) alreadyMerged() (*Result, error) {
 		return nil, nil // it can be made of shards only
 	}
 	m := a.Manifest
-	if shard.Recorded(m.Origin.Shard) != o.Part || artefact.IsShard(m.Kind) == o.Part.Whole() || m.Payloads[0].Chunks == nil {
+	if shard.Recorded(m.Origin.Shard) != o.Part || !artefact.IsShard(m.Kind) || m.Payloads[0].Chunks == nil {
 		return nil, nil
 	}
 	left, err := shard.Beside(o.SavePath)
 	if err != nil && !errors.Is(err, cache.ErrMissing) {
 		return nil, err
-	}
-	if o.Part.Whole() && len(left) > 0 {
-		return nil, nil
 	}
 	for _, path := range left {
 		if s := shard.Of(o.SavePath, path); s.Of != o.Part.Of || s.Number < o.Part.Number || s.End() > o.Part.End() {
@@ -55,9 +52,6 @@ func (o Options) alreadyMerged() (*Result, error) {
 		}
 	}
 	r := &Result{Path: at, Kind: m.Kind, Shape: m.Shape, Shards: o.Part.Count(), Images: m.Shape[0], Skipped: []source.Skipped{}, Complete: true}
-	if o.Part.Whole() {
-		r.Shards = 0 // nobody says of how many it was made
-	}
 	o.SavePath = at
 	if artefact.WholeKind(m.Kind) == artefact.KindSummary {
 		return r, r.complete(o)

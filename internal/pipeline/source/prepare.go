@@ -52,6 +52,9 @@ func PrepareBeside(o *imageprep.Options, asked Asked, r artefact.Reader, a *cach
 		if asked.EXIF && made.EXIF != o.EXIF {
 			advice = append(advice, "leave out {exif}")
 		}
+		if advice == nil {
+			return err
+		}
 		return hint.With(err, strings.Join(advice, " and ")+": images are then prepared as those of "+a.Path())
 	}
 	return nil
