@@ -27,8 +27,9 @@ If both models have the same architecture, such as before and after fine-tuning,
 or are the same model on other images, each pair is compared with the pair of
 the same name. If at least 10 images are in both collections, pairs are listed
 by the correlation of their scores on these, lowest first; otherwise by the
-shift of the mean score, in standard deviations, largest first, and the
-similarity is the cosine of directions. Images are in both if they have the same
+shift, largest first, and the similarity is the cosine of directions. The shift
+is the mean score in B less that in A, in standard deviations of the pair's
+scores in A. Images are in both if they have the same
 name and, as far as the collections know it, the same checksum;
 photos.tar!cats/1.jpg of an archive is cats/1.jpg of its folder. Pairs that
 differ by no more than rounding are counted, not listed.
@@ -129,7 +130,7 @@ func printCompare(m *files.Moved, p *ui.Printer) error {
 		if len(list.shifts) == 0 {
 			continue
 		}
-		t := ui.NewTable(ui.Left(list.title), ui.Left("in B"), ui.Right("similarity"), ui.Right("shift"), ui.Right("norm"), ui.Right("in B"))
+		t := ui.NewTable(ui.Left(list.title), ui.Left("in B"), ui.Right("similarity"), ui.Right("shift (sd of A)"), ui.Right("norm"), ui.Right("in B"))
 		for _, s := range list.shifts {
 			t.Row(pairOf(s.Here, m.HereNames), pairOf(s.There, m.ThereNames), fmt.Sprintf("%.3f", s.Similarity), fmt.Sprintf("%+.2f", s.Shift), number(s.NormHere), number(s.NormThere))
 		}

@@ -81,8 +81,8 @@ func (o *polysemanticityOptions) validate() error {
 	switch {
 	case o.mode != "nh" && o.mode != "n" && o.mode != "both":
 		return fmt.Errorf("--mode %q: want nh, n or both", o.mode)
-	case o.topImages < 1:
-		return fmt.Errorf("--top-images %d: want 1 or more", o.topImages)
+	case o.topImages < 2: // of one image the distance to its mean is 0
+		return fmt.Errorf("--top-images %d: want 2 or more: a single image is like itself", o.topImages)
 	case o.list < 0:
 		return fmt.Errorf("--list %d: want 0 or more", o.list)
 	case o.scoresPath != "" && !strings.HasSuffix(o.scoresPath, ".npy"):

@@ -44,7 +44,8 @@ missing is named on standard error and on the first page:
 Writes below --out. An interrupted report resumes; a folder that is not a report
 is not touched. The same inputs give the same bytes. Images that have changed
 since they were collected are shown as they are now, marked on the pages and
-named with a warning: the numbers are those of the earlier files.`
+named with a warning: the numbers are those of the earlier files (--strict stops
+instead).`
 
 func newReportCommand(g *globalOptions) *cobra.Command {
 	var opts reportOptions
@@ -95,6 +96,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	detailFlags(fs, &s.Details)
 	fs.IntVar(&s.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
+	fs.BoolVar(&s.Strict, "strict", false, "stop at an image that cannot be read, or has changed")
 	fs.StringVar(&s.Groups.Path, "groups-csv", "", "`FILE` of groups of images, with one row per image")
 	fs.StringVar(&s.Groups.Image, "image-column", "image", "`NAME` of the column of image names in --groups-csv")
 	fs.StringVar(&s.Groups.Group, "group-column", "", "`NAME` of the column of groups in --groups-csv, such as year")
@@ -137,7 +139,7 @@ func (o *reportOptions) validate() error {
 		rule{s.Model == "", "without --model", []string{"vit-heads", "activation", "batch-size", "precision"}},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
 		rule{read, "with --codes", []string{"neuron-pcs-path"}},
-		rule{s.Data.Path == "", "without --data-path", []string{"dataset"}},
+		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "strict"}},
 		rule{s.Groups.Path == "", "without --groups-csv", []string{"image-column"}})
 }
 

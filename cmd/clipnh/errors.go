@@ -157,7 +157,7 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		}
 	}
 	// A line, also of several faults that were found together.
-	f.Message = strings.ReplaceAll(namingFlag(cmd, err, f.Message), "\n", "; ")
+	f.Message = onceEach(namingFlag(cmd, err, f.Message))
 	if f.Path == "" {
 		f.Path = pathIn(cmd, f.Message)
 	}
@@ -195,6 +195,19 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	}
 	f.Hint = strings.Join(hints, "\n")
 	return f
+}
+
+// onceEach puts the lines of a message into one, each once: several steps that end for one
+// reason, such as an interrupt, say it several times.
+func onceEach(message string) string {
+	var kept []string
+	for line := range strings.SplitSeq(message, "\n") {
+		said := func(k string) bool { return k == line || strings.HasSuffix(k, ": "+line) }
+		if !slices.ContainsFunc(kept, said) {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "; ")
 }
 
 // pathOf returns the path that err is about, as far as its type says; empty if it does

@@ -77,3 +77,16 @@ func TestAsksForJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestOnceEach holds that a message says nothing twice.
+func TestOnceEach(t *testing.T) {
+	for message, want := range map[string]string{
+		"demo: context canceled\ncontext canceled": "demo: context canceled",
+		"demo: svd: broken\nembed: broken":         "demo: svd: broken; embed: broken",
+		"one":                                      "one",
+	} {
+		if got := onceEach(message); got != want {
+			t.Errorf("%q: %q, want %q", message, got, want)
+		}
+	}
+}

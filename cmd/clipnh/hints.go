@@ -73,12 +73,15 @@ var recipes = map[string]recipe{
 func withRecipe(err error) error {
 	var of *artefact.Error
 	var cut *cache.IncompleteError
+	var unread *cache.ManifestError
 	var h hinter
 	switch {
 	case errors.As(err, &h):
 		return err
 	case errors.As(err, &cut):
 		return hinted{err, remakeHint(cut.Path, cut.Manifest)}
+	case errors.As(err, &unread):
+		return hinted{err, unreadHint(unread)}
 	case !errors.As(err, &of):
 		return err
 	}
@@ -123,6 +126,17 @@ func textsHints(cmd *cobra.Command, e *cache.MismatchError) []string {
 
 // line returns the command with the path of the artefact.
 func (r recipe) line(path string) string { return fmt.Sprintf("clipnh %s %s", r.command, path) }
+
+// unreadHint says how an artefact is made again whose manifest cannot be read: it takes
+// another place, or that of the old one once this is removed, since nothing is replaced that
+// nobody can tell.
+func unreadHint(e *cache.ManifestError) string {
+	r, known := recipes[artefact.WholeKind(e.Kind)]
+	if !known || artefact.IsShard(e.Kind) {
+		return fmt.Sprintf("remove %s with its manifest, and make it again with the command that wrote it", e.Path)
+	}
+	return fmt.Sprintf("remove %s with its manifest, and make it again: %q", e.Path, r.line(e.Path))
+}
 
 // remakeHint says which command recreates the damaged artefact at path.
 func remakeHint(path string, m cache.Manifest) string {

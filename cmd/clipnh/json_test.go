@@ -137,6 +137,9 @@ func TestJSONPage(t *testing.T) {
 			}
 			b.WriteString("\n| field | type | content |\n|---|---|---|\n")
 			for _, f := range fieldsOf(t, "", reflect.TypeOf(r.value), nil) {
+				if strings.HasSuffix(f.comment, ":") || strings.HasSuffix(f.comment, ",") {
+					t.Errorf("%s: %s: %q goes on at another field, want a text that is whole", name, f.path, f.comment)
+				}
 				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.path, f.kind, f.comment)
 			}
 		}

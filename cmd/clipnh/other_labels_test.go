@@ -43,6 +43,20 @@ func TestLabelsOfOtherImages(t *testing.T) {
 			if _, said := must(t, exitDone, line...); strings.Contains(said, "warning: "+path+": not the images that "+in.at("scores")+" was made of") != warned {
 				t.Errorf("%s, warned %v: %s", command, !warned, said)
 			}
+			strict(t, warned, line...)
 		}
+		strict(t, warned, "report", "--scores", in.at("scores"), "--data-path", path, "--dataset", "imagenet_val", "--out", filepath.Join(t.TempDir(), "report"))
+	}
+}
+
+// strict holds that a line ends with exitStale if it is strict, or else is as good as without.
+func strict(t *testing.T, stale bool, line ...string) {
+	t.Helper()
+	status := exitDone
+	if stale {
+		status = exitStale
+	}
+	if _, said := must(t, status, append(line, "--strict")...); strings.Contains(said, "their names are the same, their sizes differ") != stale {
+		t.Errorf("%s --strict: %s", line[0], said)
 	}
 }

@@ -148,7 +148,7 @@ func printWatch(p *ui.Printer, r *shift.WatchResult) error {
 				return p.Text(fmt.Sprintf("no pair of %d changed\n", r.WatchedPairs))
 			}
 		}
-		columns := []ui.Column{ui.Left(title), ui.Right("change (sd)"), ui.Left("95 %"), ui.Right("q"), ui.Right("mean " + digits), ui.Right("in reference")}
+		columns := []ui.Column{ui.Left(title), ui.Right("change (pooled sd)"), ui.Left("95 %"), ui.Right("q"), ui.Right("mean " + digits), ui.Right("in reference")}
 		if i == 0 {
 			columns = append(columns, ui.Left("pairs"))
 		} else if moved[0].Quantiles != nil {

@@ -80,7 +80,9 @@ var towerFlags = []string{"neuron-layer", "precision", "batch-size", "exif", "pr
 func (o *sourceOptions) validateGiven() error {
 	return o.given.refuseIn(
 		rule{o.from.ScoresPath == "", "without --scores", []string{"shape"}},
-		rule{o.from.ScoresPath != "", "with --scores", slices.DeleteFunc(slices.Clone(towerFlags), func(flag string) bool { return o.draws && flag == "strict" })},
+		rule{o.from.ScoresPath != "", "with --scores", slices.DeleteFunc(slices.Clone(towerFlags), func(flag string) bool {
+			return flag == "strict" && (o.draws || o.from.Data.Path != "")
+		})},
 		rule{saysStride(o.from.ScoresPath), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
 		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
 	)

@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/score": {
-		"internal/artefact", "internal/cache", "internal/describe", "internal/foreign", "internal/kernel", "internal/npy", "internal/omp",
+		"internal/artefact", "internal/cache", "internal/dataset", "internal/describe", "internal/foreign", "internal/kernel", "internal/npy", "internal/omp",
 		"internal/origin", "internal/par", "internal/pipeline/coding", "internal/quantity", "internal/rank", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/evaluate": {

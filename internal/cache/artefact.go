@@ -125,7 +125,7 @@ func readManifest(d disk, at layout) (*Artefact, error) {
 	}
 	m, err := decodeManifest(data)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", at.manifest, err)
+		return nil, newManifestError(at, data, err)
 	}
 	for _, p := range m.Payloads {
 		if at.folder == (p.File == "") {

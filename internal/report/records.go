@@ -104,10 +104,10 @@ type Moved struct {
 	HereNames  PairNames `json:"here_names"`
 	ThereNames PairNames `json:"there_names"`
 
-	HerePairs  int `json:"here_pairs"`  // of which those that are not dead:
-	HereAlive  int `json:"here_alive"`  // mean norms of 1 % of the largest or more
-	TherePairs int `json:"there_pairs"` //
-	ThereAlive int `json:"there_alive"`
+	HerePairs  int `json:"here_pairs"`  // pairs here
+	HereAlive  int `json:"here_alive"`  // of these, not dead: of a mean norm of 1 % of the largest here or more
+	TherePairs int `json:"there_pairs"` // pairs there
+	ThereAlive int `json:"there_alive"` // of these, not dead
 
 	Same   int `json:"same"`   // pairs alive on both sides that differ by no more than rounding
 	Differ int `json:"differ"` // those that differ by more
@@ -148,7 +148,7 @@ type Shift struct {
 
 	// Correlation of scores on shared images; the cosine of directions without any.
 	Similarity float64 `json:"similarity"`
-	Shift      float64 `json:"shift"` // of the mean score from here to there, in standard deviations here; of ByPair
+	Shift      float64 `json:"shift"` // the mean score there less that here, in standard deviations of the scores here (A); 0 if they do not vary here, or a side is None
 	NormHere   float64 `json:"norm_here"`
 	NormThere  float64 `json:"norm_there"`
 }

@@ -153,7 +153,9 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 		if a.data, err = source.OpenAs(ctx, a.Data, a.src.Artefact); err != nil {
 			return nil, err
 		}
-		source.NameOtherImages(a.data, a.Data.Path, a.src.Artefact, a.ScoresPath, a.say)
+		if err := source.NameOtherImages(a.data, a.Data.Path, a.src.Artefact, a.ScoresPath, a.Strict, a.say); err != nil {
+			return nil, err
+		}
 		if err := source.PrepareAsCollected(&a.Options.Images, a.src.Artefact); err != nil {
 			return nil, err
 		}

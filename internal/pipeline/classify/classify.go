@@ -90,6 +90,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	defer src.Close()
+	src.TellBlock(true, say)
 	c := &classifier{o: &o, src: src, team: par.NewTeam(o.Threads), result: &Result{Skipped: source.Unlisted(nil)}}
 	if err := c.learnLabels(ctx, say); err != nil {
 		return nil, err

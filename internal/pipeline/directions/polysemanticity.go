@@ -100,6 +100,9 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if images < o.TopImages && !o.FitTop {
 		return nil, usage.Errorf("{top-images} %d: %s has %s, want at most that many", o.TopImages, o.CollectPath, ui.Images.Count(int64(images)))
 	}
+	if min(images, o.TopImages) < 2 {
+		return nil, usage.Errorf("%s: %s for each unit, want 2 or more: a single image is like itself", o.CollectPath, quantity.Of(min(images, o.TopImages), "image"))
+	}
 	if images <= o.TopImages {
 		say.Warn("%s: %s for {top-images} %d: every unit has the same ones; take more, or a smaller {top-images}", o.CollectPath, quantity.Of(images, "image"), o.TopImages)
 	}

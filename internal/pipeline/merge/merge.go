@@ -61,15 +61,12 @@ type Result struct {
 // and of one run. Merge can be interrupted and started again; it reads shards and
 // leaves them as they are.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
-	paths := o.Shards
-	if len(paths) == 0 {
-		var err error
-		if paths, err = shard.Beside(o.SavePath); err != nil {
-			return nil, err
+	shards, err := o.open()
+	if errors.Is(err, cache.ErrMissing) {
+		if r, e := o.alreadyMerged(); r != nil || e != nil {
+			return r, e
 		}
-		paths = shard.Fewest(o.SavePath, paths, o.Part)
 	}
-	shards, err := shard.OpenAll(o.SavePath, paths, o.Part, o.Force)
 	if err != nil {
 		return nil, err
 	}

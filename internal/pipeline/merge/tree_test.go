@@ -77,6 +77,9 @@ func TestMergeTree(t *testing.T) {
 					t.Errorf("%+v", r)
 				}
 				join(part(1, 3, 5))
+				if again := join(part(1, 3, 5)); remove && (!again.Complete || again.Shards != 3 || again.Path != part(1, 3, 5).Path(save)) {
+					t.Errorf("again, without its shards: %+v, want it complete", again)
+				}
 				join(part(4, 5, 5), shard.Shard{Number: 5, Of: 5}.Path(save), shard.Shard{Number: 4, Of: 5}.Path(save))
 				got := join(shard.Shard{})
 				if got.Images != whole.Images || len(got.Skipped) != len(whole.Skipped) || got.Shards != 5 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -67,7 +68,7 @@ type comparison struct {
 
 func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 	c.share()
-	c.warnOfPreparation()
+	source.WarnOfPreparation(c.here.from, c.there.from, c.Here, c.There, c.say)
 	for _, s := range []*side{c.here, c.there} {
 		if err := c.measure(ctx, s); err != nil {
 			return nil, err

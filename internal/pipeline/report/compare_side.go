@@ -9,7 +9,6 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/report"
 )
 
@@ -75,33 +74,4 @@ func (s *side) close() error {
 func (s *side) pairNames() report.PairNames {
 	l := artefact.LayersOf(s.from)
 	return report.PairNames{Neurons: s.ov.Neurons, FirstLayer: l.First, LayerHeads: l.Heads}
-}
-
-// warnOfPreparation warns where collections are of other places in a model, or of images that
-// were prepared in another way: that moves scores too.
-func (c *comparison) warnOfPreparation() {
-	here, there := c.here.from.Manifest.Origin, c.there.from.Manifest.Origin
-	warn := func(name string, differs bool) {
-		if differs {
-			c.say.Warn("%s was collected with another %s than %s: some of the change may be due to that", c.Here, name, c.There)
-		}
-	}
-	warn("block", here.Block != there.Block)
-	warn("precision", here.Precision != there.Precision)
-	layer := func(o origin.Origin) int {
-		if l := o.PairsLayer(); l != nil {
-			return *l
-		}
-		return -1
-	}
-	warn("layer of neurons", layer(here) != layer(there) && layer(here) >= 0 && layer(there) >= 0)
-	if a, b := here.Transformer, there.Transformer; a != nil && b != nil {
-		warn("number of heads in a layer", a.Heads != b.Heads)
-		warn("activation", a.Activation != b.Activation)
-	}
-	if a, b := here.Images, there.Images; a != nil && b != nil {
-		warn("preprocessing", a.Preprocessing != b.Preprocessing)
-		warn("order of preprocessing", a.Preprocess != b.Preprocess)
-		warn("exif", a.EXIF != b.EXIF)
-	}
 }

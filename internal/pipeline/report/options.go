@@ -33,6 +33,7 @@ type Options struct {
 	Groups dataset.TableOptions // of images; no path: none
 	Data   dataset.Options      // the images that were collected; no path: no labels and no thumbnails
 	Images imageprep.Options
+	Strict bool // stop at an image that cannot be read or has changed
 
 	Spell func(text string) string // spells options named in braces, for pages; may be nil
 

@@ -64,8 +64,11 @@ func (b *builder) drawThumbs(ctx context.Context) error {
 				return err
 			}
 		} else {
-			drawn := b.sheet(of)
-			err := b.folder.writeFile(file, func(w io.Writer) error {
+			drawn, err := b.sheet(of)
+			if err != nil {
+				return err
+			}
+			err = b.folder.writeFile(file, func(w io.Writer) error {
 				return jpeg.Encode(w, drawn, &jpeg.Options{Quality: thumbQuality})
 			})
 			if err != nil {
@@ -88,7 +91,7 @@ func (b *builder) compare(ctx context.Context, images []int32) error {
 }
 
 // sheet draws the thumbnails of some images.
-func (b *builder) sheet(images []int32) image.Image {
+func (b *builder) sheet(images []int32) (image.Image, error) {
 	rows := (len(images) + sheetColumns - 1) / sheetColumns
 	out := image.NewRGBA(image.Rect(0, 0, sheetColumns*thumbSize, rows*thumbSize))
 	for i := range out.Pix {
@@ -120,10 +123,13 @@ func (b *builder) sheet(images []int32) image.Image {
 		}
 	})
 	for i, err := range failed {
+		if err != nil && b.Strict {
+			return nil, err
+		}
 		if err != nil {
 			b.say.Skip(err)
 			b.skip(Skipped{Name: b.names[images[i]], Reason: source.Reason(err, b.items[b.names[images[i]]].Path)})
 		}
 	}
-	return out
+	return out, nil
 }

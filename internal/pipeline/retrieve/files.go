@@ -148,7 +148,9 @@ func (d *renderer) locate(result *Result) error {
 		return err
 	}
 	if !artefact.IsDense(d.ScoresPath) {
-		source.NameOtherImages(d.data, d.Data.Path, a, d.ScoresPath, d.say)
+		if err := source.NameOtherImages(d.data, d.Data.Path, a, d.ScoresPath, d.Strict, d.say); err != nil {
+			return err
+		}
 	}
 	d.recorded, err = source.RecordedImages(a, d.ScoresPath, d.data, d.Strict)
 	return err

@@ -21,6 +21,8 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
@@ -245,8 +247,8 @@ func (in *inputs) openOthers(say ui.Reporter) error {
 		return fmt.Errorf("%s: shape %s, want %s as the scores have it", in.PCsPath,
 			npy.ShapeString(append(slices.Clone([]int(in.pcs.Units.Shape)), in.pcs.OutDim)), npy.ShapeString(append(want, ov.OutDim)))
 	}
-	if parent := artefact.OriginOf(in.pcs.Artefact).Parents["contributions"]; parent != "" && parent == s.Hash() {
-		say.Warn("%s: the components were computed from these images: scores of other images say more about the words", in.ScoresPath)
+	if err := in.warnOfSame(say); err != nil {
+		return err
 	}
 	facts := artefact.OfModel(from).Texts(in.Words)
 	if in.words, err = in.Artefacts.UnitEmbeddings(in.EmbeddingsPath, facts, ov.OutDim); err != nil {
@@ -264,6 +266,34 @@ func (in *inputs) openOthers(say ui.Reporter) error {
 		for u := range in.units {
 			in.units[u] = u
 		}
+	}
+	return nil
+}
+
+// warnOfSame warns where the components were computed from the images of the scores: from these
+// scores, or from others of images of the same names, in a folder or an archive.
+func (in *inputs) warnOfSame(say ui.Reporter) error {
+	const better = "scores of other images say more about the words"
+	made := artefact.OriginOf(in.pcs.Artefact)
+	if parent := made.Parents["contributions"]; parent != "" && parent == in.scores.Hash() {
+		say.Warn("%s: the components were computed from these images: %s", in.ScoresPath, better)
+		return nil
+	}
+	subject := made.Subjects["contributions"]
+	if subject == "" {
+		return nil
+	}
+	names, err := in.scores.Names()
+	if err != nil {
+		return err
+	}
+	recorded := ""
+	if from := artefact.OriginOf(in.scores.Artefact).Images; from != nil {
+		recorded = from.Names // those that could not be read too
+	}
+	inside := dataset.NamesAs(names, []string{"-"}) // as in a folder
+	if subject == recorded || subject == cache.ListHash(names) || subject == cache.ListHash(inside) {
+		say.Warn("%s: the components were computed from images of the same names: %s", in.ScoresPath, better)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -32,6 +33,9 @@ func (s *searcher) seeExamples(ctx context.Context, say ui.Reporter) ([]float32,
 		if row < 0 {
 			files, at = append(files, name), append(at, i)
 			continue
+		}
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			say.Note("%s: took the image of %s that has this name; write .%c%s for the file", foreign.Name(name), s.o.ScoresPath, filepath.Separator, foreign.Name(name))
 		}
 		if err := s.src.Feature(vectors[i*O:(i+1)*O], row, s.team); err != nil {
 			return nil, err

@@ -92,6 +92,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
+	src.TellBlock(len(o.Texts) > 0, say)
 	s := &searcher{o: &o, src: src, team: par.NewTeam(o.Threads), keep: max(min(o.Top, src.Images), 1)}
 	if s.units, err = findUnits(o.Units, src, s.team); err != nil {
 		return nil, err

@@ -45,7 +45,9 @@ func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Rep
 		if err != nil {
 			return nil, err
 		}
-		source.NameOtherImages(data, o.Data.Path, src.Artefact, o.ScoresPath, say)
+		if err := source.NameOtherImages(data, o.Data.Path, src.Artefact, o.ScoresPath, o.Strict, say); err != nil {
+			return nil, err
+		}
 		items = data.Items
 		if d.recorded, err = source.RecordedImages(src.Artefact, o.ScoresPath, data, o.Strict); err != nil {
 			return nil, err

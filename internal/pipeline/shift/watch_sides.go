@@ -98,23 +98,14 @@ func openBoth(o WatchOptions, say ui.Reporter) (both [2]*watched, err error) {
 // comparable returns an error unless two collections come from the same weights
 // and the same way of preparing images. It warns of what may have moved scores.
 func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error {
-	made, this := ref.Manifest.Origin, now.Manifest.Origin
+	this := now.Manifest.Origin
 	facts := artefact.Of(this).Mode(this.Mode)
-	a, b := made.Images, this.Images
-	if b != nil {
+	if b := this.Images; b != nil {
 		facts = append(facts, cache.Fact{Field: "origin.images.preprocessing", Want: b.Preprocessing})
 	}
 	if err := o.Artefacts.Check(ref, facts); err != nil {
 		return fmt.Errorf("%w (%s)", err, o.Scores)
 	}
-	warn := func(name string, differs bool) {
-		if differs {
-			say.Warn("%s was collected with another %s than %s: some of the change may be due to that", o.Reference, name, o.Scores)
-		}
-	}
-	if a != nil && b != nil {
-		warn("order of preprocessing", a.Preprocess != b.Preprocess)
-		warn("exif", a.EXIF != b.EXIF)
-	}
+	source.WarnOfPreparation(ref, now, o.Reference, o.Scores, say)
 	return nil
 }

@@ -1,9 +1,11 @@
 package source
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -32,13 +34,41 @@ func TestNameOtherSizes(t *testing.T) {
 	more.Items = append(more.Items, dataset.Item{Name: "d.jpg", Path: filepath.Join(dir, "a.jpg")})
 	other := data.Stride(1)
 	other.Items[1].Path = filepath.Join(dir, "a.jpg")
+	moreOther := more.Stride(1)
+	moreOther.Items[1].Path = filepath.Join(dir, "a.jpg")
+	skipping := *of
+	skipping.Manifest.Skipped = []cache.Skipped{{Name: "c.jpg"}}
 	for what, test := range map[string]struct {
 		data   *dataset.Dataset
+		of     *cache.Artefact
 		warned bool
-	}{"same": {data, false}, "another order": {turned, false}, "more": {more, false}, "another size": {other, true}} {
+	}{
+		"same": {data, of, false}, "another order": {turned, of, false}, "more": {more, of, false}, "another size": {other, of, true},
+		"one skipped": {data, &skipping, false}, "more, one skipped": {more, &skipping, false}, "more, another size, one skipped": {moreOther, &skipping, true},
+	} {
+		names := names[:len(names)-len(test.of.Manifest.Skipped)]
 		say, heard := pipelinetest.Heard()
-		if nameOtherSizes(test.data, names, "data", of, say); (heard.Len() > 0) != test.warned {
-			t.Errorf("%s: said %q, want a warning: %v", what, heard, test.warned)
+		if err := nameOtherSizes(test.data, names, "data", test.of, false, say); (heard.Len() > 0) != test.warned || err != nil {
+			t.Errorf("%s: said %q, %v, want a warning: %v", what, heard, err, test.warned)
 		}
+		if err := nameOtherSizes(test.data, names, "data", test.of, true, say); errors.Is(err, cache.ErrStale) != test.warned {
+			t.Errorf("%s: to a strict run the error %v, want one: %v", what, err, test.warned)
+		}
+	}
+}
+
+// TestNameEmpty holds that folders of classes without images are named, and classes of a table
+// are not.
+func TestNameEmpty(t *testing.T) {
+	data := &dataset.Dataset{Kind: dataset.ImageNetVal, Classes: []string{"a", "b", "c"}, Items: []dataset.Item{{Name: "a/1.jpg"}, {Name: "c/1.jpg", Label: 2}}}
+	say, heard := pipelinetest.Heard()
+	NameEmpty(data, "val", say)
+	if want := "val: 1 of its 3 class folders without images, \"b\": each counts as a class"; !strings.Contains(heard.String(), want) {
+		t.Errorf("said %q, want %q", heard, want)
+	}
+	say, heard = pipelinetest.Heard()
+	data.ClassesFile = "classes.txt"
+	if NameEmpty(data, "val", say); heard.Len() > 0 {
+		t.Errorf("said %q of classes that a table has", heard)
 	}
 }

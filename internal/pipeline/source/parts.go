@@ -107,7 +107,7 @@ func (r *partsReader) name(ctx context.Context, o Options, say ui.Reporter) (err
 	case r.names == nil && o.Data.Path != "":
 		r.names, r.labels, err = denseLabels(ctx, o, r.Heads.Path, r.Images, r.Heads.Artefact)
 	case o.Data.Path != "":
-		r.labels, err = dataLabels(ctx, o.Data, r.names, r.Heads.Artefact, say)
+		r.labels, err = dataLabels(ctx, o, r.names, r.Heads.Artefact, say)
 	}
 	for i := len(r.names); i < r.Images && err == nil; i++ {
 		r.names = append(r.names, fmt.Sprintf("image %d", i))

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -22,6 +25,7 @@ func OpenImages(ctx context.Context, o dataset.Options, strict bool, say ui.Repo
 	if err != nil {
 		return nil, err
 	}
+	NameEmpty(data, o.Shown(), say)
 	return data, nameLeftOut(data, strict, say)
 }
 
@@ -153,47 +157,121 @@ func OpenAs(ctx context.Context, o dataset.Options, a *cache.Artefact) (*dataset
 }
 
 // NameOtherImages warns where images that are shown beside a collection's numbers are not
-// those that it was made of, as far as names and sizes tell.
-func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scores string, say ui.Reporter) {
+// those that it was made of, as far as names and sizes tell. To a strict run, images of the same
+// names and other sizes are an error, which is cache.ErrStale.
+func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scores string, strict bool, say ui.Reporter) error {
 	from := artefact.OriginOf(a).Images
 	if from == nil {
-		return
+		return nil
 	}
 	there := data.Stride(max(from.Stride, 1))
 	if there.Fingerprint() == from.SHA256 {
-		return
+		return nil
 	}
-	if names, err := artefact.ImageNames(a); err == nil && len(names) > 0 && !anyNamed(there, names) {
+	names, err := artefact.ImageNames(a)
+	if strict && err == nil && haveOtherSizes(data, names, a) {
+		return otherSizes(path, scores)
+	}
+	if err == nil && len(names) > 0 && !anyNamed(there, names) {
 		say.Warn("%s: none of the images that %s was made of: all names differ", path, scores)
-		return
+		return nil
 	}
 	say.Warn("%s: not quite the images that %s was made of: names or sizes differ", path, scores)
+	return nil
 }
 
 // nameOtherSizes warns where the images that labels are taken of have the names of those of a
 // collection, but not their sizes: archives often have the same names within. names are those
-// of the rows, by which images are found whatever their order.
-func nameOtherSizes(data *dataset.Dataset, names []string, path string, of *cache.Artefact, say ui.Reporter) {
+// of the rows, by which images are found whatever their order. To a strict run it is an error.
+func nameOtherSizes(data *dataset.Dataset, names []string, path string, of *cache.Artefact, strict bool, say ui.Reporter) error {
+	switch {
+	case !haveOtherSizes(data, names, of):
+	case strict:
+		return otherSizes(path, of.Path())
+	default:
+		say.Warn("%s: %s that %s was made of: %s; the labels may be those of others", path, notTheImages, of.Path(), differentSizes)
+	}
+	return nil
+}
+
+const (
+	notTheImages   = "not the images"
+	differentSizes = "their names are the same, their sizes differ"
+)
+
+// otherSizes is the error of images at path that are not those that scores were made of.
+func otherSizes(path, scores string) error {
+	return hint.With(fmt.Errorf("%s: %w: %s that %s was made of: %s", path, cache.ErrStale, notTheImages, scores, differentSizes),
+		"restore the images, or collect them again")
+}
+
+// haveOtherSizes reports whether images that have the names of those of a collection, of whose
+// rows names are, have other sizes than these had, as far as its manifest tells.
+func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) bool {
 	from := artefact.OriginOf(of).Images
 	if from == nil {
+		return false
+	}
+	items := dataset.ByName(data.Items)
+	there := data.Stride(1)
+	there.Items = nil
+	if cache.ListHash(names) == from.Names { // every image has a row
+		for _, name := range names {
+			if item := items[name]; item != nil {
+				there.Items = append(there.Items, *item)
+			}
+		}
+		return there.Fingerprint() != from.SHA256
+	}
+	// Others have none; they stand among them in the order of the data set.
+	known := make(map[string]bool, len(names))
+	for _, name := range names {
+		known[name] = true
+	}
+	for _, s := range of.Manifest.Skipped {
+		known[s.Name] = true
+	}
+	for _, item := range data.Items {
+		if known[item.Name] {
+			there.Items = append(there.Items, item)
+		}
+	}
+	if NamesHash(there.Items) != from.Names {
+		there = data.Stride(max(from.Stride, 1))
+		if len(there.Items) != of.Manifest.Inputs {
+			return false // of more images than those of the collection
+		}
+	}
+	return there.Fingerprint() != from.SHA256
+}
+
+// NameEmpty names the folders of classes that hold no image: they count as classes, by their
+// place among the others, as in the labels of the reference.
+func NameEmpty(data *dataset.Dataset, path string, say ui.Reporter) {
+	if data.Kind != dataset.ImageNetVal || data.ClassesFile != "" || len(data.Classes) == 0 {
 		return
 	}
-	there := data.Stride(max(from.Stride, 1))
-	if cache.ListHash(names) == from.Names { // every image has a row
-		items := make(map[string]dataset.Item, len(data.Items))
-		for _, item := range data.Items {
-			items[item.Name] = item
+	has := make([]bool, len(data.Classes))
+	for _, item := range data.Items {
+		if item.Label != dataset.Unlabelled {
+			has[item.Label] = true
 		}
-		there.Items = there.Items[:0]
-		for _, name := range names {
-			there.Items = append(there.Items, items[name])
+	}
+	var empty []string
+	for label, class := range data.Classes {
+		if !has[label] {
+			empty = append(empty, foreign.Quote(class))
 		}
-	} else if len(there.Items) != of.Manifest.Inputs {
-		return // of more images than those of the collection
 	}
-	if there.Fingerprint() != from.SHA256 {
-		say.Warn("%s: not the images that %s was made of: their names are the same, their sizes differ; the labels may be those of others", path, of.Path())
+	if len(empty) == 0 {
+		return
 	}
+	const most = 5
+	list := strings.Join(empty[:min(len(empty), most)], ", ")
+	if more := len(empty) - most; more > 0 {
+		list = fmt.Sprintf("%s and %d more", list, more)
+	}
+	say.Note("%s: %d of its %s without images, %s: each counts as a class", path, len(empty), quantity.Of(len(data.Classes), "class folder"), list)
 }
 
 // anyNamed reports whether an image has one of some names.

@@ -2,9 +2,11 @@ package source
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 )
 
@@ -42,5 +44,18 @@ func PrepareBeside(o *imageprep.Options, asked Asked, r artefact.Reader, a *cach
 	} else {
 		o.EXIF = made.EXIF
 	}
-	return r.Check(a, facts)
+	if err := r.Check(a, facts); err != nil {
+		var advice []string
+		if asked.Order && order != o.Order {
+			advice = append(advice, "leave out {preprocess}")
+		}
+		if asked.EXIF && made.EXIF != o.EXIF {
+			advice = append(advice, "leave out {exif}")
+		}
+		if advice == nil {
+			return err
+		}
+		return hint.With(err, strings.Join(advice, " and ")+": images are then prepared as those of "+a.Path())
+	}
+	return nil
 }

@@ -113,7 +113,7 @@ func OpenScores(ctx context.Context, o Options, say ui.Reporter) (*Source, error
 	r := &scoresReader{Scores: s}
 	r.names, err = s.Names()
 	if err == nil && o.Data.Path != "" {
-		r.labels, err = dataLabels(ctx, o.Data, r.names, s.Artefact, say)
+		r.labels, err = dataLabels(ctx, o, r.names, s.Artefact, say)
 	}
 	if err != nil {
 		s.Close()
@@ -230,8 +230,8 @@ func NotFound(o dataset.Options, name, scoresPath string) error {
 
 // dataLabels returns the labels of images by name; nil if the data set has
 // none.
-func dataLabels(ctx context.Context, o dataset.Options, names []string, of *cache.Artefact, say ui.Reporter) ([]int, error) {
-	data, err := dataset.Open(ctx, o)
+func dataLabels(ctx context.Context, o Options, names []string, of *cache.Artefact, say ui.Reporter) ([]int, error) {
+	data, err := dataset.Open(ctx, o.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -247,10 +247,10 @@ func dataLabels(ctx context.Context, o dataset.Options, names []string, of *cach
 	for i, name := range names {
 		label, ok := byName[name]
 		if !ok {
-			return nil, NotFound(o, name, of.Path())
+			return nil, NotFound(o.Data, name, of.Path())
 		}
 		labels[i] = label
 	}
-	nameOtherSizes(data, names, o.Path, of, say)
-	return labels, nil
+	NameEmpty(data, o.Data.Shown(), say)
+	return labels, nameOtherSizes(data, names, o.Data.Path, of, o.Strict, say)
 }

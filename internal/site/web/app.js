@@ -3052,7 +3052,7 @@
         "",
         {
           name: heading.toLowerCase(),
-          columns: ["here", "there", "similarity", "shift", "norm here", "norm there"],
+          columns: ["here", "there", "similarity", "shift (sd here)", "norm here", "norm there"],
           rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there])
         },
         el("div", { class: "cards" }, items.slice(0, 60).map((s) => card(ix, s, there(s.there)))),
@@ -3074,7 +3074,7 @@
         ]),
         note(
           "A pair is alive if its mean norm is 1 % of the largest or more; one whose norm merely crosses that, and is not halved, counts as alive on both sides. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
-          "The shift is that of the mean score, in standard deviations here."
+          "The shift is the mean score there less that here, in standard deviations of the scores here."
         ),
         list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved2.same, "pair")} do not${moved2.shared < 10 ? ", as far as direction, mean and deviation tell" : ""}.`, moved2.moved, moved2.differ),
         list("Appeared", "Pairs that are alive there only.", moved2.appeared),

@@ -24,7 +24,7 @@ export async function movedPage() {
   const there = (pair) => (pair < 0 ? "" : pairName(pair, moved.there_names));
   const list = (heading, text, items, of = items.length) => section(`${heading} (${of.toLocaleString("en")})`, {}, el("p", { class: "quiet" }, text),
     items.length === 0 ? note("None.") : figure("", {
-      name: heading.toLowerCase(), columns: ["here", "there", "similarity", "shift", "norm here", "norm there"],
+      name: heading.toLowerCase(), columns: ["here", "there", "similarity", "shift (sd here)", "norm here", "norm there"],
       rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there]),
     }, el("div", { class: "cards" }, items.slice(0, 60).map((s) => card(ix, s, there(s.there)))),
     items.length > 60 ? note(`The first 60 of ${count(items.length, "pair")}; the CSV has all.`) : null));
@@ -40,7 +40,7 @@ export async function movedPage() {
         ["alive there", `${moved.there_alive.toLocaleString("en")} of ${count(moved.there_pairs, "pair")}`],
       ]),
       note("A pair is alive if its mean norm is 1 % of the largest or more; one whose norm merely crosses that, and is not halved, counts as alive on both sides. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
-        "The shift is that of the mean score, in standard deviations here."),
+        "The shift is the mean score there less that here, in standard deviations of the scores here."),
       list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved.same, "pair")} do not${moved.shared < 10 ? ", as far as direction, mean and deviation tell" : ""}.`, moved.moved, moved.differ),
       list("Appeared", "Pairs that are alive there only.", moved.appeared),
       list("Died", "Pairs that are alive here only.", moved.died),

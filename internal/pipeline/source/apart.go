@@ -1,0 +1,37 @@
+package source
+
+import (
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// WarnOfPreparation warns where two collections, which messages call here and there, are of
+// other places in a model, or of images that were prepared in another way: that moves scores
+// too.
+func WarnOfPreparation(of, than *cache.Artefact, here, there string, say ui.Reporter) {
+	a, b := of.Manifest.Origin, than.Manifest.Origin
+	warn := func(name string, differs bool) {
+		if differs {
+			say.Warn("%s was collected with another %s than %s: some of the change may be due to that", here, name, there)
+		}
+	}
+	warn("block", a.Block != b.Block)
+	warn("precision", a.Precision != b.Precision)
+	layer := func(o origin.Origin) int {
+		if l := o.PairsLayer(); l != nil {
+			return *l
+		}
+		return -1
+	}
+	warn("layer of neurons", layer(a) != layer(b) && layer(a) >= 0 && layer(b) >= 0)
+	if a, b := a.Transformer, b.Transformer; a != nil && b != nil {
+		warn("number of heads in a layer", a.Heads != b.Heads)
+		warn("activation", a.Activation != b.Activation)
+	}
+	if a, b := a.Images, b.Images; a != nil && b != nil {
+		warn("preprocessing", a.Preprocessing != b.Preprocessing)
+		warn("order of preprocessing", a.Preprocess != b.Preprocess)
+		warn("exif", a.EXIF != b.EXIF)
+	}
+}
