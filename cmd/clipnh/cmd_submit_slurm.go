@@ -83,7 +83,7 @@ func (o submitSlurmOptions) fanInOf(line *remoteLine) (int, error) {
 		return 0, usageError{fmt.Errorf("--fan-in: shards of %s are merged at once, want none", line.name)}
 	case o.fanIn != autoFanIn:
 		return o.fanIn, nil
-	case !tree || o.work.Shards < treeShards:
+	case !tree || o.work.Shards < treeShards || !o.merge:
 		return 0, nil
 	}
 	return int(math.Ceil(math.Sqrt(float64(o.work.Shards)))), nil

@@ -38,7 +38,7 @@ func ParseVolume(text string) (Volume, error) {
 
 var (
 	claimName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
-	quantity  = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?([kMGTPE]i?|m)?$`)
+	quantity  = regexp.MustCompile(`^([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[kMGTPE]|[eE][-+]?[0-9]{1,2})?$`)
 )
 
 func (k *Kubernetes) check() error {
@@ -54,7 +54,7 @@ func (k *Kubernetes) check() error {
 	case len(k.Volumes) == 0:
 		return usage.Errorf("{volume} is missing: want CLAIM:PATH of a volume that all nodes can write")
 	case !quantity.MatchString(k.Memory):
-		return usage.Errorf("{mem} %s: want a quantity, such as 4Gi", foreign.Quote(k.Memory))
+		return usage.Errorf("{mem} %s: want a quantity of bytes, with k, M, G, T, Ki, Mi, Gi or Ti, such as 4Gi", foreign.Quote(k.Memory))
 	case k.Deadline < time.Minute:
 		return usage.Errorf("{deadline} %v: want 1m or more", k.Deadline)
 	case !k.mounted(k.Save):

@@ -32,12 +32,27 @@ var number = regexp.MustCompile(`^([0-9]+)(;.*)?$`)
 // owned are options of sbatch that scripts give themselves.
 var owned = []string{"--array", "--dependency", "--cpus-per-task", "--signal", "--requeue", "--no-requeue", "--kill-on-invalid-dep", "--parsable", "--wrap"}
 
+// flagFor has the options of sbatch for which there are flags, which would contradict them.
+var flagFor = map[string]string{"--mem": "mem", "--time": "time", "--partition": "partition", "--job-name": "name"}
+
+// What sbatch reads as a size and as a time.
+var (
+	slurmSize = regexp.MustCompile(`^[0-9]+[KMGTkmgt]?$`)
+	slurmTime = regexp.MustCompile(`^([0-9]+(:[0-9]{1,2}){0,2}|[0-9]+-[0-9]{1,2}(:[0-9]{1,2}){0,2}|(?i:infinite|unlimited))$`)
+)
+
 func (s *Slurm) check() error {
 	if err := s.Work.check(); err != nil {
 		return err
 	}
 	if err := checkWords("mem", s.Memory, "time", s.Time, "partition", s.Partition, "tasks", s.Tasks); err != nil {
 		return err
+	}
+	if s.Memory != "" && !slurmSize.MatchString(s.Memory) {
+		return usage.Errorf("{mem} %s: want a whole number, of megabytes or with K, M, G or T, such as 4G", foreign.Quote(s.Memory))
+	}
+	if s.Time != "" && !slurmTime.MatchString(s.Time) {
+		return usage.Errorf("{time} %s: want minutes, MM:SS, HH:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS, such as 08:00:00", foreign.Quote(s.Time))
 	}
 	for _, option := range s.Options {
 		name, _, _ := strings.Cut(option, "=")
@@ -46,6 +61,8 @@ func (s *Slurm) check() error {
 			return usage.Errorf("{sbatch} %s: want --name=value of letters, digits and ._:,+=/@%%-", foreign.Quote(option))
 		case slices.Contains(owned, name):
 			return usage.Errorf("{sbatch} %s: clipnh sets %s itself", foreign.Quote(option), name)
+		case flagFor[name] != "":
+			return usage.Errorf("{sbatch} %s: clipnh sets %s itself, want {%s}", foreign.Quote(option), name, flagFor[name])
 		}
 	}
 	return s.checkTasks()

@@ -93,8 +93,10 @@ func (w *Work) check() error {
 		return usage.Errorf("{shards} %d: want 1 to %d", w.Shards, maxShards)
 	case w.Parallel < 0 || w.Parallel > w.Shards:
 		return usage.Errorf("{parallel} %d: want 1 to %d, the number of shards, or 0 for all", w.Parallel, w.Shards)
-	case w.FanIn < 0 || w.FanIn == 1 || w.FanIn > 0 && w.parts() > w.Shards/2:
+	case w.FanIn < 0 || w.FanIn == 1:
 		return usage.Errorf("{fan-in} %d: want 2 or more shards for each part, or 0 to merge all at once", w.FanIn)
+	case w.FanIn > 0 && w.NoMerge:
+		return usage.Errorf("{fan-in} %d with {merge}=false: want one of them, since nothing is merged", w.FanIn)
 	case w.CPUs < 1 || w.CPUs > 1024:
 		return usage.Errorf("{cpus} %d: want 1 to 1024", w.CPUs)
 	case w.Retries < 0 || w.Retries > 1000:
@@ -111,7 +113,8 @@ func (w *Work) check() error {
 }
 
 // parts is to how many parts shards are merged first, so that each is of at most FanIn of them; 0
-// where they are merged at once.
+// where they are merged at once. A part may be of one shard alone, if FanIn is 2: the last merge
+// takes it as it is.
 func (w *Work) parts() int {
 	if w.FanIn == 0 || w.Shards <= w.FanIn {
 		return 0

@@ -30,7 +30,15 @@ func TestRefused(t *testing.T) {
 		"{shards} 70000":             func(s *Slurm) { s.Shards = 70000 },
 		"{fan-in} 1":                 func(s *Slurm) { s.FanIn = 1 },
 		"{fan-in} -1":                func(s *Slurm) { s.FanIn = -1 },
-		"{fan-in} 2":                 func(s *Slurm) { s.Shards, s.FanIn = 3, 2 },
+		"{fan-in} 2 with {merge}":    func(s *Slurm) { s.FanIn, s.NoMerge = 2, true },
+		"{time} \"abc\"":             func(s *Slurm) { s.Time = "abc" },
+		"{time} \"1-\"":              func(s *Slurm) { s.Time = "1-" },
+		"{time} \"1:2:3:4\"":         func(s *Slurm) { s.Time = "1:2:3:4" },
+		"{time} \"8h\"":              func(s *Slurm) { s.Time = "8h" },
+		"{mem} \"x\"":                func(s *Slurm) { s.Memory = "x" },
+		"{mem} \"4Gi\"":              func(s *Slurm) { s.Memory = "4Gi" },
+		"{mem} \"1.5G\"":             func(s *Slurm) { s.Memory = "1.5G" },
+		"want {time}":                func(s *Slurm) { s.Options = []string{"--time=60"} },
 		"{parallel} 9":               func(s *Slurm) { s.Parallel = 9 },
 		"{cpus} 0":                   func(s *Slurm) { s.CPUs = 0 },
 		"{retries} -1":               func(s *Slurm) { s.Retries = -1 },
@@ -61,6 +69,9 @@ func TestRefused(t *testing.T) {
 		"{image} is missing":                func(k *Kubernetes) { k.Image = "" },
 		"{image} \"a b\"":                   func(k *Kubernetes) { k.Image = "a b" },
 		"{volume} is missing":               func(k *Kubernetes) { k.Volumes = nil },
+		"{mem} \"x\"":                       func(k *Kubernetes) { k.Memory = "x" },
+		"{mem} \"4ki\"":                     func(k *Kubernetes) { k.Memory = "4ki" },
+		"{mem} \"400m\"":                    func(k *Kubernetes) { k.Memory = "400m" },
 		"{mem} \"4GB\"":                     func(k *Kubernetes) { k.Memory = "4GB" },
 		"{deadline} 1s":                     func(k *Kubernetes) { k.Deadline = time.Second },
 		"want a path in one of the volumes": func(k *Kubernetes) { k.Save = "/data/../etc/scores" },
@@ -176,5 +187,27 @@ func TestSubmitKubernetes(t *testing.T) {
 	fakeProgram(t, "kubectl", "cat >/dev/null; echo job.batch/clipnh-scores-of-2024 unchanged")
 	if _, err = k.Submit(context.Background()); err == nil || !strings.Contains(err.Error(), "there is a job of this name already") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestNotation checks that times and sizes are taken as schedulers write them.
+func TestNotation(t *testing.T) {
+	for _, at := range []string{"60", "90:30", "08:00:00", "2-12", "2-12:30", "2-12:30:15", "UNLIMITED", ""} {
+		s := Slurm{Work: someWork(), Folder: "/home", Time: at}
+		if _, err := s.Scripts(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, size := range []string{"4000", "4G", "512M", "1t", "0"} {
+		s := Slurm{Work: someWork(), Folder: "/home"}
+		if s.Memory = size; s.check() != nil {
+			t.Error(s.check())
+		}
+	}
+	for _, size := range []string{"4Gi", "4G", "512Mi", "1.5Gi", ".5Gi", "4096Ki", "128974848", "129e6", "129E6", "1k"} {
+		k := someJobs()
+		if k.Memory = size; k.check() != nil {
+			t.Error(k.check())
+		}
 	}
 }

@@ -288,6 +288,24 @@ func TestTree(t *testing.T) {
 	if got := run(scripts[3].Text, []string{"SLURM_JOB_ID=80"}); got != "merge --save-path="+work.Save+" --threads=2" {
 		t.Error(got)
 	}
+	for shards, want := range map[int][]string{3: {"", "2-3/3"}, 5: {"", "2-3/5", "4-5/5"}, 7: {"", "2-3/7", "4-5/7", "6-7/7"}} {
+		work.Shards, work.FanIn = shards, 2
+		scripts := w.slurm(t, Slurm{Work: work})
+		for n, numbers := range want {
+			if err := os.RemoveAll(filepath.Join(w.dir, "args")); err != nil {
+				t.Fatal(err)
+			}
+			cmd := w.start(t, scripts[2].Text, "0", array(n+1, 1, len(want), 1, len(want))...)
+			if status, said := w.ends(t, cmd); status != 0 || numbers == "" && !strings.Contains(fmt.Sprint(cmd.Stderr), "shard 1 is a part by itself") {
+				t.Errorf("%d shards, part %d: exit status %d, %q, %s", shards, n+1, status, said, cmd.Stderr)
+			}
+			args, _ := os.ReadFile(filepath.Join(w.dir, "args"))
+			if got := strings.Join(strings.Split(string(args), "\n"), " "); (numbers == "") != (got == "") || !strings.Contains(got, numbers) {
+				t.Errorf("%d shards, part %d: %q, want %q", shards, n+1, got, numbers)
+			}
+		}
+	}
+	work.Shards = 10
 	for fanIn, parts := range map[int]int{0: 0, 5: 2, 9: 2, 10: 0, 16: 0, 2: 5} {
 		work.FanIn = fanIn
 		if got := work.parts(); got != parts {
