@@ -29,7 +29,7 @@ was interrupted or killed resumes when the same command is run again.
 Many shards of collect may be merged in a tree, on several machines: --shards
 1-64/4096 joins the first 64 of 4096 into a part, caches/val.1-64-of-4096, which
 is taken in place of its shards by the next merge. The bytes in the end are the
-same. "clipnh submit slurm" does so with shards of --stats-only.
+same. "clipnh submit" does so with shards of --stats-only.
 
 Prints what was merged; for segment also its table of classes and methods, for
 shift that of concepts.`

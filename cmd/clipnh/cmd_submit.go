@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/submit"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -52,7 +54,48 @@ func newSubmitCommand(g *globalOptions) *cobra.Command {
 type submitOptions struct {
 	work   submit.Work
 	merge  bool
+	list   bool
+	fanIn  int
 	dryRun bool
+}
+
+// Shards are merged in a tree from treeShards on, so many at a time that there are about as many
+// parts.
+const (
+	autoFanIn  = -1
+	treeShards = 65
+)
+
+// fanInOf is how many shards of a command are merged at a time, in a tree; 0: all at once.
+func (o submitOptions) fanInOf(line *remoteLine) (int, error) {
+	stats := line.flags.Lookup("stats-only")
+	tree := stats != nil && stats.Value.String() == "true"
+	switch {
+	case o.fanIn > 0 && line.name != "collect":
+		return 0, usageError{fmt.Errorf("--fan-in: shards of %s are merged at once, want none", line.name)}
+	case o.fanIn != autoFanIn:
+		return o.fanIn, nil
+	case !tree || o.work.Shards < treeShards || !o.merge:
+		return 0, nil
+	}
+	return int(math.Ceil(math.Sqrt(float64(o.work.Shards)))), nil
+}
+
+// workOf is the work of a command line, which reads a list of its images if one is to be kept.
+func (o submitOptions) workOf(line *remoteLine) (submit.Work, error) {
+	var list []string
+	var err error
+	if o.list {
+		if list, err = line.listFirst(); err != nil {
+			return submit.Work{}, err
+		}
+	}
+	w := line.of(o)
+	if w.List = list; o.list {
+		w.ListPath = line.save + dataset.ListingEnd
+	}
+	w.FanIn, err = o.fanInOf(line)
+	return w, err
 }
 
 func (o *submitOptions) addFlags(fs *pflag.FlagSet, memory, program string) {
@@ -65,6 +108,9 @@ func (o *submitOptions) addFlags(fs *pflag.FlagSet, memory, program string) {
 	fs.IntVar(&o.work.Retries, "retries", 5, "start a task that fails again up to `N` times, after three attempts in its place")
 	fs.DurationVar(&o.work.Pause, "retry-after", 10*time.Second, "wait for `TIME` before the second attempt, and four times as long before the third")
 	fs.BoolVar(&o.merge, "merge", true, "merge the shards when all are done")
+	fs.BoolVar(&o.list, "list", false, "list the images once, in a job before the others; each task reads its part of the list")
+	fs.IntVar(&o.fanIn, "fan-in", autoFanIn, "merge `N` shards at a time into parts, and then the parts; 0: all at once (default for more than 64 of --stats-only, else 0)")
+	fs.Lookup("fan-in").DefValue = ""
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print what would be submitted, and submit nothing")
 }
 

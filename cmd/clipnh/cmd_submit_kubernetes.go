@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/submit"
 )
 
@@ -16,6 +17,12 @@ Creates an Indexed Job with a pod for each shard, and a second job that merges,
 with "kubectl apply". Both are created at once: while shards are missing, the
 second ends with status 10, and Kubernetes starts it again, some minutes apart,
 until they are there, or until --deadline has passed.
+
+With --list a job keeps a list of the images next to --save-path (data list),
+and each pod of collect waits for it and reads its part. Without, each pod lists
+all images. Shards of --stats-only are merged in a tree where there are more
+than 64: pods of one job merge --fan-in of them at a time to parts, and the last
+job these.
 
 Paths in the command line are those that containers see: absolute, and
 --save-path in one of the volumes (--volume), which all nodes must be able to
@@ -80,7 +87,16 @@ func runSubmitKubernetes(ctx context.Context, opts submitKubernetesOptions, args
 	if err := line.checkAbsolute(); err != nil {
 		return err
 	}
-	k.Work = line.of(opts.submitOptions)
+	if k.Work, err = opts.workOf(line); err != nil {
+		return err
+	}
+	k.PartPath = func(first, last int) string {
+		part := shard.Shard{Number: first, Last: last, Of: k.Shards}
+		if first == last {
+			part.Last = 0
+		}
+		return part.Path(k.Save)
+	}
 	if k.Program == "" {
 		k.Program = "clipnh"
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -63,30 +62,6 @@ func newSubmitSlurmCommand(g *globalOptions) *cobra.Command {
 type submitSlurmOptions struct {
 	submitOptions
 	slurm submit.Slurm
-	list  bool
-	fanIn int
-}
-
-// Shards are merged in a tree from treeShards on, so many at a time that there are about as many
-// parts.
-const (
-	autoFanIn  = -1
-	treeShards = 65
-)
-
-// fanInOf is how many shards of a command are merged at a time, in a tree; 0: all at once.
-func (o submitSlurmOptions) fanInOf(line *remoteLine) (int, error) {
-	stats := line.flags.Lookup("stats-only")
-	tree := stats != nil && stats.Value.String() == "true"
-	switch {
-	case o.fanIn > 0 && line.name != "collect":
-		return 0, usageError{fmt.Errorf("--fan-in: shards of %s are merged at once, want none", line.name)}
-	case o.fanIn != autoFanIn:
-		return o.fanIn, nil
-	case !tree || o.work.Shards < treeShards || !o.merge:
-		return 0, nil
-	}
-	return int(math.Ceil(math.Sqrt(float64(o.work.Shards)))), nil
 }
 
 func (o *submitSlurmOptions) addFlags(fs *pflag.FlagSet) {
@@ -94,9 +69,6 @@ func (o *submitSlurmOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.slurm.Time, "time", "08:00:00", "give each task `TIME` in Slurm's notation; a task that needs longer is requeued and resumes")
 	fs.StringVar(&o.slurm.Partition, "partition", "", "`NAME` of the partition (default Slurm's)")
 	fs.StringVar(&o.slurm.Tasks, "tasks", "", "submit only the shards of these `NUMBERS`, such as 3,17-20, of --shards")
-	fs.BoolVar(&o.list, "list", false, "list the images once, in a job before the others; each task reads its part of the list")
-	fs.IntVar(&o.fanIn, "fan-in", autoFanIn, "merge `N` shards at a time into parts, and then the parts; 0: all at once (default for more than 64 of --stats-only, else 0)")
-	fs.Lookup("fan-in").DefValue = ""
 	fs.StringArrayVar(&o.slurm.Options, "sbatch", nil, "another `OPTION` of sbatch, such as --account=lab; may be repeated")
 }
 
@@ -113,15 +85,8 @@ func runSubmitSlurm(ctx context.Context, opts submitSlurmOptions, args []string,
 		return err
 	}
 	s := opts.slurm
-	var list []string
-	if opts.list {
-		if list, err = line.listFirst(); err != nil {
-			return err
-		}
-	}
-	s.Work, s.Folder = line.of(opts.submitOptions), folder
-	s.List = list
-	if s.FanIn, err = opts.fanInOf(line); err != nil {
+	s.Folder = folder
+	if s.Work, err = opts.workOf(line); err != nil {
 		return err
 	}
 	if s.Program, err = programFor(opts.work.Program); err != nil {

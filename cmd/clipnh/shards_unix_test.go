@@ -95,26 +95,35 @@ func (j shardJob) script(t *testing.T, dir string, threads int, scheduler string
 	if err != nil {
 		t.Fatal(err)
 	}
-	return containerOf(t, scripts[0].Text)
+	return kubeJobOf(t, scripts[0].Text).line()
 }
 
-// containerOf returns the command and the arguments of the container in the first document
-// of a text, as a kubelet has them.
-func containerOf(t *testing.T, text string) []string {
-	t.Helper()
-	var job struct {
-		Spec struct {
-			Template struct {
-				Spec struct {
-					Containers []struct{ Command, Args []string }
-				}
+// A kubeJob is what is needed of a job of Kubernetes to run its pods.
+type kubeJob struct {
+	Metadata struct{ Name string }
+	Spec     struct {
+		Completions *int
+		Template    struct {
+			Spec struct {
+				Containers []struct{ Command, Args []string }
 			}
 		}
 	}
+}
+
+// kubeJobOf reads the first document of a text.
+func kubeJobOf(t *testing.T, text string) kubeJob {
+	t.Helper()
+	var job kubeJob
 	if err := yaml.Unmarshal([]byte(text), &job); err != nil {
 		t.Fatal(err)
 	}
-	c := job.Spec.Template.Spec.Containers[0]
+	return job
+}
+
+// line is the command and the arguments of the container, as a kubelet has them.
+func (j kubeJob) line() []string {
+	c := j.Spec.Template.Spec.Containers[0]
 	line := slices.Concat(c.Command, c.Args)
 	for i := range line {
 		line[i] = strings.ReplaceAll(line[i], "$$", "$")

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -14,7 +15,8 @@ import (
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
-// A Kubernetes is an Indexed Job, and a job that merges.
+// A Kubernetes is an Indexed Job, and a job that merges; where a list of the images is kept, or
+// shards are merged in a tree, also jobs for these.
 type Kubernetes struct {
 	Work
 	Image     string // of containers, which has the program and a shell
@@ -22,7 +24,13 @@ type Kubernetes struct {
 	Queue     string        // of Kueue; empty is none
 	Namespace string        // empty is kubectl's
 	Deadline  time.Duration // for all of the work
+
+	// PartPath is where a part of the shards first to last lies, which a merge in a tree makes.
+	PartPath func(first, last int) string
 }
+
+// maxParts bounds the parts of a tree, which the command line of the last merge names.
+const maxParts = 1024
 
 // A Volume is a claim to a volume that all nodes can write, and where containers see it.
 type Volume struct{ Claim, Path string }
@@ -57,6 +65,8 @@ func (k *Kubernetes) check() error {
 		return usage.Errorf("{mem} %s: want a quantity of bytes, with k, M, G, T, Ki, Mi, Gi or Ti, such as 4Gi", foreign.Quote(k.Memory))
 	case k.Deadline < time.Minute:
 		return usage.Errorf("{deadline} %v: want 1m or more", k.Deadline)
+	case k.parts() > maxParts:
+		return usage.Errorf("{fan-in} %d: %d parts of %d shards, want at most %d", k.FanIn, k.parts(), k.Shards, maxParts)
 	case !k.mounted(k.Save):
 		return usage.Errorf("{save-path} %s: want a path in one of the volumes, %s", k.Save, k.paths())
 	}
@@ -79,37 +89,63 @@ func (k *Kubernetes) paths() string {
 // jobValues are the values of kubernetes.yaml, and of pod.sh.
 type jobValues struct {
 	Kubernetes
-	JobName, Script                      string
-	Command                              []string
-	Merge                                bool
-	Parallel, MaxFailed, Pause, Deadline int
+	Role                      string // one of the roles
+	JobName, Script           string
+	Command                   []string
+	Waits                     bool // until what others make is there
+	Parts                     int  // to which shards are merged first
+	Completions, MaxFailed    int
+	Parallel, Pause, Deadline int
 }
 
-// Scripts returns one document for the jobs.
+// Scripts returns one document for the jobs: that of the list of images, if one is to be kept,
+// that of the shards, that which merges them to parts, if there are so many, and that of the last
+// merge.
 func (k Kubernetes) Scripts() ([]Script, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
-	v := jobValues{
-		Kubernetes: k, JobName: k.Name, Command: append([]string{k.Work.Command}, k.Flags...), Parallel: k.Parallel,
-		MaxFailed: k.Shards / 4, Pause: int(k.Pause / time.Second), Deadline: int(k.Deadline / time.Second),
+	all := jobValues{Kubernetes: k, Parts: k.parts(), Pause: int(k.Pause / time.Second), Deadline: int(k.Deadline / time.Second)}
+	var documents []string
+	add := func(role, ending string, cpus int, command []string, change func(*jobValues)) error {
+		v := all
+		v.Role, v.JobName, v.CPUs, v.Command = role, k.Name+ending, cpus, command
+		if change != nil {
+			change(&v)
+		}
+		text, err := v.written()
+		documents = append(documents, text)
+		return err
 	}
-	if v.Parallel == 0 {
-		v.Parallel = k.Shards
+	indexed := func(n, atOnce, mayFail int) func(*jobValues) {
+		return func(v *jobValues) { v.Completions, v.Parallel, v.MaxFailed = n, cmp.Or(atOnce, n), mayFail }
 	}
-	text, err := v.written()
-	if err != nil {
+	few := min(k.CPUs, 2)
+	if len(k.List) > 0 {
+		if err := add(roleList, listName, few, k.List, nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := add(roleShards, "", k.CPUs, append([]string{k.Work.Command}, k.Flags...), indexed(k.Shards, k.Parallel, k.Shards/4)); err != nil {
 		return nil, err
 	}
-	if !k.NoMerge {
-		v.Merge, v.JobName, v.CPUs = true, k.Name+mergeName, min(k.CPUs, 2)
-		v.Command = []string{"merge", "--save-path=" + k.Save, fmt.Sprintf("--threads=%d", v.CPUs)}
-		merge, err := v.written()
+	merge := []string{"merge", "--save-path=" + k.Save, fmt.Sprintf("--threads=%d", few)}
+	if all.Parts > 0 && !k.NoMerge {
+		err := add(roleParts, partsName, few, merge, func(v *jobValues) {
+			indexed(v.Parts, k.Parallel, 0)(v)
+			v.Waits, v.Retries = true, waits
+		})
 		if err != nil {
 			return nil, err
 		}
-		text += "---\n" + merge
+		merge = append(merge, k.partPaths(all.Parts)...)
 	}
+	if !k.NoMerge {
+		if err := add(roleMerge, mergeName, few, merge, func(v *jobValues) { v.Waits = true }); err != nil {
+			return nil, err
+		}
+	}
+	text := strings.Join(documents, "---\n")
 	line := []string{"kubectl", "apply", "--filename", "-"}
 	if k.Namespace != "" {
 		line = append(line, "--namespace", k.Namespace)
@@ -126,8 +162,23 @@ func (v jobValues) written() (string, error) {
 	return written("kubernetes.yaml", v)
 }
 
+// waits is how often a pod is started again that waits by failing.
+const waits = 100000
+
+// partPaths are where the parts lie, as pod.sh and slurm.sh divide the shards.
+func (k *Kubernetes) partPaths(parts int) []string {
+	paths := make([]string, parts)
+	for i := range paths {
+		paths[i] = k.PartPath(i*k.Shards/parts+1, (i+1)*k.Shards/parts)
+	}
+	return paths
+}
+
 // Submit hands the jobs to kubectl.
 func (k Kubernetes) Submit(ctx context.Context) ([]Job, error) {
+	if err := k.check(); err != nil { // and names the jobs
+		return nil, err
+	}
 	scripts, err := k.Scripts()
 	if err != nil {
 		return nil, err
@@ -148,7 +199,20 @@ func (k Kubernetes) Submit(ctx context.Context) ([]Job, error) {
 			err := fmt.Errorf("kubectl: %s: there is a job of this name already", strings.TrimSpace(line))
 			return jobs, hint.With(err, fmt.Sprintf("remove it with \"kubectl delete job %s\", or give another {name}", name))
 		}
-		jobs = append(jobs, Job{map[bool]string{true: "merge", false: k.Work.Command}[strings.HasSuffix(name, mergeName)], name})
+		jobs = append(jobs, Job{k.roleOf(name), name})
 	}
 	return jobs, nil
+}
+
+// roleOf is what the job of a name is for.
+func (k *Kubernetes) roleOf(name string) string {
+	switch strings.TrimPrefix(name, k.Name) {
+	case listName:
+		return roleList
+	case partsName:
+		return roleParts
+	case mergeName:
+		return roleMerge
+	}
+	return k.Work.Command
 }

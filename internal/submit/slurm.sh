@@ -55,11 +55,7 @@ part=$SLURM_ARRAY_TASK_ID
 if [ "$part" -lt 1 ] || [ "$part" -gt "$parts" ]; then
 	fail 2 "task $part, want 1 to $parts, the number of a part"
 fi
-first=$(((part - 1) * shards / parts + 1)) last=$((part * shards / parts))
-if [ "$first" -eq "$last" ]; then
-	say "shard $first is a part by itself, which the last merge takes as it is"
-	exit 0
-fi
+{{template "part" .}}
 {{- else if .Tasks}}
 shard=$SLURM_ARRAY_TASK_ID
 if [ "$shard" -lt 1 ] || [ "$shard" -gt "$shards" ]; then

@@ -39,8 +39,10 @@ type Work struct {
 	Pause    time.Duration
 	NoMerge  bool // leaves the shards as they are
 
-	List  []string // a command line that keeps a list of the images, which Flags name; empty is none
-	FanIn int      // so many shards are merged to a part before the parts are; 0: all at once
+	List     []string // a command line that keeps a list of the images, which Flags name; empty is none
+	ListPath string   // of that list
+
+	FanIn int // so many shards are merged to a part before the parts are; 0: all at once
 }
 
 // A Script is what a scheduler is given.

@@ -13,6 +13,14 @@ fail() {
 machine=${SLURMD_NODENAME:-${HOSTNAME:-this machine}}
 {{- end}}
 
+{{define "part" -}}
+first=$(((part - 1) * shards / parts + 1)) last=$((part * shards / parts))
+if [ "$first" -eq "$last" ]; then
+	say "shard $first is a part by itself, which the last merge takes as it is"
+	exit 0
+fi
+{{- end}}
+
 {{define "loop" -}}
 # A shell that waits for a foreground process handles no signals, and in a container this
 # one is process 1. So the program runs in the background, and SIGTERM is passed on to it: it

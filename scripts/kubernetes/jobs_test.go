@@ -124,7 +124,42 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-// common checks what both jobs must have, some of it what the server would refuse.
+// TestTree checks the jobs of a list of images and of a merge in a tree.
+func TestTree(t *testing.T) {
+	all := jobs(t, written(t, "--shards", "10", "--parallel", "3", "--fan-in", "4", "--list"))
+	if len(all) != 4 {
+		t.Fatalf("%d jobs, want 4", len(all))
+	}
+	for i, ending := range []string{"-list", "", "-parts", "-merge"} {
+		common(t, all[i])
+		if want := "clipnh-val" + ending; all[i].Name != want {
+			t.Errorf("job %s, want %s", all[i].Name, want)
+		}
+	}
+	list, parts, merge := all[0].Spec, all[2].Spec, all[3].Spec
+	switch {
+	case list.CompletionMode != nil || *list.BackoffLimit != 5:
+		t.Error("the job of the list is indexed, or has other retries")
+	case *parts.CompletionMode != batch.IndexedCompletion || *parts.Completions != 3 || *parts.Parallelism != 3 || *parts.BackoffLimitPerIndex < 1000:
+		t.Errorf("%d parts, %d at once, %d retries, want 3, 3, many", *parts.Completions, *parts.Parallelism, *parts.BackoffLimitPerIndex)
+	}
+	for i, want := range map[int]map[int32]batch.PodFailurePolicyAction{
+		0: {1: "", 2: "FailJob", 10: "FailJob", 11: "FailJob", 70: "FailJob", 127: "FailJob", 137: ""},
+		2: {1: "FailJob", 2: "FailJob", 10: "", 11: "FailJob", 70: "FailJob", 127: "FailJob", 137: ""},
+	} {
+		for status, action := range want {
+			if got := actionOn(t, all[i].Spec.PodFailurePolicy, status); got != action {
+				t.Errorf("%s: status %d: %q, want %q", all[i].Name, status, got, action)
+			}
+		}
+	}
+	const last = "merge --save-path=/data/caches/val --threads=2 /data/caches/val.1-3-of-10 /data/caches/val.4-6-of-10 /data/caches/val.7-10-of-10"
+	if got := strings.Join(merge.Template.Spec.Containers[0].Args, " "); got != last {
+		t.Errorf("the last merge has the arguments %s, want %s", got, last)
+	}
+}
+
+// common checks what all jobs must have, some of it what the server would refuse.
 func common(t *testing.T, job *batch.Job) {
 	t.Helper()
 	pod := job.Spec.Template.Spec
