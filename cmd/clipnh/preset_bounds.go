@@ -7,6 +7,18 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 )
 
+// Bounds of flags. Those of the page of an audit and of draws: more would say no more, or make
+// figures that nothing shows.
+const (
+	maxBatch   = 1024 // the tower's memory grows by it, and larger ones are no faster
+	maxThreads = 1024 // each takes memory of its own
+
+	maxPermutations = 100000
+	maxTopImages    = 64
+	maxSheetPairs   = 200
+	maxDraws        = 100000
+)
+
 // bounds are the least and the largest value of a flag that takes a whole number.
 type bounds struct{ lo, hi int64 }
 

@@ -69,10 +69,6 @@ func (o *sourceOptions) validateValues() error {
 	return err
 }
 
-// maxBatch bounds --batch-size, by which the tower's memory grows: larger ones are no
-// faster.
-const maxBatch = 1024
-
 // towerFlags are those that only the tower and what it reads of images depend on.
 var towerFlags = []string{"neuron-layer", "precision", "batch-size", "exif", "preprocess", "max-pixels", "strict"}
 

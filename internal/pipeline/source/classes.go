@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // CheckClasses returns an error unless embeddings are those of the classes that the
@@ -81,7 +82,7 @@ func ComparePlaces(classes *dataset.Classes, given []string, say ui.Reporter) er
 	}
 	warnOfImageNet("{classes}", classes, say)
 	return comparePlaces("{classes}", classes, given, func(why string) error {
-		err := fmt.Errorf("{classes}: not in the order of the classes of %s%s", classes.Path, why)
+		err := usage.Errorf("{classes}: not in the order of the classes of %s%s", classes.Path, why)
 		return hint.With(err, "give them in the order of the folders, or the labels of images in {labels-csv}")
 	}, say)
 }
