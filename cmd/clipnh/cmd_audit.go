@@ -186,7 +186,6 @@ func (o *auditOptions) validate() error {
 	return o.sourceOptions.validate()
 }
 
-
 // pipeline returns the options of the stage, with the files of classes, concepts, words
 // and templates read.
 func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
