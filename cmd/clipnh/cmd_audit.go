@@ -186,13 +186,6 @@ func (o *auditOptions) validate() error {
 	return o.sourceOptions.validate()
 }
 
-// Bounds of flags; more would say no more, or make figures that nothing shows.
-const (
-	maxPermutations = 100000
-	maxTopImages    = 64
-	maxSheetPairs   = 200
-)
-
 // pipeline returns the options of the stage, with the files of classes, concepts, words
 // and templates read.
 func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {

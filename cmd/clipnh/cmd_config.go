@@ -43,8 +43,10 @@ has an environment variable, such as CLIPNH_MODEL for --model.
 A flag on the command line counts most, then the environment, then the command's
 section, then the value for all commands, then what was fetched. A value that
 conflicts with one that counts more is ignored: if --model is given, the scores
-of another model in the project file are not used. With --verbose any command
-says which values it takes and which it ignores.
+of another model in the project file are not used. A value for all commands that
+only some of them take, such as a --dataset, counts for those; to the others, a
+variable is an error. With --verbose any command says which values it takes and
+which it ignores.
 
 With --init, writes clipnh.yaml into the working folder: every key for all
 commands with an explanation, commented out. It never replaces a file.`
@@ -128,6 +130,9 @@ func runConfig(ctx context.Context, args []string, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := checkVariables(root, os.Getenv); err != nil {
+		return err
+	}
 	commands := commandsBelow(root)
 	if name := strings.Join(args, " "); name != "" {
 		cmd := commandNamed(root, name)
@@ -157,15 +162,13 @@ func runConfig(ctx context.Context, args []string, g *globalOptions) error {
 
 // add adds the flags of a command of which none is given.
 func (r *configResult) add(ctx context.Context, cmd *cobra.Command, p *presets) error {
-	all, err := p.of(cmd, os.Getenv)
-	if err != nil {
-		return err
-	}
+	all := p.of(cmd, os.Getenv)
 	name, flags := pathBelow(cmd.Root(), cmd), cmd.Flags()
 	flags.AddFlagSet(cmd.Root().PersistentFlags())
 	if err := usePresets(flags, name, all); err != nil {
 		return err
 	}
+	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden || err != nil || f.Name == "help" {
 			return

@@ -165,6 +165,9 @@ type planned struct {
 	Layers []clip.PlannedLayer `json:"layers"`
 }
 
+// mostEdits is how many units a line names that edit changed.
+const mostEdits = 12
+
 // editsText says in a line what edit changed.
 func editsText(e *model.Edited) string {
 	count := ui.Pairs.Count(int64(e.Pairs))
@@ -173,7 +176,11 @@ func editsText(e *model.Edited) string {
 	}
 	text := fmt.Sprintf("%s by %s", count, e.By)
 	if e.Units != "" {
-		text += ": " + strings.ReplaceAll(e.Units, " ", ", ")
+		units := strings.Fields(e.Units)
+		text += ": " + strings.Join(units[:min(len(units), mostEdits)], ", ")
+		if more := len(units) - mostEdits; more > 0 {
+			text += fmt.Sprintf(" and %d more (--json has all)", more)
+		}
 	}
 	return text
 }

@@ -140,9 +140,6 @@ func (o *scoreOptions) validate() error {
 		rule{o.stage.SavePath == "", "without --save-path", []string{"restart"}})
 }
 
-// maxDraws bounds --draws; more would say no more.
-const maxDraws = 100000
-
 // allWays is what --method all stands for: what components alone are enough for.
 const allWays = "nearest:rows,nearest:none,omp:columns,omp:rows,omp:none,nonneg:rows,nonneg:none"
 

@@ -174,10 +174,13 @@ func searchCSV(r *search.Result, p *ui.Printer) error {
 	return p.CSV(rows)
 }
 
+// mostQuery is how many columns of a query the table shows; --csv and --json have all.
+const mostQuery = 60
+
 func printSearch(r *search.Result, p *ui.Printer) error {
 	t := ui.NewTable(ui.Left("query"), ui.Right("rank"), ui.Right("image"), ui.Left("file"), ui.Right("value"))
 	for _, q := range r.Queries {
-		query := q.Query
+		query := ui.Shortened(q.Query, mostQuery)
 		for _, hit := range q.Top {
 			t.Row(query, fmt.Sprint(hit.Rank), fmt.Sprint(hit.Image), hit.Name, q.ValueText(hit))
 			query = ""

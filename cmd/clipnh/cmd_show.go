@@ -178,6 +178,8 @@ func printShow(r *show.Result, described bool, named int, p *ui.Printer) error {
 		case len(r.Words) > 0:
 			words = weightedWords(r.Words)
 			from = " (" + r.From + ")"
+		case r.Uncoded:
+			words = fmt.Sprintf("none: the codes are of some units only, and %s is not among them", r.Unit)
 		case r.From == "" && r.Head != nil:
 			words = "none: those of a pair need --pcs-path with --text-descs-embeddings-path, or --codes of pairs"
 		case r.From == "":

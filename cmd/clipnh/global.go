@@ -49,9 +49,6 @@ type globalOptions struct {
 	newRoot func(*globalOptions) *cobra.Command
 }
 
-// maxThreads bounds --threads, each of which takes memory of its own.
-const maxThreads = 1024
-
 // workers is the number of workers that share loops, at least one.
 func (g *globalOptions) workers() int {
 	if g.threads > 0 {

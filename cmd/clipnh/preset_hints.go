@@ -25,9 +25,11 @@ func (g *globalOptions) usePresets(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	all, err := p.of(cmd, os.Getenv)
-	if err != nil {
-		return err
+	all := p.of(cmd, os.Getenv)
+	for _, q := range all {
+		if q.refused != nil && !cmd.Flags().Changed(q.flag) {
+			return wrongVariable(q.from, q.refused)
+		}
 	}
 	if err := usePresets(cmd.Flags(), pathBelow(cmd.Root(), cmd), all); err != nil {
 		return err

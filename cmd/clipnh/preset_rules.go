@@ -103,7 +103,7 @@ var presetRules = []presetRule{
 	{commands: "reconstruct ablate audit shift classify search", flags: "preprocess", not: "scores"},
 	{commands: "retrieve audit", flags: "scores", given: towerOnly},
 	{commands: "classify search", flags: "scores", not: "args", given: towerOnly},
-	{commands: "classify search", flags: "data-path", not: "args"},
+	{commands: "classify search", flags: "data-path dataset sample-stride", not: "args"},
 	{commands: "retrieve", flags: "save-dir", needs: "data-path"},
 	{commands: "search", flags: "save-dir", needs: "data-path args"},
 	{commands: "search", flags: "text image units", given: "text image units"},
@@ -164,7 +164,7 @@ var presetRules = []presetRule{
 	{commands: "reconstruct", flags: "codes", not: "pcs-paths", needs: "text-descs-embeddings-path"},
 	{commands: "reconstruct", flags: "text-descs-embeddings-path", needs: "codes"},
 
-	{commands: "explain", flags: "data-path", not: "args"},
+	{commands: "explain", flags: "data-path dataset sample-stride", not: "args"},
 	{commands: "explain", flags: "versus", needs: "class"},
 	{commands: "explain", flags: "unusual", needs: "scores means-path"},
 	{commands: "audit", flags: "text-embeddings-path", needs: "concepts"},

@@ -20,21 +20,23 @@ import (
 type preset struct {
 	flag   string
 	list   bool
-	values []string     // one unless list
-	from   string       // such as clipnh.yaml:3 or CLIPNH_MODEL
-	dir    string       // what relative paths are relative to, as seen from the working folder; empty for that
-	file   bool         // of the project file, not of the environment
-	shared bool         // for all commands
-	own    bool         // for all commands, but the command takes its own values only
-	unused string       // why it is not used, once that is known
-	barred string       // why it can not be used, whatever the others do
-	undo   func() error // takes the value from its flag again; nil while it is not used
+	values []string // one unless list
+	from   string   // such as clipnh.yaml:3 or CLIPNH_MODEL
+	dir    string   // what relative paths are relative to, as seen from the working folder; empty for that
+	file   bool     // of the project file, not of the environment
+	shared bool     // for all commands
+	own    bool     // for all commands, but the command takes its own values only
+	unused string   // why it is not used, once that is known
+	barred string   // why it can not be used, whatever the others do
+
+	refused error        // of the environment: what the command has against the value; nil if it takes it
+	undo    func() error // takes the value from its flag again; nil while it is not used
 }
 
 // of returns the values for the flags of a command, stronger ones first, and of equally
-// strong ones those of earlier flags. Values for all commands that this one does not
-// take are left out.
-func (p *presets) of(cmd *cobra.Command, env func(string) string) ([]*preset, error) {
+// strong ones those of earlier flags. Values for all commands of flags that this one does
+// not have are left out; those that it does not take are barred.
+func (p *presets) of(cmd *cobra.Command, env func(string) string) []*preset {
 	var strength [3][]*preset
 	name := pathBelow(cmd.Root(), cmd)
 	for _, flag := range sharedFlags {
@@ -43,11 +45,12 @@ func (p *presets) of(cmd *cobra.Command, env func(string) string) ([]*preset, er
 		if value == "" || !takesShared(cmd, f) && !hasOwn(name, f) {
 			continue
 		}
-		if err := checkValue(f, value); err != nil {
-			return nil, wrongVariable(variable, fmt.Errorf("%s: %w", variable, err))
+		q := &preset{flag: flag, values: []string{value}, from: variable, shared: true}
+		if err := checkValue(name, f, value); err != nil {
+			q.refused, q.barred = fmt.Errorf("%s: %w", variable, err), fmt.Sprintf("%s refuses it: %v", name, err)
 		}
-		strength[0] = append(strength[0], &preset{flag: flag, values: []string{value}, from: variable, shared: true})
-		strength[0][len(strength[0])-1].keepOwn(name, f)
+		q.keepOwn(name, f)
+		strength[0] = append(strength[0], q)
 	}
 	add := func(to int, s project.Setting) {
 		strength[to] = append(strength[to], &preset{
@@ -62,17 +65,49 @@ func (p *presets) of(cmd *cobra.Command, env func(string) string) ([]*preset, er
 		}
 	}
 	for _, s := range p.file.Settings {
-		if f := lookup(cmd, flagOf(s.Key)); (takesShared(cmd, f) || hasOwn(name, f)) && checkSetting(f, s) == nil {
-			add(2, s)
-			strength[2][len(strength[2])-1].keepOwn(name, f)
+		f := lookup(cmd, flagOf(s.Key))
+		if !takesShared(cmd, f) && !hasOwn(name, f) {
+			continue
 		}
+		add(2, s)
+		q := strength[2][len(strength[2])-1]
+		if err := checkSetting(name, f, s); err != nil {
+			q.barred = fmt.Sprintf("%s does not take it: %v", name, err)
+		}
+		q.keepOwn(name, f)
 	}
 	place := map[string]int{}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { place[f.Name] = len(place) })
 	for _, some := range strength {
 		slices.SortStableFunc(some, func(a, b *preset) int { return cmp.Compare(place[a.flag], place[b.flag]) })
 	}
-	return slices.Concat(strength[0], strength[1], strength[2]), nil
+	return slices.Concat(strength[0], strength[1], strength[2])
+}
+
+// checkVariables returns an error about the first value of the environment that no command
+// takes.
+func checkVariables(root *cobra.Command, env func(string) string) error {
+	for _, flag := range sharedFlags {
+		variable := variableOf(flag)
+		value := env(variable)
+		if value == "" {
+			continue
+		}
+		var first error
+		taken := slices.ContainsFunc(commandsBelow(root), func(cmd *cobra.Command) bool {
+			f := lookup(cmd, flag)
+			if !takesShared(cmd, f) {
+				return false
+			}
+			err := checkValue(pathBelow(root, cmd), f, value)
+			first = cmp.Or(first, err)
+			return err == nil
+		})
+		if !taken && first != nil {
+			return wrongVariable(variable, fmt.Errorf("%s: %w", variable, first))
+		}
+	}
+	return nil
 }
 
 // variableOf returns the environment variable of a flag.

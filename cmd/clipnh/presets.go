@@ -170,7 +170,7 @@ func (p *presets) checkShared(root *cobra.Command, s project.Setting) error {
 		if f == nil || f.Hidden {
 			continue
 		}
-		err := checkSetting(f, s)
+		err := checkSetting(pathBelow(root, cmd), f, s)
 		if err == nil {
 			return nil
 		}
@@ -217,14 +217,14 @@ func (p *presets) checkOwn(cmd *cobra.Command, s project.Setting) error {
 		}
 		return err
 	}
-	if err := checkSetting(f, s); err != nil {
+	if err := checkSetting(pathBelow(cmd.Root(), cmd), f, s); err != nil {
 		return usageError{fmt.Errorf("%s: %s: %w", p.at(s.Line), s.Key, err)}
 	}
 	return nil
 }
 
-// checkSetting compares a value with what a flag takes.
-func checkSetting(f *pflag.Flag, s project.Setting) error {
+// checkSetting compares a value with what a flag of a command takes.
+func checkSetting(command string, f *pflag.Flag, s project.Setting) error {
 	if _, several := f.Value.(pflag.SliceValue); s.Kind == project.List && !several {
 		return fmt.Errorf("a list, want %s", wanted(f))
 	}
@@ -232,7 +232,7 @@ func checkSetting(f *pflag.Flag, s project.Setting) error {
 		return fmt.Errorf("%s, want %s", foreign.QuoteAll(s.Values), wanted(f))
 	}
 	for _, value := range s.Values {
-		if err := checkValue(f, value); err != nil {
+		if err := checkValue(command, f, value); err != nil {
 			return err
 		}
 	}
@@ -240,13 +240,16 @@ func checkSetting(f *pflag.Flag, s project.Setting) error {
 }
 
 // checkValue checks one value, of a slice perhaps several with commas.
-func checkValue(f *pflag.Flag, value string) error {
+func checkValue(command string, f *pflag.Flag, value string) error {
 	var err error
 	switch f.Value.Type() {
 	case "bool":
 		_, err = strconv.ParseBool(value)
 	case "int", "int64":
-		_, err = strconv.Atoi(value)
+		var n int64
+		if n, err = strconv.ParseInt(value, 10, 64); err == nil {
+			return checkBounds(command, f.Name, n)
+		}
 	case "uint64":
 		_, err = strconv.ParseUint(value, 10, 64)
 	case "float64":

@@ -140,7 +140,7 @@ func (s *subsets) run(t *testing.T, keys []string) error {
 	}
 	p := &presets{path: project.Name, dir: ".", file: file}
 	var err error
-	if s.used, err = p.of(s.cmd, os.Getenv); err == nil {
+	if s.used = p.of(s.cmd, os.Getenv); err == nil {
 		err = usePresets(s.cmd.Flags(), pathBelow(s.cmd.Root(), s.cmd), s.used)
 	}
 	if err != nil {

@@ -42,9 +42,7 @@ func presetsOf(t *testing.T, line string) (flags *pflag.FlagSet, all []*preset) 
 	}
 	p, err := readPresets(root)
 	if err == nil {
-		all, err = p.of(cmd, os.Getenv)
-	}
-	if err == nil {
+		all = p.of(cmd, os.Getenv)
 		err = usePresets(cmd.Flags(), pathBelow(root, cmd), all)
 	}
 	if err != nil {
@@ -114,11 +112,14 @@ func TestPresetsStandAside(t *testing.T) {
 		"the model is given":           {"model: m\nscores: s", "ablate -m other", "scores", ""},
 		"of another model":             {"model: m\npcs-path: p\nscores: s", "shift -m other", "pcs-path scores", ""},
 		"of the same model":            {"model: m\npcs-path: p\nscores: s", "shift -m m", "", "pcs-path scores"},
+		"images are arguments":         {"sample-stride: 2\ndataset: images\ndata-path: d\nmodel: m", "search a.jpg --text x", "data-path dataset sample-stride", "model"},
+		"a stride of another command":  {"sample-stride: 2\nmodel: m", "search -d a --text x", "", "sample-stride model"},
+		"files to explain":             {"sample-stride: 2", "explain a.jpg", "sample-stride", ""},
 		"layout of another folder":     {"data-path: d\ndataset: images", "collect -d other", "dataset", ""},
 		"a layout alone":               {"dataset: images", "collect -d other", "", "dataset"},
 		"templates off":                {"templates: t.txt", "explain --use-templates=false", "templates", ""},
 		"templates given":              {"use-templates: false", "explain --templates t.txt", "use-templates", ""},
-		"an image given":               {"data-path: d\ndataset: images", "explain photo.jpg", "data-path", ""},
+		"an image given":               {"data-path: d\ndataset: images", "explain photo.jpg", "data-path dataset", ""},
 		"tower flags":                  {"scores: s\nmodel: m", "reconstruct --precision f32", "scores", "model"},
 		"codes or components":          {"reconstruct: {pcs-paths: p, codes: c, text-descs-embeddings-path: e}", "reconstruct", "codes text-descs-embeddings-path", "pcs-paths"},
 		"codes given":                  {"reconstruct: {pcs-paths: p, text-descs-embeddings-path: e}", "reconstruct --codes c", "pcs-paths", "text-descs-embeddings-path"},

@@ -31,7 +31,7 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	fs.StringVar(&o.from.Data.Kind, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
-	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
+	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image of --data-path in name order")
 	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
@@ -68,10 +68,6 @@ func (o *sourceOptions) validateValues() error {
 	_, err := parseShape(o.shape)
 	return err
 }
-
-// maxBatch bounds --batch-size, by which the tower's memory grows: larger ones are no
-// faster.
-const maxBatch = 1024
 
 // towerFlags are those that only the tower and what it reads of images depend on.
 var towerFlags = []string{"neuron-layer", "precision", "batch-size", "exif", "preprocess", "max-pixels", "strict"}

@@ -67,6 +67,7 @@ const (
 
 	FeaturesFolder = "features" // in a folder of scores: a collection of image features
 	LayerFolder    = "layer"    // and a number: a collection of the pairs of one of several layers of neurons
+	WorkEnd        = ".work"    // behind the name of codes: a folder of those that a run has finished
 
 	HeadsFile       = "heads.npy"       // [B,H,O], or [B,L,H,O]
 	MLPsFile        = "mlps.npy"        // [B,L+1,O]

@@ -1,7 +1,10 @@
 package artefact
 
 import (
+	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -20,26 +23,64 @@ type Tensor struct {
 	data []float32 // instead of file, of what cannot be read in pieces
 }
 
-// Tensor opens a .npy file of one of some kinds; see Reader.Open.
+// Tensor opens a .npy file of one of some kinds; see Reader.Open. Mean activations may also be a
+// folder that collect wrote, or the file in it; [1,C,T] of a folder are [C,T].
 func (r Reader) Tensor(path string, facts Facts, kinds ...string) (*Tensor, error) {
 	t := &Tensor{Path: path}
+	folder := ""
+	if slices.Contains(kinds, KindMeanActivations) {
+		folder = activationsFolder(path)
+	}
 	var err error
-	if t.Artefact, err = r.Open(path, facts, kinds...); err != nil {
+	if t.Artefact, err = r.Open(cmp.Or(folder, path), facts, kinds...); err != nil {
 		return nil, err
 	}
+	if folder == "" {
+		return t, t.open(path)
+	}
+	if path, err = t.Artefact.Payload(ActivationsFile); err == nil {
+		err = t.open(path)
+	}
+	if err == nil && len(t.Shape) == 3 && t.Shape[0] == 1 {
+		t.Shape = t.Shape[1:]
+	}
+	return t, err
+}
+
+// activationsFolder returns the folder of mean activations that path is, or that it is the file
+// of; empty if there is none.
+func activationsFolder(path string) string {
+	for _, folder := range []string{path, filepath.Dir(path)} {
+		if folder != path && filepath.Base(path) != ActivationsFile {
+			continue
+		}
+		info, err := os.Stat(folder)
+		if err != nil || !info.IsDir() {
+			continue
+		}
+		if a, err := cache.Open(folder); err == nil && a.Manifest.Kind == KindMeanActivations {
+			return folder
+		}
+	}
+	return ""
+}
+
+// open opens the file of the tensor.
+func (t *Tensor) open(path string) error {
 	if f, err := npy.Open(path); err == nil {
 		if err := t.Artefact.Unreplaced(); err != nil {
 			f.Close()
-			return nil, err
+			return err
 		}
 		t.file, t.Shape = f, f.Shape
-		return t, nil
+		return nil
 	}
+	var err error
 	// Integers, or axes in Fortran order; or broken, which this finds too.
 	if t.data, t.Shape, err = npy.ReadFloat32(path); err == nil {
 		err = t.Artefact.Unreplaced()
 	}
-	return t, err
+	return err
 }
 
 // Origin is the artefact's, and zero for a file without manifest.

@@ -47,6 +47,8 @@ type Dataset struct {
 	// the class folders.
 	Skipped []Skipped
 	Passed  Passed
+
+	listed *listedSizes // of a kept list
 }
 
 // Skipped is a folder or an image that was left out.
@@ -97,6 +99,7 @@ func (d *Dataset) Stride(k int) *Dataset {
 	for i := 0; i < len(d.Items); i += k {
 		strided.Items = append(strided.Items, d.Items[i])
 	}
+	strided.listed = nil // of all images
 	return &strided
 }
 

@@ -3,6 +3,7 @@ package dataset
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/archive"
@@ -114,6 +115,9 @@ func readLabels(r io.Reader, o TableOptions) (*Labels, error) {
 	})
 	if err == nil && len(l.Known) == 0 {
 		err = fmt.Errorf("no rows, want one for each image")
+	}
+	if err == nil && o.Group != "" && !slices.ContainsFunc(l.Known, func(k Labelled) bool { return k.Group != "" }) {
+		err = fmt.Errorf("column %q: empty in all rows, want the groups of images", o.Group)
 	}
 	if err != nil {
 		return nil, err

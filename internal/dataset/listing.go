@@ -190,6 +190,9 @@ func (l *listing) take(ctx context.Context, d *Dataset) error {
 		case l.absolute(item.Path) != join(l.head.Base, filepath.FromSlash(item.Name)):
 			e.Path = l.absolute(item.Path)
 		}
+		if sizes[i] == unopened {
+			l.head.Unopened = append(l.head.Unopened, item.Path)
+		}
 		l.both.add(item.Name, sizes[i])
 		if err := l.add(e); err != nil {
 			return err

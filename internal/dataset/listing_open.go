@@ -162,8 +162,11 @@ func (s *stores) packed(e imagelist.Entry) (Item, error) {
 }
 
 // gone is the error of an archive, or of an image in one, that is listed and not there.
-func (s *stores) gone(path string) error {
-	return hinted{fmt.Errorf("%s: %w: %s lists it, and it is not there any more", path, cache.ErrStale, s.l.path), listAgain}
+func (s *stores) gone(path string) error { return goneSince(s.l.path, path) }
+
+// goneSince is the error of what a list at the path list has, and is not there.
+func goneSince(list, path string) error {
+	return hinted{fmt.Errorf("%s: %w: %s lists it, and it is not there any more", path, cache.ErrStale, list), listAgain}
 }
 
 // listAgain is the advice where a list does not hold any more.
@@ -190,6 +193,33 @@ func inBytes(size int64) string {
 	return quantity.Of(size, "byte")
 }
 
+// listedSizes are the sizes that the images of a kept list had when they were listed.
+type listedSizes struct {
+	path  string
+	sizes []int64
+}
+
+// SinceListed compares the images of a kept list with their sizes in it. It returns how many
+// have others now, and says of the first which; of what is no list there are none. One that
+// cannot be opened any more is an error (cache.ErrStale), as it is of an archive.
+func (d *Dataset) SinceListed() (others int, first string, err error) {
+	if d.listed == nil {
+		return 0, "", nil
+	}
+	for i, now := range d.Sizes() {
+		was := d.listed.sizes[i]
+		if now == unopened && was != unopened {
+			return 0, "", goneSince(d.listed.path, d.Items[i].Path)
+		}
+		if now != was {
+			if others++; others == 1 {
+				first = fmt.Sprintf("%s: %s, %s when it was listed", d.Items[i].Path, inBytes(now), inBytes(was))
+			}
+		}
+	}
+	return others, first, nil
+}
+
 // readListing opens all images of a list.
 func readListing(ctx context.Context, o Options) (*Dataset, error) {
 	l, err := OpenListing(o)
@@ -197,6 +227,7 @@ func readListing(ctx context.Context, o Options) (*Dataset, error) {
 		return nil, err
 	}
 	defer l.Close()
-	l.Data.Items, _, err = l.Part(ctx, 0, l.Images(1), 1)
+	l.Data.listed = &listedSizes{path: l.path}
+	l.Data.Items, l.Data.listed.sizes, err = l.Part(ctx, 0, l.Images(1), 1)
 	return l.Data, err
 }

@@ -81,6 +81,8 @@ type Head struct {
 	Skipped     []Skipped `json:"skipped"`
 	Passed      Passed    `json:"passed"`
 	Blocks      []int     `json:"blocks"` // bytes of each, with its CRC
+
+	Unopened []string `json:"-"` // images whose files could not be opened; known to who lists only
 }
 
 // Passed counts what was not taken for images.

@@ -45,6 +45,15 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
+// Shortened is text, as it is printed, cut to some columns, the last three of which then say so.
+func Shortened(text string, columns int) string {
+	text = printable(text)
+	if uniseg.StringWidth(text) <= columns {
+		return text
+	}
+	return strings.TrimRight(pieces(text, columns-3)[0], " ") + "..."
+}
+
 // narrowest is how narrow a column of text may become on a narrow terminal.
 const narrowest = 12
 

@@ -203,7 +203,7 @@ func (a *auditor) describe() {
 	for _, i := range a.images {
 		r.Half[i.half]++
 	}
-	r.Before = a.accuracies(func(*audited) bool { return true }, func(i *audited) int { return i.predicted })
+	r.Before = a.accuracies(func(*audited) bool { return true }, func(i *audited) sight { return i.sight })
 }
 
 var errNoContrast = errors.New("no label has images of two groups, so there is nothing to compare")

@@ -69,6 +69,9 @@ func TestPlantedCue(t *testing.T) {
 	if err := errors.Join(err, json.Unmarshal(text, &document)); err != nil || document.Audit.Found != r.Found {
 		t.Errorf("%v: %d pairs in JSON, want %d", err, document.Audit.Found, r.Found)
 	}
+	if bytes.Contains(text, []byte(`"dir"`)) {
+		t.Error("the JSON has a folder, which may be moved")
+	}
 	if _, err := os.Stat(filepath.Join(r.Dir, curveFile)); err != nil {
 		t.Error(err)
 	}

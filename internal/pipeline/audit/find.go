@@ -60,7 +60,7 @@ func (a *auditor) newContrasts(cells []cell) *contrasts {
 			}
 		}
 	}
-	c.design = permutation.NewDesign(c.of, permutation.Permuted(c.of, a.Permutations, a.Seed, firstStream+uint64(c.label)))
+	c.design = permutation.NewDesign(c.of, permutation.Permuted(c.of, a.Permutations, a.Seed, firstStream+streamOf(cells)))
 	for _, g := range c.design.Contrasts {
 		margins, count := [2]float64{}, [2]float64{}
 		side := func(i int) int {
@@ -81,6 +81,11 @@ func (a *auditor) newContrasts(cells []cell) *contrasts {
 		c.ahead, c.indicate, c.gap = append(c.ahead, difference >= 0), append(c.indicate, indicate), append(c.gap, math.Abs(difference))
 	}
 	return c
+}
+
+// streamOf is the random stream of the cells of a label.
+func streamOf(cells []cell) uint64 {
+	return slices.MinFunc(cells, func(x, y cell) int { return cmp.Compare(x.stream, y.stream) }).stream
 }
 
 // firstStream keeps the permutations' random numbers apart from those of the halves.

@@ -23,12 +23,17 @@ type audited struct {
 	labelName    string
 	group        string
 	cell, half   int       // see halves
+	sight                  // of the model as it is
 	feature      []float64 // [O]
 	length       float64   // of the feature, |f|
-	predicted    int       // class
-	rival        int       // the strongest class beside label
-	margin       float64   // logit of the label less that of the rival
 	conceptShare []float64 // cosines with concepts
+}
+
+// A sight is what is made of the feature of an image.
+type sight struct {
+	predicted int     // class
+	rival     int     // the strongest class beside label
+	margin    float64 // logit of the label less that of the rival
 }
 
 // A cell is a group of a label.
@@ -37,6 +42,7 @@ type cell struct {
 	name   string // of the label, as it was given
 	group  string
 	images []*audited
+	stream uint64 // of random numbers: the place of its first image among those of other cells
 }
 
 // joinListed joins labels with the images of a model, before any is looked at.
@@ -146,13 +152,14 @@ func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 	return rows, nil
 }
 
-// group puts images into cells, and each cell's into halves, at random.
+// group puts images into cells, and each cell's into halves, at random: whatever the order
+// of the classes, as the images and the seed say.
 func (a *auditor) group() error {
 	for _, i := range a.images {
 		at := slices.IndexFunc(a.cells, func(c cell) bool { return c.label == i.label && c.group == i.group })
 		if at < 0 {
 			at = len(a.cells)
-			a.cells = append(a.cells, cell{label: i.label, name: a.Options.Classes[i.label], group: i.group})
+			a.cells = append(a.cells, cell{label: i.label, name: a.Options.Classes[i.label], group: i.group, stream: uint64(at)})
 		}
 		a.cells[at].images = append(a.cells[at].images, i)
 	}
@@ -169,7 +176,7 @@ func (a *auditor) group() error {
 			err := fmt.Errorf("%s: group %s of label %s has 1 image, want 2 or more", a.labelled(), foreign.Quote(c.group), foreign.Quote(c.name))
 			return hint.With(err, "leave its image out, or put it into another group: pairs are chosen on one half of each group, and measured on the other")
 		}
-		random := rand.New(rand.NewPCG(a.Seed, uint64(at)))
+		random := rand.New(rand.NewPCG(a.Seed, c.stream))
 		for place, i := range random.Perm(len(c.images)) {
 			c.images[i].cell, c.images[i].half = at, place%2
 		}
@@ -203,8 +210,8 @@ func (a *auditor) checkDesigns() error {
 	return nil
 }
 
-// accuracies are those of the images that are of interest, by what is predicted.
-func (a *auditor) accuracies(of func(*audited) bool, predicted func(*audited) int) Accuracies {
+// accuracies are those of the images that are of interest, by what is seen of them.
+func (a *auditor) accuracies(of func(*audited) bool, seen func(*audited) sight) Accuracies {
 	acc := Accuracies{Worst: 1, Groups: make([]Group, len(a.cells))}
 	images, correct := 0, 0
 	for at, c := range a.cells {
@@ -215,8 +222,9 @@ func (a *auditor) accuracies(of func(*audited) bool, predicted func(*audited) in
 				continue
 			}
 			g.Images++
-			g.Margin += i.margin
-			if predicted(i) == i.label {
+			s := seen(i)
+			g.Margin += s.margin
+			if s.predicted == i.label {
 				g.Correct++
 			}
 		}

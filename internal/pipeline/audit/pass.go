@@ -182,17 +182,7 @@ func (a *auditor) look(i *audited, feature []float32) error {
 	for o, x := range feature {
 		i.feature[o] = float64(x)
 	}
-	logits := a.cosines(i.feature, a.classes)
-	i.predicted, i.rival = 0, -1
-	for c, l := range logits {
-		if l > logits[i.predicted] {
-			i.predicted = c
-		}
-		if c != i.label && (i.rival < 0 || l > logits[i.rival]) {
-			i.rival = c
-		}
-	}
-	i.margin = attribution.Scale * (logits[i.label] - logits[i.rival])
+	i.sight = a.see(i.feature, i.label)
 	i.conceptShare = a.cosines(i.feature, a.concepts)
 	return nil
 }
@@ -213,14 +203,19 @@ func (a *auditor) cosines(feature []float64, texts []float32) []float64 {
 	return all
 }
 
-// strongest is the class of a feature; of equal ones the first.
-func (a *auditor) strongest(feature []float64) int {
-	best := 0
-	cosines := a.cosines(feature, a.classes)
-	for c, l := range cosines {
-		if l > cosines[best] {
-			best = c
+// see says what is made of the feature of an image with a label; of equally strong classes
+// the first counts.
+func (a *auditor) see(feature []float64, label int) sight {
+	logits := a.cosines(feature, a.classes)
+	s := sight{rival: -1}
+	for c, l := range logits {
+		if l > logits[s.predicted] {
+			s.predicted = c
+		}
+		if c != label && (s.rival < 0 || l > logits[s.rival]) {
+			s.rival = c
 		}
 	}
-	return best
+	s.margin = attribution.Scale * (logits[label] - logits[s.rival])
+	return s
 }

@@ -1,10 +1,6 @@
 package audit
 
-import (
-	"context"
-
-	"github.com/clipnh/clipnh/internal/par"
-)
+import "context"
 
 // remove measures accuracy as 1, 2, 5, 10, 20, 50, ... of the pairs that widen
 // differences are mean-ablated, which changes a feature by
@@ -16,13 +12,13 @@ import (
 func (a *auditor) remove(ctx context.Context) error {
 	r := &a.result
 	half := func(h int) func(*audited) bool { return func(i *audited) bool { return i.half == h } }
-	predicted := map[*audited]int{}
+	seen := map[*audited]sight{}
 	features := make([][]float64, len(a.images))
 	rows := make([]int, len(a.images))
 	for i, image := range a.images {
-		predicted[image], features[i], rows[i] = image.predicted, append([]float64(nil), image.feature...), image.row
+		seen[image], features[i], rows[i] = image.sight, append([]float64(nil), image.feature...), image.row
 	}
-	now := func(i *audited) int { return predicted[i] }
+	now := func(i *audited) sight { return seen[i] }
 	r.Untouched = a.accuracies(half(measuring), now)
 	r.After = r.Untouched
 	measure := func(removed int) {
@@ -63,7 +59,7 @@ func (a *auditor) remove(ctx context.Context) error {
 			}
 		})
 		if at++; at == next {
-			a.classify(features, predicted, a.team)
+			a.seeAll(features, seen)
 			measure(at)
 		}
 	}
@@ -81,15 +77,15 @@ func nextCount(n int) int {
 	}
 }
 
-// classify predicts the class of each image.
-func (a *auditor) classify(features [][]float64, predicted map[*audited]int, team par.Team) {
-	classes := make([]int, len(features))
-	team.For(len(features), func(lo, hi, _ int) {
+// seeAll says what is made of features that images have now.
+func (a *auditor) seeAll(features [][]float64, seen map[*audited]sight) {
+	all := make([]sight, len(features))
+	a.team.For(len(features), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			classes[i] = a.strongest(features[i])
+			all[i] = a.see(features[i], a.images[i].label)
 		}
 	})
 	for i, image := range a.images {
-		predicted[image] = classes[i]
+		seen[image] = all[i]
 	}
 }

@@ -35,7 +35,7 @@ type Result struct {
 	Chosen    int        `json:"chosen"`
 	Commands  []string   `json:"commands"` // that make the chosen checkpoint; none if nothing is chosen
 
-	Dir      string           `json:"dir"`
+	Dir      string           `json:"dir,omitempty"` // not in the folder itself, which may be moved
 	Files    []string         `json:"files"`
 	Skipped  []source.Skipped `json:"skipped"`
 	Changed  []string         `json:"changed,omitempty"`         // images on the sheet that were other ones when the scores were collected
@@ -66,7 +66,7 @@ type Group struct {
 	Images   int     `json:"images"`
 	Correct  int     `json:"correct"`
 	Accuracy float64 `json:"accuracy"`
-	Margin   float64 `json:"margin"` // mean, of the model as it is
+	Margin   float64 `json:"margin"` // mean
 }
 
 // Contrast is a group of a label against the label's other groups, in the choosing half.

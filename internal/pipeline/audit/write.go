@@ -214,7 +214,7 @@ func (a *auditor) write(ctx context.Context) error {
 // that the same work in another folder has the same bytes.
 func (r *Result) inItsFolder() *Result {
 	kept := *r
-	kept.Dir, kept.Files = ".", nil
+	kept.Dir, kept.Files = "", nil
 	for _, file := range r.Files {
 		kept.Files = append(kept.Files, filepath.Base(file))
 	}

@@ -143,7 +143,7 @@ func (o *Options) embed(ctx context.Context, src *source.Source, say ui.Reporter
 	}
 	defer m.Close()
 	m.Tell(say)
-	if err := m.WantOf(o.ScoresPath, src.Origin); err != nil {
+	if err := m.WantFor(o.Artefacts, o.ScoresPath, src.Origin, src.OutDim); err != nil {
 		return nil, err
 	}
 	return from.Embeddings(ctx, m, o.Classes, "class", say)

@@ -252,3 +252,37 @@ func TestEmbeddedClasses(t *testing.T) {
 		t.Errorf("other classes: %v, want ErrStale", err)
 	}
 }
+
+// Classes with none of the names of the folders are taken for them by their places, with a
+// word of what is taken for what; those that contain their names must be in their places.
+func TestClassesByPlace(t *testing.T) {
+	for _, test := range []struct {
+		folders, given []string
+		want, said     string // in the error; in what is said
+	}{
+		{[]string{"ant", "wild_cat"}, []string{"an ant", "a wild cat"}, "", ""},
+		{[]string{"ant", "wild_cat"}, []string{"a wild cat", "an ant"}, `"ant" has label 0 and is in row 1, "an ant"`, ""},
+		{[]string{"ant", "bee"}, []string{"dog", "fox"}, "", `warning: {classes}: no text is the name of a class in PATH: row 0, "dog", is taken for label 0, "ant"; row 1, "fox", is taken for label 1, "bee"`},
+		{[]string{"n00000001", "n00000002"}, []string{"dog", "fox"}, "", `warning: PATH: its classes are 2 of ImageNet's 1000, and there is no classes.txt: label 0 is "n00000001", the first id, which need not be row 0 of {classes}`},
+		{[]string{"n01", "n02"}, []string{"dog", "fox"}, "", `note: PATH: its classes, such as "n01", have other names than those given, such as "dog", and are taken to be them in their order`},
+		{[]string{"ant", "bee"}, []string{"bee", "fox"}, `class "ant" is not among the 2 {classes}`, ""},
+	} {
+		dir := t.TempDir()
+		for _, folder := range test.folders {
+			if err := os.MkdirAll(filepath.Join(dir, "val", folder), 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := &classifier{o: &Options{Classes: test.given}}
+		c.o.Data = dataset.Options{Kind: dataset.ImageNetVal, Path: dir}
+		say, heard := pipelinetest.Heard()
+		err := c.readClasses(t.Context(), say)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q for folders %q: error %v, want %q", test.given, test.folders, err, test.want)
+		}
+		said := strings.TrimSpace(strings.ReplaceAll(heard.String(), filepath.Join(dir, "val"), "PATH"))
+		if said != test.said {
+			t.Errorf("%q for folders %q: said %q, want %q", test.given, test.folders, said, test.said)
+		}
+	}
+}

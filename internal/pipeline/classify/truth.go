@@ -122,9 +122,7 @@ func (c *classifier) readClasses(ctx context.Context, say ui.Reporter) error {
 		for i := range c.labels {
 			c.labels[i] = i
 		}
-		say.Note("%s: its classes, such as %s, have other names than those given, such as %s, and are taken to be them in their order", theirs.Path,
-			foreign.Quote(theirs.Names[0]), foreign.Quote(c.o.Classes[0]))
-		return nil
+		return source.ComparePlaces(theirs, c.o.Classes, say)
 	}
 	if missing >= 0 {
 		err := fmt.Errorf("%s: class %s is not among the %d {classes}: %s", theirs.Path, foreign.Quote(theirs.Names[missing]), len(c.o.Classes), foreign.QuoteAll(c.o.Classes))

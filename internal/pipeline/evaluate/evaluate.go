@@ -173,7 +173,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if judge != nil {
 		e.ClassNames = judge.names
 		e.Classes = e.classScores()
-		groups, err := groupsOf(o.groups, e.ImageNames)
+		groups, err := groupsOf(o.groups, e.ImageNames, say)
 		if err != nil {
 			return nil, err
 		}

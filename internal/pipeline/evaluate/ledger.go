@@ -133,7 +133,7 @@ func (l *Ledger) open(ctx context.Context, o LedgerOptions, say ui.Reporter) err
 		return nil
 	}
 	var err error
-	l.groups, err = groupsOf(o.Groups, l.Names)
+	l.groups, err = groupsOf(o.Groups, l.Names, say)
 	return err
 }
 

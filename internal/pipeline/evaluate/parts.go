@@ -3,13 +3,13 @@ package evaluate
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/quantity"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // PartScore is how good the untouched model and each variant are at a part of the images.
@@ -52,32 +52,16 @@ type groups struct {
 }
 
 // groupsOf reads the groups of images from a table, in the order of their names; numbers
-// count as such. Images without a row, or without a group, belong to none. Rows are found by
-// the name of the image, as by dataset.Labels.Join. Without a table there are no groups.
-func groupsOf(o dataset.TableOptions, images []string) (*groups, error) {
+// count as such. Without a table there are no groups.
+func groupsOf(o dataset.TableOptions, images []string, say ui.Reporter) (*groups, error) {
 	if o.Path == "" {
 		return nil, nil
 	}
-	table, err := dataset.ReadTable(o)
+	named, err := source.GroupsOf(o, images, say)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := table.Join(images)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(rows, func(row int) bool { return row >= 0 }) {
-		return nil, table.NoneOf(images)
-	}
-	g := &groups{of: make([]int, len(images))}
-	for _, row := range rows {
-		if row >= 0 && table.Known[row].Group != "" {
-			g.names = append(g.names, table.Known[row].Group)
-		}
-	}
-	if len(g.names) == 0 {
-		return nil, fmt.Errorf("%s: no row has the name of one of %s and a %s, such as %s", o.Path, quantity.Of(len(images), "image"), o.Group, images[0])
-	}
+	g := &groups{of: make([]int, len(images)), names: slices.DeleteFunc(slices.Clone(named), func(name string) bool { return name == "" })}
 	slices.SortFunc(g.names, func(a, b string) int {
 		x, errX := strconv.ParseFloat(a, 64)
 		y, errY := strconv.ParseFloat(b, 64)
@@ -91,10 +75,10 @@ func groupsOf(o dataset.TableOptions, images []string) (*groups, error) {
 	for i, name := range g.names {
 		number[name] = i
 	}
-	for i, row := range rows {
+	for i, name := range named {
 		g.of[i] = -1
-		if row >= 0 && table.Known[row].Group != "" {
-			g.of[i] = number[table.Known[row].Group]
+		if name != "" {
+			g.of[i] = number[name]
 		}
 	}
 	return g, nil

@@ -4,6 +4,7 @@ package listing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/imagelist"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -77,8 +79,24 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	return result(o.SavePath, head), nil
 }
 
+var errUnopened = errors.New("cannot be opened while the images are listed")
+
+// mostUnopened is how many images are named that cannot be opened.
+const mostUnopened = 20
+
 // name names what could not be listed; to a strict run it is an error.
 func (o Options) name(h *imagelist.Head, say ui.Reporter) error {
+	for i, path := range h.Unopened {
+		if o.Strict {
+			return fmt.Errorf("%s: %w", path, errUnopened)
+		}
+		if i < mostUnopened {
+			say.Warn("%s: %v: it is listed, and skipped where it is read unless it is there again", path, errUnopened)
+		}
+	}
+	if more := len(h.Unopened) - mostUnopened; more > 0 {
+		say.Warn("%s more: %v", quantity.Of(more, "image"), errUnopened)
+	}
 	return source.NamePassedOver(skipped(h), dataset.Passed(h.Passed), o.Strict, say)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -205,5 +206,72 @@ func TestAgain(t *testing.T) {
 	o.Restart = true
 	if _, err := Run(t.Context(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrExists) {
 		t.Errorf("another program's file: %v", err)
+	}
+}
+
+// TestGoneWhileListed names an image that cannot be opened while it is listed; to a strict run
+// it is an error, and nothing is written.
+func TestGoneWhileListed(t *testing.T) {
+	dir := t.TempDir()
+	images := filepath.Join(dir, "images")
+	if err := os.Mkdir(images, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(testutil.Golden("dataset/00003.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(images, "a.png"), data, 0o666), os.Symlink("nowhere.png", filepath.Join(images, "b.png"))); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Data: dataset.Options{Kind: dataset.Images, Path: images}, SavePath: filepath.Join(dir, "all.listing"), Strict: true, Store: &cache.Store{}}
+	if _, err := Run(t.Context(), o, pipelinetest.Silent()); testutil.Line(err, "b.png: cannot be opened") != nil {
+		t.Errorf("error %v, want b.png named", err)
+	}
+	if _, err := os.Stat(o.SavePath); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a list is there: %v", err)
+	}
+	o.Strict = false
+	say, heard := pipelinetest.Heard()
+	if r, err := Run(t.Context(), o, say); err != nil || r.Images != 2 || !strings.Contains(heard.String(), "b.png: cannot be opened") {
+		t.Errorf("%+v, error %v, said %q", r, err, heard)
+	}
+}
+
+// TestChangedSinceListed names an image that has another size than in the list; to a strict run
+// it is an error.
+func TestChangedSinceListed(t *testing.T) {
+	dir := t.TempDir()
+	images := filepath.Join(dir, "images")
+	if err := os.Mkdir(images, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.png", "b.png"} {
+		if err := os.WriteFile(filepath.Join(images, name), []byte(name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "all.listing")
+	list(t, Options{Data: dataset.Options{Kind: dataset.Images, Path: images}, SavePath: path, Store: &cache.Store{}})
+	listed := dataset.Options{Kind: dataset.Images, Path: path}
+	say, heard := pipelinetest.Heard()
+	if _, err := source.OpenImages(t.Context(), listed, true, say); err != nil || heard.String() != "" {
+		t.Errorf("error %v, said %q of a list that holds", err, heard)
+	}
+	if err := os.WriteFile(filepath.Join(images, "b.png"), []byte("longer"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	const want = "1 image of 2 has changed since it was made, the first"
+	if _, err := source.OpenImages(t.Context(), listed, false, say); err != nil || !strings.Contains(heard.String(), want) || !strings.Contains(heard.String(), "b.png: 6 bytes, 5 bytes when it was listed") {
+		t.Errorf("error %v, said %q, want %q", err, heard, want)
+	}
+	if _, err := source.OpenImages(t.Context(), listed, true, say); !errors.Is(err, cache.ErrStale) || testutil.Line(err, want) != nil {
+		t.Errorf("error %v, want %q", err, want)
+	}
+	if err := os.Remove(filepath.Join(images, "a.png")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := source.OpenImages(t.Context(), listed, false, say); !errors.Is(err, cache.ErrStale) || testutil.Line(err, "a.png: stale: ", "lists it, and it is not there any more") != nil {
+		t.Errorf("error %v, want one about a.png, as of an image of an archive", err)
 	}
 }

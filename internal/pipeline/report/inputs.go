@@ -134,7 +134,7 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.openData(ctx, say); err != nil {
 		return err
 	}
-	if err := in.openGroups(); err != nil {
+	if err := in.openGroups(say); err != nil {
 		return err
 	}
 	if err := in.openOther(); err != nil {
@@ -322,37 +322,20 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 }
 
 // openGroups reads which group each image belongs to.
-func (in *inputs) openGroups() error {
+func (in *inputs) openGroups(say ui.Reporter) error {
 	if in.Groups.Path == "" {
 		return nil
 	}
-	table, err := dataset.ReadTable(in.Groups)
+	named, err := source.GroupsOf(in.Groups, in.names, say)
 	if err != nil {
 		return err
 	}
-	rows, err := table.Join(in.names)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(rows, func(row int) bool { return row >= 0 }) {
-		return table.NoneOf(in.names)
-	}
-	for _, row := range rows {
-		if row >= 0 && table.Known[row].Group != "" {
-			in.groupNames = append(in.groupNames, table.Known[row].Group)
-		}
-	}
-	if len(in.groupNames) == 0 {
-		return fmt.Errorf("%s: no row has the name of one of %s and a %s, such as %s", in.Groups.Path, quantity.Of(len(in.names), "image"), in.Groups.Group, in.names[0])
-	}
+	in.groupNames = slices.DeleteFunc(slices.Clone(named), func(name string) bool { return name == "" })
 	slices.Sort(in.groupNames)
 	in.groupNames = slices.Compact(in.groupNames)
 	in.groups = make([]int, len(in.names))
-	for i, row := range rows {
-		in.groups[i] = report.None
-		if row >= 0 {
-			in.groups[i] = slices.Index(in.groupNames, table.Known[row].Group)
-		}
+	for i, name := range named {
+		in.groups[i] = slices.Index(in.groupNames, name) // report.None of none
 	}
 	return in.read("groups", in.Groups.Path, nil)
 }

@@ -217,7 +217,7 @@ func (o Options) find(ctx context.Context, src *source.Source, say ui.Reporter) 
 	if src.Tower == nil {
 		m.Tell(say)
 	}
-	if err := m.WantOf(o.ScoresPath, of); err != nil {
+	if err := m.WantFor(o.Artefacts, o.ScoresPath, of, src.OutDim); err != nil {
 		return nil, err
 	}
 	of = of.WithWeights(m.Origin())

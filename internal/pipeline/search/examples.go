@@ -110,7 +110,7 @@ func (s *searcher) seeFiles(ctx context.Context, files []string, say ui.Reporter
 		}
 		if others, err = source.OpenTower(ctx, from, s.o.Threads, say); err == nil {
 			defer others.Close()
-			err = others.Model.WantOf(s.o.ScoresPath, s.src.Origin)
+			err = others.Model.WantFor(s.o.Artefacts, s.o.ScoresPath, s.src.Origin, s.src.OutDim)
 		}
 	}
 	if err != nil {

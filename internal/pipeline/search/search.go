@@ -245,7 +245,7 @@ func (s *searcher) embedTexts(ctx context.Context, say ui.Reporter) ([]float32, 
 	if !s.seesFiles() { // else it is told of when they are seen
 		m.Tell(say)
 	}
-	if err := m.WantOf(s.o.ScoresPath, s.src.Origin); err != nil {
+	if err := m.WantFor(s.o.Artefacts, s.o.ScoresPath, s.src.Origin, s.src.OutDim); err != nil {
 		return nil, err
 	}
 	return from.Embeddings(ctx, m, s.o.Texts, "text", say)

@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"context"
+	"errors"
 	"image/png"
 	"math"
 	"os"
@@ -208,5 +209,22 @@ func TestRefused(t *testing.T) {
 		if mistake := testutil.Line(err, what); mistake != nil {
 			t.Errorf("%s: %v", what, mistake)
 		}
+	}
+}
+
+// TestOtherModel refuses texts of another model than that of the scores, unless what was made
+// from something else is taken.
+func TestOtherModel(t *testing.T) {
+	o := byScores(t)
+	o.Texts, o.Vocab, o.Model = []string{"dog"}, testutil.Golden("text/toy_merges.txt"), pipelinetest.TinyModel()
+	run(t, o)
+	o.Model = testutil.Golden("model/tiny_sd_bf16.pt")
+	if _, err := Run(context.Background(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrStale) {
+		t.Errorf("error %v, want stale", err)
+	}
+	taken := 0
+	o.Artefacts.OnMismatch = func(*cache.MismatchError) error { taken++; return nil }
+	if r := run(t, o); taken != 1 || len(r.Queries) != 1 {
+		t.Errorf("%+v, %d mismatches", r, taken)
 	}
 }

@@ -287,6 +287,13 @@ func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]str
 	if n := len(labels.Known) - len(kept); n > 0 {
 		say.Note("%s: %d of %s without an image", labels.Path, n, quantity.Of(len(labels.Known), "row"))
 	}
+	if labels.Grouping != "" {
+		groups := make([]string, len(kept))
+		for i, image := range kept {
+			groups[i] = image.group
+		}
+		source.NoteUngrouped(labels, groups, say)
+	}
 	if labels.Differing > 0 {
 		say.Warn("%s: the class of %s differs from the devkit; the table's is used", labels.Path, ui.Images.Count(int64(labels.Differing)))
 	}

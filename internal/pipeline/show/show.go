@@ -40,6 +40,8 @@ type Result struct {
 	From   string          `json:"words_from,omitempty"` // which codes; the coefficients of two are not on one scale
 	Norms  trend.Summary   `json:"norms"`
 
+	Uncoded bool `json:"-"` // the codes are of some units only, and not of this one
+
 	// Of a pair: its scores, and the norm of v, which a score of 1 adds.
 	Scores    *trend.Summary `json:"scores,omitempty"`
 	Direction *float64       `json:"direction_norm,omitempty"`
@@ -157,6 +159,12 @@ func (r *Result) describe(ctx context.Context, words *coding.Words, neurons int)
 	r.From = words.From(r.Head != nil)
 	if r.Words = orNone(words.Neuron(r.Neuron)); r.Head != nil {
 		r.Words = orNone(words.Pair(pairs[0]))
+	}
+	if codes, unit := words.Codes(r.Head != nil), r.Neuron; codes != nil {
+		if r.Head != nil {
+			unit = pairs[0]
+		}
+		r.Uncoded = !codes.IsCoded(unit)
 	}
 	for _, g := range r.Beside {
 		for i := range g.Units {

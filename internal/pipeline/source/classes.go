@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // CheckClasses returns an error unless embeddings are those of the classes that the
@@ -36,10 +37,7 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 		}
 		return hint.With(err, advice)
 	}
-	if !classes.Table && isPartOfImageNet(classes.Names) {
-		say.Warn("%s: its classes are %d of ImageNet's 1000, and there is no classes.txt: label 0 is %s, the first id, which need not be row 0 of %s",
-			classes.Path, len(classes.Names), foreign.Quote(classes.Names[0]), e.Path)
-	}
+	warnOfImageNet(e.Path, classes, say)
 	made := artefact.OriginOf(e.Artefact)
 	if made.Texts == cache.ListHash(classes.Names) {
 		return nil
@@ -61,16 +59,8 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 	switch {
 	case c.moved >= 0:
 		return refused(fmt.Sprintf("; %s has label %d and row %d", foreign.Quote(classes.Names[c.moved]), c.moved, c.movedTo))
-	case c.same == 0 && !classes.Table && areIDs(classes.Names):
-		return nil
 	case c.same == 0 && !classes.Table:
-		w := compareWords(classes.Names, made.TextList)
-		if w.moved >= 0 {
-			return refused(fmt.Sprintf("; %s has label %d and is in row %d, %s", foreign.Quote(classes.Names[w.moved]), w.moved, w.movedTo, foreign.Quote(made.TextList[w.movedTo])))
-		}
-		if len(w.without) > 0 {
-			say.Warn("%s", byPlace(e.Path, classes, made.TextList, w.without))
-		}
+		return comparePlaces(e.Path, classes, made.TextList, refused, say)
 	case c.same < len(classes.Names)*mostlySame/100:
 		return refused(fmt.Sprintf("; label %d is %s there, %s here", c.first, foreign.Quote(classes.Names[c.first]), foreign.Quote(made.TextList[c.first])))
 	case c.first >= 0:
@@ -78,6 +68,46 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 			classes.Path, c.first, foreign.Quote(made.TextList[c.first]), foreign.Quote(classes.Names[c.first]))
 	}
 	return nil
+}
+
+// ComparePlaces compares classes that are given, none of which has the name of a folder, with
+// the classes of a data set that they are taken for by their places, as CheckClasses does the
+// texts of embeddings: what contains the name of another folder than that of its place is an
+// error; what contains none is a warning, and of folders that are ids, a note.
+func ComparePlaces(classes *dataset.Classes, given []string, say ui.Reporter) error {
+	if areIDs(classes.Names) && !isPartOfImageNet(classes.Names) {
+		say.Note("%s: its classes, such as %s, have other names than those given, such as %s, and are taken to be them in their order", classes.Path,
+			foreign.Quote(classes.Names[0]), foreign.Quote(given[0]))
+		return nil
+	}
+	warnOfImageNet("{classes}", classes, say)
+	return comparePlaces("{classes}", classes, given, func(why string) error {
+		err := usage.Errorf("{classes}: not in the order of the classes of %s%s", classes.Path, why)
+		return hint.With(err, "give them in the order of the folders, or the labels of images in {labels-csv}")
+	}, say)
+}
+
+// comparePlaces compares texts of rows with the names of the folders that have these labels.
+func comparePlaces(path string, classes *dataset.Classes, texts []string, refused func(why string) error, say ui.Reporter) error {
+	if areIDs(classes.Names) {
+		return nil
+	}
+	w := compareWords(classes.Names, texts)
+	if w.moved >= 0 {
+		return refused(fmt.Sprintf("; %s has label %d and is in row %d, %s", foreign.Quote(classes.Names[w.moved]), w.moved, w.movedTo, foreign.Quote(texts[w.movedTo])))
+	}
+	if len(w.without) > 0 {
+		say.Warn("%s", byPlace(path, classes, texts, w.without))
+	}
+	return nil
+}
+
+// warnOfImageNet warns of folders that are some of ImageNet's, whose labels are their places.
+func warnOfImageNet(path string, classes *dataset.Classes, say ui.Reporter) {
+	if !classes.Table && isPartOfImageNet(classes.Names) {
+		say.Warn("%s: its classes are %d of ImageNet's 1000, and there is no classes.txt: label 0 is %s, the first id, which need not be row 0 of %s",
+			classes.Path, len(classes.Names), foreign.Quote(classes.Names[0]), path)
+	}
 }
 
 // isPartOfImageNet reports whether classes are named by WordNet ids, as ImageNet's are,

@@ -26,7 +26,22 @@ func OpenImages(ctx context.Context, o dataset.Options, strict bool, say ui.Repo
 		return nil, err
 	}
 	NameEmpty(data, o.Shown(), say)
-	return data, nameLeftOut(data, strict, say)
+	if err := nameLeftOut(data, strict, say); err != nil {
+		return nil, err
+	}
+	n, first, err := data.SinceListed()
+	if n > 0 {
+		err = fmt.Errorf("%s: %w: %s of %d %s changed since it was made, the first %s", o.Shown(), cache.ErrStale, ui.Images.Count(int64(n)), len(data.Items), quantity.Has(n), first)
+		if !strict {
+			say.Warn("%v", err)
+			return data, nil
+		}
+		err = hint.With(err, "restore the images, or list them again with data list and {restart}")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 // OpenListing opens a kept list of images, which the caller closes. What could not be listed is

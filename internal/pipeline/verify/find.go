@@ -164,6 +164,15 @@ func (v *verifier) add(path string) {
 		f.unfinished, f.err = unfinished, nil
 	} else if !errors.Is(err, cache.ErrMissing) {
 		f.err = err
+	} else if work := path + artefact.WorkEnd; errors.Is(f.err, cache.ErrMissing) && isCollection(work) {
+		if f.unfinished, err = cache.InspectUnfinished(work); err == nil {
+			f.err = nil
+			return
+		}
+		f.err = hint.With(
+			fmt.Errorf("%s: %w: not finished, the work so far is in %s", path, cache.ErrMissing, filepath.Base(work)),
+			"run the command that makes it again: it resumes from there",
+		)
 	} else if exists(path+cache.StateEnd) && errors.Is(f.err, cache.ErrMissing) {
 		f.err = hint.With(
 			fmt.Errorf("%s: %w: not finished, its sums so far are in %s", path, cache.ErrMissing, filepath.Base(path)+cache.StateEnd),

@@ -152,10 +152,9 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 //
 // Everything is float32, which has the whole numbers up to 2^24.
 const (
-	workSuffix = ".work"
-	workFile   = "codes.npy"
-	workHead   = 3
-	maxWords   = 1 << 24
+	workFile = "codes.npy"
+	workHead = 3
+	maxWords = 1 << 24
 )
 
 // workUnits is how many units are kept or lost together: as many as are coded
@@ -164,9 +163,9 @@ const workUnits = coding.BatchUnits
 
 func (s *sparse) workPath() string {
 	if s.options.DecompositionPath != "" {
-		return s.options.DecompositionPath + workSuffix
+		return s.options.DecompositionPath + artefact.WorkEnd
 	}
-	return s.options.DescriptionsPath + workSuffix
+	return s.options.DescriptionsPath + artefact.WorkEnd
 }
 
 // code codes all units, or those that an earlier run has left.
