@@ -50,11 +50,22 @@ func Index(at int, shape []int) string {
 
 // readFinite reads a whole .npy file of finite numbers.
 func readFinite(path string) ([]float32, []int, error) {
-	data, shape, err := npy.ReadFloat32(path)
+	data, shape, err := readWhole(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	return data, shape, checkFinite(path, data, shape)
+}
+
+// readWhole is npy.ReadFloat32 into memory for kernels.
+func readWhole(path string) ([]float32, []int, error) {
+	f, err := npy.Open(path)
+	if err != nil { // not of floats, or broken
+		return npy.ReadFloat32(path)
+	}
+	defer f.Close()
+	data := kernel.Alloc(f.Count())
+	return data, f.Shape, f.ReadFloat32(data, 0)
 }
 
 // CheckArray returns an error unless all of an array is finite; integers are.

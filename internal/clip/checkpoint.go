@@ -13,6 +13,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/packed"
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
@@ -209,7 +210,7 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 	}
 	n := elements(t.Shape)
 	if cap(r.buf) < n {
-		r.buf = make([]float32, n)
+		r.buf = kernel.Alloc(n)
 	}
 	dst := r.buf[:n]
 	if err := ck.float32(name, t, dst); err != nil {
@@ -241,7 +242,9 @@ func (ck *Checkpoint) float32(name string, t ptfile.Tensor, dst []float32) error
 // keep reads a tensor into new memory.
 func (r *reader) keep(ck *Checkpoint, name string) ([]float32, error) {
 	w, err := r.read(ck, name)
-	return append([]float32(nil), w...), err
+	kept := kernel.Alloc(len(w))
+	copy(kept, w)
+	return kept, err
 }
 
 // batchNormEpsilon is what torch adds to a running variance.

@@ -109,15 +109,18 @@ func (l *loading) write(w *packed.Writer, team par.Team) (*packed.File, error) {
 			w.Discard()
 		}
 	}()
-	areas := make([][]float32, team.Size())
+	areas, used, most := make([][]float32, team.Size()), make([]int, team.Size()), 0
+	for _, p := range l.parts {
+		most = max(most, p.Len)
+	}
 	err := l.pack(team, func(i, worker int) []float32 {
-		n := l.parts[i].Len
-		if len(areas[worker]) < n {
-			areas[worker] = kernel.Alloc(n)
-		} else {
-			clear(areas[worker][:n])
+		if areas[worker] == nil {
+			areas[worker] = kernel.Alloc(most) // once: what is not used takes no memory
 		}
-		return areas[worker][:n]
+		area := areas[worker][:l.parts[i].Len]
+		clear(area[:min(len(area), used[worker])])
+		used[worker] = max(used[worker], len(area))
+		return area
 	}, w.Write)
 	if err == nil {
 		err = l.ck.Unchanged()

@@ -56,26 +56,34 @@ func (a *Ablation) AddMeans(first int, means []float32) {
 	}
 }
 
+// mask writes the scores [C] of a head, whose first pair is number first, to dst with those of
+// ablated units set to zero.
+func (a *Ablation) mask(dst, scores []float32, first int) {
+	all := a.bits[first%len(a.bits):][:len(scores)]
+	for u, bits := range all { // without a branch that no processor can predict
+		dst[u] = math.Float32frombits(math.Float32bits(scores[u]) & bits)
+	}
+}
+
+// MaskedLen is how many values of scratch AblatedFeatures takes: a head's scores for each of
+// those who work at the same time.
+func (p *OV) MaskedLen(images int, team par.Team) int {
+	return min(team.Size(), p.Heads) * images * p.Neurons
+}
+
 // AblatedFeatures writes the features of scores [B,H,C] under an ablation to
-// dst [B,O]. masked [B,H,C] receives the scores with those of ablated pairs set
-// to zero; values is as for Features. An image's result does not depend on the
-// other images of the batch. If nothing is ablated, the result is that of
+// dst [B,O]. masked, of MaskedLen values, receives the scores of a head with those of
+// ablated pairs set to zero; values is as for Features. An image's result does not depend
+// on the other images of the batch. If nothing is ablated, the result is that of
 // Features.
 func (p *OV) AblatedFeatures(dst, values, masked, scores []float32, images int, a *Ablation, team par.Team) {
 	if a.ablated == 0 {
 		p.Features(dst, values, scores, images, team)
 		return
 	}
-	O, runs := p.OutDim, images*p.Heads*p.Neurons/len(a.kept) // runs: how often kept repeats in scores
-	team.For(runs, func(lo, hi, _ int) {
-		for r := lo; r < hi; r++ {
-			from, to := scores[r*len(a.bits):][:len(a.bits)], masked[r*len(a.bits):][:len(a.bits)]
-			for u, bits := range a.bits { // without a branch that no processor can predict
-				to[u] = math.Float32frombits(math.Float32bits(from[u]) & bits)
-			}
-		}
-	})
-	p.Features(dst, values, masked, images, team)
+	O := p.OutDim
+	p.headOutputs(values, scores, images, a, masked, team)
+	p.project(dst, values, images, team)
 	// With a zero score an ablated pair still adds its bias share, which its mean includes too.
 	shift := make([]float64, O)
 	copy(shift, a.means)

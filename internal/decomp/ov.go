@@ -16,6 +16,8 @@
 package decomp
 
 import (
+	"sync"
+
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 )
@@ -30,7 +32,9 @@ type OV struct {
 	Out   []float32 // W_O, [O,H,D]
 	Bias  []float32 // b, [H,O]
 
-	// The weights transposed, as Features reads them fastest, above all for a single image.
+	// The weights transposed, as Features reads them fastest, above all for a single image;
+	// of slices, once they are asked for.
+	transposed  sync.Once
 	valueAcross []float32 // [H,C,D]
 	outAcross   []float32 // [H·D,O]
 
@@ -48,7 +52,6 @@ func NewOV(heads int, value, valueBias, out, outBias []float32) *OV {
 	}
 	p := &OV{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Width: len(valueBias) / heads, Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
-	p.transposeWeights()
 	C, O, D := p.Neurons, p.OutDim, p.Width
 	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)
 	for o := range O {
@@ -74,7 +77,6 @@ func OVFromSlices(heads, neurons, outDim int, value, out, bias []float32) *OV {
 	}
 	p := &OV{Heads: heads, Neurons: neurons, OutDim: outDim, Width: len(value) / (heads * neurons), Value: value, Out: out, Bias: bias}
 	p.check()
-	p.transposeWeights()
 	if len(bias) != heads*outDim {
 		panic("decomp: bias is not [H,O]")
 	}
@@ -106,6 +108,7 @@ func (p *OV) Pack(dst []float32) {
 	if p.valueBias == nil || len(dst) != PackedOVLen(p.Heads, p.Neurons, p.OutDim) {
 		panic("decomp: wrong length of packed weights")
 	}
+	p.across()
 	for _, s := range p.slices() {
 		dst = dst[copy(dst, *s):]
 	}
@@ -131,10 +134,19 @@ func (p *OV) check() {
 	}
 }
 
-// transposeWeights fills valueAcross and outAcross.
+// across returns valueAcross and outAcross.
+func (p *OV) across() (value, out []float32) {
+	p.transposed.Do(func() {
+		if p.valueAcross == nil {
+			p.transposeWeights()
+		}
+	})
+	return p.valueAcross, p.outAcross
+}
+
 func (p *OV) transposeWeights() {
 	C, D := p.Neurons, p.Width
-	p.valueAcross, p.outAcross = make([]float32, len(p.Value)), make([]float32, len(p.Out))
+	p.valueAcross, p.outAcross = kernel.Alloc(len(p.Value)), kernel.Alloc(len(p.Out))
 	for h := range p.Heads {
 		kernel.Transpose(p.valueAcross[h*C*D:(h+1)*C*D], p.Value[h*C*D:(h+1)*C*D], D, C)
 	}
@@ -146,7 +158,10 @@ func (p *OV) transposeWeights() {
 func (p *OV) Constant() []float32 { return p.constant }
 
 // ValueOf is W_V^h[:,n] of pair h*C+n, [D]: the OV's own slice, which must not be written to.
-func (p *OV) ValueOf(pair int) []float32 { return p.valueAcross[pair*p.Width : (pair+1)*p.Width] }
+func (p *OV) ValueOf(pair int) []float32 {
+	value, _ := p.across()
+	return value[pair*p.Width : (pair+1)*p.Width]
+}
 
 // Inner is H·D, the channels of all heads: C in an attention pool.
 func (p *OV) Inner() int { return p.Heads * p.Width }
@@ -198,7 +213,7 @@ func (p *OV) UnitDirections(dst []float32, first int, team par.Team) {
 //
 // using values [B,H·D] for the heads' outputs.
 func (p *OV) Features(dst, values, scores []float32, images int, team par.Team) {
-	p.headOutputs(values, scores, images, team)
+	p.headOutputs(values, scores, images, nil, nil, team)
 	p.project(dst, values, images, team)
 }
 
@@ -212,7 +227,7 @@ func (p *OV) FeaturesWithAttentionSum(dst, values, scores, mass []float32, image
 	if p.valueBias == nil {
 		panic("decomp: weights from slices have no value bias")
 	}
-	p.headOutputs(values, scores, images, team)
+	p.headOutputs(values, scores, images, nil, nil, team)
 	C, D := p.Neurons, p.Width
 	for b := range images {
 		for c := range C {
@@ -222,12 +237,22 @@ func (p *OV) FeaturesWithAttentionSum(dst, values, scores, mass []float32, image
 	p.project(dst, values, images, team)
 }
 
-// headOutputs writes W_V^h s[h], without the bias, to values [B,H,D].
-func (p *OV) headOutputs(values, scores []float32, images int, team par.Team) {
+// headOutputs writes W_V^h s[h], without the bias, to values [B,H,D]. Scores of pairs that a
+// does not keep count as zero; it may be nil, and masked is then not used.
+func (p *OV) headOutputs(values, scores []float32, images int, a *Ablation, masked []float32, team par.Team) {
 	H, C, D := p.Heads, p.Neurons, p.Width
-	team.For(H, func(lo, hi, _ int) { // a head's product alone is too small to be shared
+	value, _ := p.across()
+	team.For(H, func(lo, hi, worker int) { // a head's product alone is too small to be shared
 		for h := lo; h < hi; h++ {
-			kernel.Sgemm(1, kernel.Strided(scores[h*C:], images, C, H*C), kernel.Dense(p.valueAcross[h*C*D:], C, D),
+			own := kernel.Strided(scores[h*C:], images, C, H*C)
+			if a != nil {
+				part := masked[worker*images*C:][:images*C]
+				for b := range images {
+					a.mask(part[b*C:(b+1)*C], scores[(b*H+h)*C:][:C], h*C)
+				}
+				own = kernel.Dense(part, images, C)
+			}
+			kernel.Sgemm(1, own, kernel.Dense(value[h*C*D:], C, D),
 				0, kernel.Strided(values[h*D:], images, D, p.Inner()), par.Team{})
 		}
 	})
@@ -236,10 +261,11 @@ func (p *OV) headOutputs(values, scores []float32, images int, team par.Team) {
 // project writes W_O values + const to dst [B,O].
 func (p *OV) project(dst, values []float32, images int, team par.Team) {
 	inner, O := p.Inner(), p.OutDim
+	_, out := p.across()
 	for b := range images {
 		copy(dst[b*O:(b+1)*O], p.constant)
 	}
-	kernel.Sgemm(1, kernel.Dense(values, images, inner), kernel.Dense(p.outAcross, inner, O), 1, kernel.Dense(dst, images, O), team)
+	kernel.Sgemm(1, kernel.Dense(values, images, inner), kernel.Dense(out, inner, O), 1, kernel.Dense(dst, images, O), team)
 }
 
 // Contributions writes every r[h,n] of one image to dst [H,C,O].

@@ -21,7 +21,7 @@ type Reconstruction struct {
 	// Neurons, for each direction: v[h,n]·p[n], [H,C], and p, [C,O].
 	gains, directions [][]float32
 
-	v []float32 // scratch, [C,O]
+	v, own []float32 // scratch, [C,O]
 }
 
 // NewReconstruction returns a reconstruction without units; AddHead or AddNeurons
@@ -33,18 +33,44 @@ func (p *OV) NewReconstruction() *Reconstruction {
 // AddHead adds the pairs of one head: their means [C,O], and one tensor [C,O] for
 // each direction.
 func (r *Reconstruction) AddHead(head int, means []float32, directions [][]float32, team par.Team) {
+	each := r.ov.Neurons * r.ov.OutDim
+	if r.matrix == nil {
+		r.matrix = kernel.Alloc(r.ov.Heads * each)
+	}
+	r.addHead(r.matrix[head*each:(head+1)*each], head, means, directions, team)
+}
+
+// AddHeadOf is AddHead for scores that are known: it adds the head's part of the features of
+// scores [B,C], those of its pairs, to dst [B,O]. Finish completes these once all heads were
+// added, in order. They are those that Features writes, without a matrix [H,C,O] in memory.
+func (r *Reconstruction) AddHeadOf(dst, scores []float32, head int, means []float32, directions [][]float32, team par.Team) {
+	C, O := r.ov.Neurons, r.ov.OutDim
+	if r.own == nil {
+		r.own = kernel.Alloc(C * O)
+	}
+	r.addHead(r.own, head, means, directions, team)
+	images := len(scores) / C
+	kernel.Sgemm(1, kernel.Dense(scores, images, C), kernel.Dense(r.own, C, O), 1, kernel.Dense(dst, images, O), team)
+}
+
+// Finish adds to features [B,O] from AddHeadOf what does not depend on the image.
+func (r *Reconstruction) Finish(dst []float32) {
+	for i := range dst {
+		dst[i] = float32(float64(dst[i]) + r.constant[i%r.ov.OutDim])
+	}
+}
+
+// addHead writes Σ_p (v·p) p of a head's pairs to dst [C,O], and adds their constant.
+func (r *Reconstruction) addHead(dst []float32, head int, means []float32, directions [][]float32, team par.Team) {
 	p := r.ov
 	C, O := p.Neurons, p.OutDim
-	if r.matrix == nil {
-		r.matrix = make([]float32, p.Heads*C*O)
-	}
 	if r.v == nil {
-		r.v = make([]float32, C*O)
+		r.v = kernel.Alloc(C * O)
 	}
 	v := r.v
 	p.Directions(v, head, 0, C, team)
-	dst := r.matrix[head*C*O : (head+1)*C*O]
 	team.For(C, func(lo, hi, _ int) {
+		clear(dst[lo*O : hi*O])
 		for u := lo * O; u < hi*O; u += O {
 			for _, d := range directions {
 				g := float32(dot(v[u:u+O], d[u:u+O]))
@@ -140,9 +166,7 @@ func (r *Reconstruction) Features(dst, scratch, scores []float32, images int, te
 		})
 		kernel.Sgemm(1, kernel.Dense(scratch, images, C), kernel.Dense(d, C, O), 1, kernel.Dense(dst, images, O), team)
 	}
-	for i := range dst[:images*O] {
-		dst[i] = float32(float64(dst[i]) + r.constant[i%O])
-	}
+	r.Finish(dst[:images*O])
 }
 
 // DenseReconstruction writes the reconstructed feature of one image to dst [O],

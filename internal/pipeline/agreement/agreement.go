@@ -170,7 +170,7 @@ func columnsOf(s *artefact.Scores, units []int) ([][]float32, error) {
 		columns[i] = make([]float32, s.Images)
 	}
 	const images = 64
-	row := make([]float32, images*s.OV.Heads*s.OV.Neurons)
+	row := kernel.Alloc(images * s.OV.Heads * s.OV.Neurons)
 	each := s.OV.Heads * s.OV.Neurons
 	for first := 0; first < s.Images; first += images {
 		n := min(images, s.Images-first)

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -238,9 +239,20 @@ func (r *reconstruction) name() string {
 	return units + " from one PC"
 }
 
+// mostHeadwise is how many bytes of collected scores are read head by head, each for all
+// images. Of more, the pieces of a pass lie too far apart on a disk.
+const mostHeadwise = 1 << 30
+
+// headwise reports whether the features of pairs are computed head by head, before the first
+// batch: where scores were collected.
+func (r *reconstruction) headwise() bool {
+	pairs := r.src.Heads * r.src.Neurons
+	return !r.perNeuron() && r.src.Collected() && r.src.Images <= mostHeadwise/(4*pairs)
+}
+
 // features returns the variant's features, after reading what they are made
-// of. The memory it takes is that of one direction for each unit where units
-// are pairs, and of all directions where they are neurons or contributions
+// of. The memory it takes is that of the features or of one direction for each unit where
+// units are pairs, and of all directions where they are neurons or contributions
 // are written out.
 func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b source.Batch, w *workspace) error, error) {
 	C := r.src.Neurons
@@ -258,6 +270,8 @@ func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b so
 			return nil, err
 		}
 		f.AddNeurons(means, all, r.team)
+	} else if r.headwise() {
+		return r.headByHead(ctx, f)
 	} else {
 		for h := range r.src.Heads {
 			if err := ctx.Err(); err != nil {
@@ -277,12 +291,38 @@ func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b so
 	}, nil
 }
 
+// headByHead returns the features of pairs whose scores were collected, which it computes.
+func (r *reconstruction) headByHead(ctx context.Context, f *decomp.Reconstruction) (func(dst []float32, b source.Batch, w *workspace) error, error) {
+	B, C, O := r.src.Images, r.src.Neurons, r.src.OutDim
+	features, scores := make([]float32, B*O), kernel.Alloc(B*C)
+	for h := range r.src.Heads {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		means, all, err := r.read(h*C, C)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.src.Head(scores, h); err != nil {
+			return nil, err
+		}
+		f.AddHeadOf(features, scores, h, means, all, r.team)
+	}
+	f.Finish(features)
+	return func(dst []float32, b source.Batch, _ *workspace) error { // which come in order
+		n := copy(dst, features[:len(b.Names)*O])
+		features = features[n:]
+		b.AddRest(dst)
+		return nil
+	}, nil
+}
+
 // read returns means and directions of n units from first on, until it is called again.
 func (r *reconstruction) read(first, n int) (means []float32, all [][]float32, err error) {
 	O := r.src.OutDim
 	if r.units == nil { // its first call is for as many units as any
 		for range 1 + len(r.directions) {
-			r.units = append(r.units, make([]float32, n*O))
+			r.units = append(r.units, kernel.Alloc(n*O))
 		}
 	}
 	means = r.units[0][:n*O]

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
@@ -209,5 +211,51 @@ func TestReconstructRefuses(t *testing.T) {
 				t.Errorf("error %v, want one that says %q", err, test.want)
 			}
 		})
+	}
+}
+
+// cutting is a context that cuts a file when it is asked a second time whether it ended.
+type cutting struct {
+	context.Context
+	asked int
+	cut   func() error
+}
+
+func (c *cutting) Err() error {
+	if c.asked++; c.asked == 2 {
+		return c.cut()
+	}
+	return c.Context.Err()
+}
+
+// TestReconstructOfCutFile holds that scores or components which become shorter while they are
+// read are an error with their path, and that nothing is written.
+func TestReconstructOfCutFile(t *testing.T) {
+	scores := pipelinetest.GoldenScores(t)
+	pcs := filepath.Join(t.TempDir(), "pcs.npy")
+	data, err := os.ReadFile(testutil.Golden("pc0_nh.npy"))
+	if err == nil {
+		err = os.WriteFile(pcs, data, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pcs, filepath.Join(scores, artefact.ScoresFile)} {
+		ctx := &cutting{Context: context.Background(), cut: func() error { return os.Truncate(path, 4096) }}
+		features := filepath.Join(t.TempDir(), "f.npy")
+		_, err := Reconstruct(ctx, ReconstructOptions{
+			Options: source.Options{ScoresPath: scores}, Means: testutil.Golden("means_nh.npy"), PCs: []string{pcs}, FeaturesPath: features, Threads: 2,
+		}, pipelinetest.Silent())
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("error %v, want one of %s", err, path)
+		}
+		if _, err := os.Stat(features); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("features of a cut file: %v", err)
+		}
+		if path == pcs {
+			if err := os.WriteFile(pcs, data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -105,7 +106,7 @@ const rowsAtATime = 128
 // eachRows hands over the scores of all images in groups, [b,H,C].
 func (u *usual) eachRows(ctx context.Context, do func(rows []float32)) error {
 	pairs := len(u.means)
-	buf := make([]float32, min(rowsAtATime, u.images)*pairs)
+	buf := kernel.Alloc(min(rowsAtATime, u.images) * pairs)
 	for lo := 0; lo < u.images; lo += rowsAtATime {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -83,7 +83,7 @@ func (b *builder) ablate(ctx context.Context) error {
 	pairs := b.pairs()
 	K := b.classes.Texts
 	products := make([]float32, batch*K)
-	scores, masked := make([]float32, batch*pairs), make([]float32, batch*pairs)
+	scores, masked := make([]float32, batch*pairs), make([]float32, ov.MaskedLen(batch, team))
 	values, features, rest := make([]float32, batch*ov.Inner()), make([]float32, batch*O), make([]float32, batch*O)
 	for of := range slices.Chunk(images, batch) {
 		if err := ctx.Err(); err != nil {

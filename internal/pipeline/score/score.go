@@ -24,6 +24,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/describe"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
@@ -307,7 +308,7 @@ func (in *inputs) readFeatures(ctx context.Context) error {
 	p, B := in.scores.OV, in.scores.Images
 	in.features, in.squares = make([]float32, B*p.OutDim), make([]float64, B)
 	row := p.Heads * p.Neurons
-	scores, values := make([]float32, min(featureImages, B)*row), make([]float32, min(featureImages, B)*p.Inner())
+	scores, values := kernel.Alloc(min(featureImages, B)*row), make([]float32, min(featureImages, B)*p.Inner())
 	for lo := 0; lo < B; lo += featureImages {
 		if err := ctx.Err(); err != nil {
 			return err

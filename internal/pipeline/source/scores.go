@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -25,7 +26,7 @@ type factored struct {
 	// without the pairs, [B,O]; else nil.
 	whole, rest []float32
 
-	values, masked []float32 // scratch, [B,C] and [B,H,C]
+	values, masked []float32 // scratch, [B,C] and of MaskedLen
 }
 
 // of makes f those of a batch, and returns it.
@@ -46,8 +47,8 @@ func (f *factored) Features(dst []float32, team par.Team) {
 }
 
 func (f *factored) Ablated(dst []float32, a *decomp.Ablation, team par.Team) {
-	if len(f.masked) < len(f.scores) {
-		f.masked = make([]float32, len(f.scores))
+	if n := f.ov.MaskedLen(f.images, team); len(f.masked) < n {
+		f.masked = make([]float32, n)
 	}
 	if f.rest != nil && a.Kept() == a.Units() { // nothing changes nothing
 		copy(dst, f.whole)
@@ -150,7 +151,7 @@ const batchImages = 128
 
 func (r *scoresReader) each(ctx context.Context, src *Source, do func(Batch) error) error {
 	row := src.Heads * src.Neurons
-	scores, rows := make([]float32, min(batchImages, r.Images)*row), &factored{ov: r.OV}
+	scores, rows := kernel.Alloc(min(batchImages, r.Images)*row), &factored{ov: r.OV}
 	for lo := 0; lo < r.Images; lo += batchImages {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -197,6 +198,21 @@ func (s *Source) Column(ctx context.Context, dst []float32, pair int) error {
 		}
 	}
 	return nil
+}
+
+// Collected reports whether the scores of single pairs and heads can be read.
+func (s *Source) Collected() bool {
+	_, ok := s.reader.(*scoresReader)
+	return ok
+}
+
+// Head fills dst [B,C] with the collected scores of one head's pairs.
+func (s *Source) Head(dst []float32, head int) error {
+	r, ok := s.reader.(*scoresReader)
+	if !ok {
+		return errNotCollected
+	}
+	return r.ReadPairs(dst, head, 0, s.Neurons)
 }
 
 // Row fills dst [H,C] with the collected scores of one image.
