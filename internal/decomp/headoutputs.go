@@ -20,7 +20,7 @@ type HeadOutputs struct {
 //	mean[l,h] = Σ_d E[z_d/sd] Out[h,d] + E[1/sd] B_O/H - E[m/sd] Mean/(S·H) + Shift/(S·H)
 //
 // The two expectations are the same for all heads: they follow from what of the means lies
-// outside of the span of each head's rows of Out, and E[z/sd] then from what lies in it. ok is
+// outside of the span of each head's rows of Out, and E[z/sd] then from what is in it. ok is
 // false where that does not tell them, such as without a bias.
 func (t *Tokens) HeadOutputs(means []float32, heads int) (found HeadOutputs, ok bool) {
 	L, W, O := t.Layers, t.Width, t.OutDim
