@@ -31,8 +31,10 @@ later is affected by the edit: with --data-path, the output says how much of the
 movement is what the neurons add to the class token (first order), what their
 pairs add (second order), and the rest, which ablate does not have. A head of a
 layer, l10h3, has columns of its own in the output weights of attention:
---remove l10h3 --by zero removes it for all tokens, heads of one layer at a
-time, without --neuron-layer.
+--remove l10h3 removes it for all tokens, heads of one layer at a time, without
+--neuron-layer. By mean is not ablate's mean ablation: every token gets what the
+class token reads on average, and all that is later sees it; with --data-path,
+the output says how far features are from those of ablate.
 
 Which pairs:
   --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line
@@ -53,7 +55,9 @@ with the same mask. Means are read from --means-path (written by svd, [H,C,O])
 or are those of what collect wrote (--scores: scores, their means or
 statistics). By zero, a removed pair adds nothing, and the bias stays. For
 neurons of a vision transformer, --means-path has mean activations (collect
---mode neuron_acts --mean), whose mean over tokens takes a neuron's place.
+--mode neuron_acts --mean), whose mean over tokens takes a neuron's place. For
+heads, it has what all heads add to features on average (collect --mode heads
+--mean, --form own), from which what a head gives the class token follows.
 
 Writes a torch state dict (.pt) or .safetensors with the tensors' names, order
 and types. All other tensors keep their bytes; a bias of half precision that
@@ -78,6 +82,8 @@ func newEditCommand(g *globalOptions) *cobra.Command {
 			"clipnh edit --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
 			"  --remove-text water --k 20 --by zero --save-path dry.safetensors\n" +
 			"clipnh edit --model ViT-B-32.pt --neuron-layer 9 --remove l9n624 --by zero \\\n" +
+			"  --save-path edited.pt --data-path photos\n" +
+			"clipnh edit --model ViT-B-32.pt --remove l10h3 --means-path caches/heads.npy \\\n" +
 			"  --save-path edited.pt --data-path photos",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
@@ -124,7 +130,7 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.stage.By, "by", edit.ByMean, "replace what a pair loses `BY` mean, its mean contribution, or by zero, nothing")
 	choices(fs, "by", edit.ByMean, edit.ByZero)
-	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of mean contributions of pairs, .npy, [H,C,O], or for neurons of a vision transformer of mean activations, [C,T]")
+	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of mean contributions of pairs, .npy, [H,C,O], or in a vision transformer of mean activations of neurons, [C,T], or of what heads add on average, [L,H,O]")
 	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of what collect wrote, for the mean scores")
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of images whose features are compared before and after")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
@@ -283,7 +289,7 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 	case neurons:
 		t, units, matrix = ui.NewTable(ui.Left("neuron"), ui.Right("factor"), ui.Right("mean activation"), ui.Right("length of w")), ui.Neurons, "MLP's weights"
 	case heads:
-		t, units, matrix = ui.NewTable(ui.Left("head"), ui.Right("factor"), ui.Right("mean"), ui.Right("length of W_O")), ui.Heads, "output weights"
+		t, units, matrix = ui.NewTable(ui.Left("head"), ui.Right("factor"), ui.Right("size of the mean"), ui.Right("length of W_O")), ui.Heads, "output weights"
 		changed = fmt.Sprintf("%d of %d of the layer, by %s", len(r.Changes), r.Heads, r.By)
 	}
 	for _, c := range r.Changes[:min(shownPairs, len(r.Changes))] {
@@ -313,8 +319,13 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 		t.Row("cosine", fmt.Sprintf("mean %.6f, smallest %.6f (%s)", m.CosineMean, m.CosineMin, m.Farthest))
 		t.Row("distance", fmt.Sprintf("mean %.2f %%, largest %.2f %% of the feature's norm", 100*m.DistanceMean, 100*m.DistanceMax))
 		t.Row("norm", fmt.Sprintf("mean %.4g before, %.4g after", m.NormBefore, m.NormAfter))
+		size := func(s edit.Size) string { return fmt.Sprintf("mean %.2f %%, largest %.2f %%", 100*s.Mean, 100*s.Max) }
+		if h := m.Heads; h != nil {
+			t.Row("first order", size(h.First)+": what the heads add to the class token itself")
+			t.Row("the rest", size(h.Rest)+": other tokens, later MLPs, attention and norms, which see the edit")
+			t.Row("from ablate", size(h.Ablated)+": from the features with these heads' parts at their means")
+		}
 		if o := m.Orders; o != nil {
-			size := func(s edit.Size) string { return fmt.Sprintf("mean %.2f %%, largest %.2f %%", 100*s.Mean, 100*s.Max) }
 			t.Row("first order", size(o.First)+": what the neurons add to the class token itself")
 			t.Row("second order", size(o.Second)+": what their pairs add, with attention and norms as they were")
 			t.Row("the rest", size(o.Rest)+": later MLPs, attention and norms, which see the edit")

@@ -32,6 +32,15 @@ ones, whose largest norm is below 1 % of the largest of all pairs, are left out,
 since their components may point anywhere. --weigh-by-norm ranks by cosine times
 the largest norm, which favours the pairs that contribute most.
 
+In a vision transformer, --head-idxs l10h3,l11 looks at heads instead, or at all
+heads of a layer together, in the images of --data-path (--model): with --text,
+at what the head adds to the feature along each text, r.text with the text's
+embedding as it is, a unit vector, not centred; without, at the norm of r. The
+images of the largest numbers are listed with what the head read of the class
+token; --json also has what it read of every place, and --save-dir draws it, one
+sheet for each head, such as l10h3.png. Along a text, class token and places sum
+to what the head adds. Norms do not sum.
+
 Reads scores that collect wrote (--scores; also dense .dat or .npy
 contributions, of clipnh or of the reference), or a checkpoint and images
 (--model, --data-path). With --save-dir and --scores, the images are found by
@@ -72,13 +81,19 @@ func newRetrieveCommand(g *globalOptions) *cobra.Command {
 			"  --data-path photos --model RN50x16.pt --save-dir retrieved\n" +
 			"clipnh retrieve --text \"butterfly costume\" --pcs-path caches/pc0.npy \\\n" +
 			"  --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
-			"  --scores caches/photos",
+			"  --scores caches/photos\n" +
+			"clipnh retrieve --head-idxs l10h3,l11 --text \"a dog,a beach\" \\\n" +
+			"  --model ViT-B-32.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --dataset images --data-path photos --save-dir heads",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
+			}
+			if opts.heads != "" {
+				return runRetrieveHeads(cmd.Context(), opts, g)
 			}
 			return runRetrieve(cmd.Context(), opts, g)
 		},
@@ -94,6 +109,7 @@ type retrieveOptions struct {
 	stage retrieve.Options
 
 	neurons, pairs string
+	heads          string // of a vision transformer, in place of both
 	texts          textList
 	templates      textList
 	useTemplates   bool
@@ -102,7 +118,8 @@ type retrieveOptions struct {
 func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.neurons, "neur-idxs", "", "`LIST` of neurons, such as 624,1300, each with all of its pairs")
 	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
-	textsFlag(fs, &o.texts, "text", "", "the pairs closest to texts"+textsHelp, nil)
+	fs.StringVar(&o.heads, "head-idxs", "", "instead, `LIST` of heads of a vision transformer, or of layers, such as l10h3,l11")
+	textsFlag(fs, &o.texts, "text", "", "the pairs closest to texts, or with --head-idxs what heads add along them"+textsHelp, nil)
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
 	fs.BoolVar(&o.stage.WeighByNorm, "weigh-by-norm", false, "rank the pairs near a text by cosine times largest norm, not by cosine alone")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for --text and for words")
@@ -126,6 +143,9 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *retrieveOptions) validate() error {
+	if o.heads != "" {
+		return o.validateHeads()
+	}
 	if _, err := parseNeurons(o.neurons); err != nil {
 		return err
 	}
@@ -135,7 +155,7 @@ func (o *retrieveOptions) validate() error {
 		}
 	}
 	if o.neurons == "" && o.pairs == "" && !o.texts.given() {
-		return errors.New("nothing to retrieve: want --neur-idxs, --pairs or --text")
+		return errors.New("nothing to retrieve: want --neur-idxs, --pairs, --text or --head-idxs")
 	}
 	if err := cmp.Or(o.texts.check(), o.templates.check()); err != nil {
 		return err

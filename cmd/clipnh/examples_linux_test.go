@@ -49,6 +49,7 @@ var exampleStatus = map[string]int{
 	"clipnh edit --model ViT-B-32.pt":              exitFailed,
 	"clipnh segment --model ViT-B-32.pt":           exitFailed,
 	"clipnh explain photo.jpg --model ViT-B-32.pt": exitFailed,
+	"clipnh retrieve --head-idxs l10h3":            exitFailed,
 
 	"clipnh embed": exitInterrupted, // a thousand classes in eighty templates
 	"clipnh demo":  exitInterrupted,

@@ -16,6 +16,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 	effects := ablate + " --mode neur_effects --neurons-norms-path n.npy"
 	edit := "edit --model m.pt --remove n5 --by zero --save-path e.pt"
 	retrieve := "retrieve --neur-idxs 1 --scores s"
+	heads := "retrieve --head-idxs l3h1 --model m.pt --data-path d"
 	shift := "shift --concepts a --pcs-path p.npy --text-embeddings-path e.npy --scores s"
 	watch := shift + " --watch r"
 	segment := "segment --model m.pt --pcs-path p.npy --classes a,b --image i.jpg"
@@ -66,6 +67,12 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{edit, "--exif", "--data-path"},
 		{edit, "--preprocess openai", "--data-path"},
 		{edit, "--strict", "--data-path"},
+		{heads, "--scores s", "--head-idxs"},
+		{heads, "--pcs-path p.npy", "--head-idxs"},
+		{heads, "--pairs l3h1n5", "--head-idxs"},
+		{heads, "--copies", "--head-idxs"},
+		{heads, "--vocab v", "--text"},
+		{heads, "--use-templates=false", "--text"},
 		{retrieve, "--sample-stride 2", "--scores"},
 		{retrieve, "--precision bf16", "--scores"},
 		{retrieve, "--batch-size 4", "--scores"},

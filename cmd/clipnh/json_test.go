@@ -27,6 +27,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/pipeline/export"
+	"github.com/clipnh/clipnh/internal/pipeline/headmap"
 	imagelists "github.com/clipnh/clipnh/internal/pipeline/listing"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
@@ -78,7 +79,7 @@ var jsonResults = map[string][]jsonResult{
 	"reconstruct":       {{"", evaluate.ReconstructResult{}}},
 	"registers":         {{"", collect.RegistersResult{}}},
 	"report":            {{"", report.Result{}}},
-	"retrieve":          {{"", retrieve.Result{}}},
+	"retrieve":          {{"", retrieve.Result{}}, {"with `--head-idxs`", headmap.Result{}}},
 	"score":             {{"", score.Result{}}},
 	"search":            {{"", search.Result{}}},
 	"segment":           {{"", segment.Result{}}},

@@ -83,6 +83,10 @@ type presetRule struct {
 // that were collected before do not need.
 const towerOnly = "precision batch-size exif max-pixels strict preprocess sample-stride"
 
+// notOfHeads are the flags of retrieve that are about pairs and neurons.
+const notOfHeads = "neur-idxs pairs text-pairs weigh-by-norm scores shape pcs-path neuron-pcs-path neuron-layer heads copies copy-side codes " +
+	"text-descs-list-path text-descs-embeddings-path num-components"
+
 const tokenModes = "mode=neur_acts mode=zero_sink mode=zero_register_neurons"
 
 // partModes are those of heads and MLPs, which --parts implies.
@@ -147,7 +151,8 @@ var presetRules = []presetRule{
 	{commands: "show retrieve explain audit", flags: "codes", not: "text-descs-embeddings-path"},
 	{commands: "show explain audit", flags: "codes", given: "pcs-path"},
 	{commands: "show explain", flags: "codes", given: "neuron-pcs-path"},
-	{commands: "retrieve", flags: "neur-idxs pairs text", given: "neur-idxs pairs text"},
+	{commands: "retrieve", flags: "neur-idxs pairs text head-idxs", given: "neur-idxs pairs text head-idxs"},
+	{commands: "retrieve", flags: notOfHeads, not: "head-idxs"},
 	{commands: "score", flags: "save-path", not: "codes&method codes>1 method>1"},
 	{commands: "show retrieve explain audit report", flags: "text-descs-list-path", needs: "codes text-descs-embeddings-path"},
 	{commands: "show retrieve explain audit report", flags: "text-descs-embeddings-path", needs: "text-descs-list-path"},

@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/onnxtower", "internal/pipeline/device",
-		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/listing", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/quantity", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/headmap", "internal/pipeline/listing", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/quantity", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	"cmd/clipnh-ort": {"internal/ort", "internal/pipe"},
@@ -45,9 +45,7 @@ var allowed = map[string][]string{
 		"internal/par", "internal/pipeline/device", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/quantity", "internal/sketch", "internal/ui",
 		"internal/unit", "internal/usage",
 	},
-	"internal/pipeline/directions": {
-		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/mapping", "internal/npy", "internal/origin", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/quantity", "internal/ui", "internal/unit", "internal/usage",
-	},
+	"internal/pipeline/directions": {"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/mapping", "internal/npy", "internal/origin", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/quantity", "internal/ui", "internal/unit", "internal/usage"},
 	"internal/pipeline/words": {
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui", "internal/usage",
@@ -72,6 +70,7 @@ var allowed = map[string][]string{
 		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui",
 		"internal/unit", "internal/usage",
 	},
+	"internal/pipeline/headmap": {"internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/imageprep", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit", "internal/usage"},
 	"internal/pipeline/explain": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset",
 		"internal/decomp", "internal/foreign", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
@@ -166,7 +165,7 @@ var allowed = map[string][]string{
 	// Domain: knows CLIP and the paper.
 	"configs":              {"internal/foreign", "internal/textlist"},
 	"internal/asset":       {"configs", "internal/cache", "internal/digest", "internal/download", "internal/foreign"},
-	"internal/attribution": {"internal/decomp", "internal/par"},
+	"internal/attribution": {"internal/decomp", "internal/kernel", "internal/par"},
 	"internal/blob":        {"internal/foreign", "internal/remote"},
 	"internal/bpe":         {"internal/foreign"},
 	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile", "internal/quantity", "internal/usage"},

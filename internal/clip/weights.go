@@ -70,7 +70,7 @@ const (
 type EditedUnit struct {
 	Unit   int
 	Factor float64
-	Mean   float64 // of its score or activation; 0 by zero
+	Mean   float64 // of its score or activation, or of a head the size of what it adds; 0 by zero
 	Length float64 // of the direction that it adds along: of v, or of the column; of a head, of all its columns
 }
 

@@ -47,7 +47,7 @@ type Options struct {
 	TextOptions
 
 	By         string // ByMean or ByZero
-	MeansPath  string // mean contributions, .npy [H,C,O], or of neurons mean activations, [C,T]; or
+	MeansPath  string // mean contributions, .npy [H,C,O], of neurons mean activations, [C,T], of heads what they add on average, [L,H,O]; or
 	ScoresPath string // a folder of scores, of their means, or of statistics
 
 	// Images are those whose features are compared before and after; without a data path,
@@ -102,14 +102,15 @@ type Change struct {
 	Factor         float64  `json:"factor"`
 	MeanScore      *float64 `json:"mean_score,omitempty"`      // of a pair; 0 by zero
 	MeanActivation *float64 `json:"mean_activation,omitempty"` // of a neuron; 0 by zero
+	MeanOutput     *float64 `json:"mean_output,omitempty"`     // of a head, by mean: the size of what it adds to the residual then
 	Length         float64  `json:"length"`                    // before: of the pair's direction, |v|, of the neuron's column, or of all columns of the head
 }
 
 // Name is the unit's.
 func (c *Change) Name() string { return c.Pair + c.Neuron + c.Head }
 
-// Mean is that of the unit's score or activation.
-func (c *Change) Mean() float64 { return *cmp.Or(c.MeanScore, c.MeanActivation) }
+// Mean is that of the unit's score or activation, or the size of what a head adds at its mean.
+func (c *Change) Mean() float64 { return *cmp.Or(c.MeanScore, c.MeanActivation, c.MeanOutput) }
 
 // Bias is what became of the bias that is added after the edited matrix: c_proj's.
 type Bias struct {
@@ -207,6 +208,8 @@ type editor struct {
 	ov      *decomp.OV       // of pairs
 	from    origin.Origin    // of the new checkpoint
 
+	meanHeads []float32 // what edited heads add to features on average, [heads,O]; nil of others, and by zero
+
 	precision string // that artefacts read so far were collected in, where one says so
 	result    Result
 }
@@ -264,10 +267,15 @@ func (e *editor) prepareHeads(context.Context) (*clip.Edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	outputs, err := e.headOutputs(chosen)
+	if err != nil {
+		return nil, err
+	}
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
-	return e.model.EditHeads(chosen.layer, chosen.factors)
+	e.meanHeads = chosen.means
+	return e.model.EditHeads(chosen.layer, chosen.factors, outputs)
 }
 
 // inseparable says of pairs that have no weights of their own what can be done instead.
@@ -351,6 +359,9 @@ func (e *editor) describe(edit *clip.Edit) {
 			r.Pairs += e.ov.Heads
 		case clip.EditedHeads:
 			c.Head = unit.Layers{Heads: e.model.Config.Heads()}.Head(u.Unit)
+			if e.By == ByMean {
+				c.MeanOutput = &mean
+			}
 		}
 		r.Changes = append(r.Changes, c)
 	}

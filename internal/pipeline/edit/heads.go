@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -21,6 +23,57 @@ import (
 type headChoice struct {
 	layer   int
 	factors []float64 // [H]
+	means   []float32 // of what the heads whose factors are not 1 add to features, [heads,O]; nil by zero
+}
+
+const howMeanHeads = "collect them with {mode} heads and {mean}, and give them as {means-path}"
+
+// headOutputs takes what heads of a layer give on average, [W], out of the means of what all
+// heads add to features, which it keeps of those that change; nil by zero.
+func (e *editor) headOutputs(c *headChoice) ([]float64, error) {
+	if e.By == ByZero {
+		return nil, nil
+	}
+	t, err := e.Artefacts.Tensor(e.MeansPath, e.facts(), artefact.KindMeanHeads)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	if o := t.Origin(); o.Collect != nil && o.Collect.Form != "" {
+		return nil, hint.With(usage.Errorf("{means-path} %s: collected with {form} %s, in which each image is scaled by its feature, want {form} own", e.MeansPath, o.Collect.Form), howMeanHeads)
+	}
+	layers, heads := e.model.Config.Layered()
+	O := e.model.Config.OutDim
+	if err := t.WantShape([]int{layers, heads, O}, ", means of heads"); err != nil {
+		return nil, hint.With(err, howMeanHeads)
+	}
+	if err := e.prepareBeside(t.Artefact); err != nil {
+		return nil, err
+	}
+	means := make([]float32, layers*heads*O)
+	if err := t.Read(means, 0); err != nil {
+		return nil, err
+	}
+	tokens, err := e.model.Tokens()
+	if err != nil {
+		return nil, err
+	}
+	found, ok := tokens.HeadOutputs(means, heads)
+	const most = 0.02 // as of pairs
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s: these means do not tell what heads of %s give on average: features have too few dimensions, or attention no bias", e.MeansPath, e.Model)
+	case found.Misfit > most:
+		return nil, fmt.Errorf("%s: %w: means of another model: %.0f %% of their size is nothing that the heads of %s add",
+			e.MeansPath, cache.ErrStale, 100*found.Misfit, e.Model)
+	}
+	for h, f := range c.factors {
+		if f != 1 {
+			c.means = append(c.means, means[(c.layer*heads+h)*O:][:O]...)
+		}
+	}
+	W := tokens.Width
+	return found.Outputs[c.layer*W : (c.layer+1)*W], e.read("means", e.MeansPath, t.Artefact)
 }
 
 // namesHeads reports whether units are named that are heads, such as l10h3.
@@ -40,9 +93,8 @@ func (e *editor) chooseHeads() (*headChoice, error) {
 		return nil, usage.Errorf("{neuron-layer} is for pairs and neurons, not for heads")
 	case e.MaskPath != "" || len(e.Texts) > 0:
 		return nil, usage.Errorf("heads, and units that {remove-mask} or {remove-text} chooses: edit them one after the other")
-	case e.By != ByZero:
-		return nil, hint.With(usage.Errorf("{by} %s: what heads give at all tokens on average is not collected, want {by} %s", e.By, ByZero),
-			"ablate, with parts that collect keeps, takes heads to their means in features")
+	case e.By != ByZero && e.ScoresPath != "":
+		return nil, hint.With(usage.Errorf("{scores} %s: scores do not say what heads add on average", e.ScoresPath), howMeanHeads)
 	}
 	c := &headChoice{layer: -1, factors: slices.Repeat([]float64{1}, heads)}
 	all := unit.Layers{Heads: heads}
@@ -72,13 +124,13 @@ func (e *editor) chooseHeads() (*headChoice, error) {
 			return nil, err
 		}
 	}
-	e.from.Edit = c.origin(all)
+	e.from.Edit = c.origin(all, e.By)
 	return c, nil
 }
 
 // origin is what the manifest says of the choice.
-func (c *headChoice) origin(all unit.Layers) *origin.Edit {
-	o := &origin.Edit{By: ByZero}
+func (c *headChoice) origin(all unit.Layers, by string) *origin.Edit {
+	o := &origin.Edit{By: by}
 	sum := sha256.New()
 	var units []string
 	for h, f := range c.factors {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,7 +121,7 @@ func TestHeadsMove(t *testing.T) {
 func TestHeadsRefused(t *testing.T) {
 	layer := 2
 	for want, change := range map[string]func(*Options){
-		"{by} mean: what heads give":              func(o *Options) { o.By, o.MeansPath = ByMean, "means.npy" },
+		"scores do not say what heads add":        func(o *Options) { o.By, o.ScoresPath = ByMean, "scores" },
 		"{neuron-layer} is for pairs and neurons": func(o *Options) { o.Images.NeuronLayer = &layer },
 		"heads of layers 1 and 2":                 func(o *Options) { o.Remove = append(o.Remove, "l2h0") },
 		`unit "l5h0": want a head, l0h0 to l4h3`:  func(o *Options) { o.Remove = []string{"l5h0"} },
@@ -140,5 +141,156 @@ func TestHeadsRefused(t *testing.T) {
 		if _, err := os.Stat(o.SavePath); err == nil {
 			t.Errorf("%s: written", want)
 		}
+	}
+}
+
+// headMeans writes the mean over some golden images of what heads add, as collect does,
+// [L,H,O].
+func headMeans(t *testing.T, images ...int) string {
+	t.Helper()
+	heads, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("gelu/first_heads.npy"))
+	const each = 5 * 4 * vitDims
+	means := make([]float32, each)
+	for i := range means {
+		sum := 0.0
+		for _, b := range images {
+			sum += float64(heads[b*each+i])
+		}
+		means[i] = float32(sum / float64(len(images)))
+	}
+	return saveNPY(t, []int{5, 4, vitDims}, means)
+}
+
+var allImages = []int{0, 1, 2, 3, 4, 5, 6, 7}
+
+// TestHeadsAtMeans replaces heads of the last layer, in which the class token alone counts, by
+// the means of a single image: the features of that image stay as PyTorch has them, and others do
+// not. In an earlier layer other tokens have the class token's mean, and all features move.
+func TestHeadsAtMeans(t *testing.T) {
+	want, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("gelu/feature.npy"))
+	for _, file := range []string{"vit_sd32.pt", "vit_sd16.pt", "vit_openclip.pt"} {
+		for _, b := range []int{0, 5} {
+			o := headOptions(t, file, "edited.pt", []string{"l4h2"}, Scaled{"l4h0", 0.5}, Scaled{"l4h3", -2})
+			o.By, o.MeansPath = ByMean, headMeans(t, b)
+			r := run(t, o)
+			got, other := lookViT(t, o.SavePath), (b+1)%vitImages
+			far(t, fmt.Sprint(file, ", image ", b), got[b*vitDims:(b+1)*vitDims], want[b*vitDims:(b+1)*vitDims], exact)
+			if moved := distance(got, want, other); moved < 1e-2 {
+				t.Errorf("%s: image %d moved by %g only", file, other, moved)
+			}
+			if r.Bias.Change == 0 || r.Changes[0].MeanOutput == nil || r.Changes[0].Mean() == 0 || r.By != ByMean || r.Columns != 36 {
+				t.Errorf("%s: %+v", file, r)
+			}
+			a, err := artefact.EditedCheckpoint(o.SavePath)
+			if err != nil || a.Manifest.Origin.Edit.By != ByMean || len(a.Manifest.Origin.Edit.Units) == 0 {
+				t.Errorf("%s: %+v, %v", file, a, err)
+			}
+		}
+	}
+	o := headOptions(t, "vit_sd32.pt", "edited.pt", []string{"l1h0"})
+	o.By, o.MeansPath = ByMean, headMeans(t, 0)
+	run(t, o)
+	if moved := distance(lookViT(t, o.SavePath), want, 0); moved < 1e-3 {
+		t.Errorf("an earlier layer: the image of the means moved by %g only", moved)
+	}
+}
+
+// distance is that of features of image b, over the norm of want.
+func distance(got, want []float32, b int) float64 {
+	square, norm := 0.0, 0.0
+	for o := b * vitDims; o < (b+1)*vitDims; o++ {
+		d := float64(got[o]) - float64(want[o])
+		square += d * d
+		norm += float64(want[o]) * float64(want[o])
+	}
+	return math.Sqrt(square / norm)
+}
+
+// TestHeadOutputs compares what heads give on average, taken out of golden means, with what the
+// tower says of the images.
+func TestHeadOutputs(t *testing.T) {
+	const L, H, T, W = 5, 4, vitTokens, 48
+	ck, err := clip.OpenWith(testutil.GoldenViT("vit_sd32.pt"), vitDetails())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ck.Close()
+	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: vitImages, Threads: 2, Reads: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("images.npy"))
+	out := clip.Output{Reads: make([]float32, vitImages*L*T*W), Statistics: make([]float32, 2*vitImages)}
+	if err := tower.Run(pixels, out); err != nil {
+		t.Fatal(err)
+	}
+	want, scale := make([]float32, L*W), 0.0
+	sums := make([]float64, L*W)
+	for b := range vitImages {
+		inverse := float64(out.Statistics[2*b+1])
+		scale += inverse
+		for i := range L * T * W {
+			sums[i/(T*W)*W+i%W] += inverse * float64(out.Reads[b*L*T*W+i])
+		}
+	}
+	for i, x := range sums {
+		want[i] = float32(x / scale)
+	}
+	tokens, err := ck.Tokens()
+	if err != nil {
+		t.Fatal(err)
+	}
+	means, _ := pipelinetest.ReadNPY(t, headMeans(t, allImages...))
+	found, ok := tokens.HeadOutputs(means, H)
+	got := make([]float32, len(found.Outputs))
+	for i, x := range found.Outputs {
+		got[i] = float32(x)
+	}
+	if !ok || found.Misfit > 1e-5 {
+		t.Fatalf("%v, misfit %g", ok, found.Misfit)
+	}
+	far(t, "outputs", got, want, 1e-4)
+
+	// Features with no more dimensions than a head has do not tell.
+	short := *tokens
+	short.OutDim, short.Out, short.OutBias, short.Mean, short.Shift = 12, short.Out[:L*W*12], short.OutBias[:L*12], short.Mean[:12], short.Shift[:12]
+	if _, ok := short.HeadOutputs(means[:L*H*12], H); ok {
+		t.Error("outputs out of too few dimensions")
+	}
+}
+
+// TestHeadsAtMeansMove compares what Run says of a movement with the goldens, by the features
+// that ablate has.
+func TestHeadsAtMeansMove(t *testing.T) {
+	features, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("gelu/feature.npy"))
+	heads, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("gelu/first_heads.npy"))
+	o := headOptions(t, "vit_sd32.pt", "edited.pt", []string{"l4h2"}, Scaled{"l4h3", 0.5})
+	o.By, o.MeansPath = ByMean, headMeans(t, allImages...)
+	o.Images.Data, o.Images.Stride, o.Images.BatchSize = dataset.Options{Kind: dataset.Images, Path: testutil.GoldenViT("images")}, 1, 3
+	m := run(t, o).Moved
+	means, _ := pipelinetest.ReadNPY(t, o.MeansPath)
+	moved, want := lookViT(t, o.SavePath), Size{}
+	for b := range vitImages {
+		apart, norm := 0.0, 0.0
+		for d := range vitDims {
+			f := float64(features[b*vitDims+d])
+			ablated := f
+			for h, share := range map[int]float64{2: 1, 3: 0.5} {
+				at := (4*4 + h) * vitDims
+				ablated += share * (float64(means[at+d]) - float64(heads[b*5*4*vitDims+at+d]))
+			}
+			d := float64(moved[b*vitDims+d]) - ablated
+			apart += d * d
+			norm += f * f
+		}
+		want.add(math.Sqrt(apart), math.Sqrt(norm))
+	}
+	if m == nil || m.Heads == nil || m.Orders != nil {
+		t.Fatalf("moved %+v", m)
+	}
+	got := m.Heads.Ablated
+	far(t, "from ablated", []float32{float32(got.Mean), float32(got.Max)}, []float32{float32(want.Mean / vitImages), float32(want.Max)}, 1e-4)
+	if m.Heads.First.Mean == 0 || m.Heads.Rest.Mean == 0 || m.DistanceMean > m.Heads.First.Mean+m.Heads.Rest.Mean {
+		t.Errorf("%+v of %+v", m.Heads, m)
 	}
 }

@@ -25,7 +25,17 @@ type Movement struct {
 	NormBefore float64 `json:"norm_before"` // mean of |f|
 	NormAfter  float64 `json:"norm_after"`
 
-	Orders *Orders `json:"orders,omitempty"` // where more changes than what the pairs add
+	Orders *Orders    `json:"orders,omitempty"` // where more changes than what the pairs add
+	Heads  *HeadMoves `json:"heads,omitempty"`  // of heads at their means
+}
+
+// HeadMoves is what a movement f' - f of heads at their means is made of, as sizes over |f|: what
+// the heads add to the class token's residual, by the last norm as it was before, and the rest; and how far
+// f' is from the feature by ablate, where the heads' parts of the feature are at their means.
+type HeadMoves struct {
+	First   Size `json:"first"`
+	Rest    Size `json:"rest"`
+	Ablated Size `json:"from_ablated"`
 }
 
 // Orders is what a movement f' - f is made of, as sizes over |f|: what the neurons add to the
@@ -79,11 +89,18 @@ func (e *editor) move(ctx context.Context, edit *clip.Edit) (*Movement, error) {
 		if err := after.Features(moved[:n*O], seen, e.team); err != nil {
 			return err
 		}
+		heads, err := e.headMoves(after, seen, before[:n*O])
+		if err != nil {
+			return err
+		}
 		split := after.Orders(first[:n*O], second[:n*O], seen, e.team)
 		for i, name := range b.Names {
 			part := func(x []float32) []float32 { return x[i*O : (i+1)*O] }
 			if err := m.add(name, part(before), part(moved)); err != nil {
 				return err
+			}
+			if heads != nil {
+				m.addHeads(part(before), part(moved), part(heads.first), part(heads.ablated))
 			}
 			if split {
 				m.addOrders(part(before), part(moved), part(first), part(second))
@@ -103,6 +120,9 @@ func (e *editor) move(ctx context.Context, edit *clip.Edit) (*Movement, error) {
 	m.CosineMean, m.DistanceMean, m.NormBefore, m.NormAfter = m.CosineMean/n, m.DistanceMean/n, m.NormBefore/n, m.NormAfter/n
 	if o := m.Orders; o != nil {
 		o.First.Mean, o.Second.Mean, o.Rest.Mean = o.First.Mean/n, o.Second.Mean/n, o.Rest.Mean/n
+	}
+	if h := m.Heads; h != nil {
+		h.First.Mean, h.Rest.Mean, h.Ablated.Mean = h.First.Mean/n, h.Rest.Mean/n, h.Ablated.Mean/n
 	}
 	e.result.Skipped = append(append(e.result.Skipped, src.Skipped...), src.Unlisted...)
 	return m, nil
