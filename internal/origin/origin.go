@@ -50,6 +50,7 @@ type Origin struct {
 	Shift           *Shift           `json:"shift,omitempty"`
 	Edit            *Edit            `json:"edit,omitempty"`
 	Export          *Export          `json:"export,omitempty"`
+	Ablation        *Ablation        `json:"ablation,omitempty"`
 	Device          *Device          `json:"device,omitempty"` // nil: this program's own tower
 
 	// The edits of the weights that an edited checkpoint was made from, the first one first, as
@@ -148,6 +149,12 @@ type Mask struct {
 	// Or which were named; left out where the strongest are kept.
 	Units  string `json:"units_sha256,omitempty"`
 	Except bool   `json:"except,omitempty"` // all but those are kept
+}
+
+// Ablation is what was replaced in features, of one variant after the other.
+type Ablation struct {
+	Modes string `json:"modes"`
+	Units string `json:"units_sha256"` // of the variants, with the units that each keeps
 }
 
 // Prompts is what texts were put into and split by before they were embedded.

@@ -111,11 +111,12 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	}
 	from := src.Origin.Own()
 	from.Mode = "ablate"
-	a := &ablater{o, src, &from, map[string]bool{}}
+	a := &ablater{AblateOptions: o, src: src, from: &from, used: map[string]bool{}}
 	variants, err := a.all(ctx, say)
 	if err != nil {
 		return nil, err
 	}
+	from.Ablation = &origin.Ablation{Modes: strings.Join(o.Modes, ","), Units: cache.ListHash(a.what)}
 	for _, path := range o.Means {
 		if !a.used[path] {
 			return nil, usage.Errorf("{means-path} %s: not used: {mode} %s needs means of another shape, or those of another file come first", path, strings.Join(o.Modes, ","))
@@ -142,6 +143,12 @@ type ablater struct {
 	src  *source.Source
 	from *origin.Origin  // of the features
 	used map[string]bool // paths of means
+	what []string        // of every variant, its name and what decides which units it keeps
+}
+
+// keeps adds a variant and what decides which units it keeps to what the features are of.
+func (a *ablater) keeps(variant string, decides any) {
+	a.what = append(a.what, fmt.Sprintf("%s %v", variant, decides))
 }
 
 // all are the variants of all modes.
@@ -187,6 +194,7 @@ func (a *ablater) variants(mode string) ([]variant, error) {
 	}
 	switch mode {
 	case AblateSink:
+		a.keeps(mode, nil)
 		return []variant{{VariantScore: VariantScore{Variant: mode}, features: zeroSink(src, tower)}}, nil
 	case AblateSinkRegisters:
 		return a.zeroRegisters(tower)
@@ -201,6 +209,9 @@ func (a *ablater) variants(mode string) ([]variant, error) {
 	chosen, by, err := a.chooseUnits(mode, units)
 	if err != nil {
 		return nil, err
+	}
+	for _, c := range chosen {
+		a.keeps(mode, c.keep)
 	}
 	means, err := a.openMeans(mode)
 	if err != nil {

@@ -145,6 +145,7 @@ func (a *ablater) zeroRegisters(tower *clip.ResNetTower) ([]variant, error) {
 	if err := a.read("sink drops", o.SinkDiffs, t.Artefact); err != nil {
 		return nil, err
 	}
+	a.keeps(AblateSinkRegisters, gone)
 	kept := C - o.TopSink
 	e := VariantScore{Variant: AblateSinkRegisters, Kept: kept, Units: C, KeptShare: float64(kept) / float64(C)}
 	return []variant{{e, replaced(tower, gone, make([]float32, len(tower.Position())))}}, nil

@@ -66,6 +66,7 @@ func (a *ablater) effectVariants() ([]variant, error) {
 	if err := a.read("norms", path, s.norms); err != nil {
 		return nil, err
 	}
+	a.keeps(AblateEffects, s.least)
 	e, err := newEffects(src.OV, s.least, means, par.NewTeam(o.Threads))
 	if err != nil {
 		return nil, err

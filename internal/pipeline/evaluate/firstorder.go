@@ -168,6 +168,7 @@ func (a *ablater) firstOrder(ctx context.Context, say ui.Reporter) ([]variant, e
 	}
 	var variants []variant
 	add := func(name string, replaced int, r replacement) {
+		a.keeps(name, r)
 		v := variant{VariantScore{Variant: name}, means.features(r)}
 		if replaced > 0 {
 			v.Units = f.Layers * f.LayerHeads

@@ -1,7 +1,9 @@
 package evaluate
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -114,5 +117,49 @@ func TestParts(t *testing.T) {
 	}
 	if _, err := Ablate(context.Background(), o, pipelinetest.Silent()); testutil.Line(err, "it has elsewhere/", "they are such as "+plain.ImageNames[1]) != nil {
 		t.Errorf("groups of images in other folders: error %v", err)
+	}
+}
+
+// TestAblateOfOthers holds that features are replaced only where the same is replaced in them.
+func TestAblateOfOthers(t *testing.T) {
+	o := AblateOptions{
+		Options: fromScores(t), Modes: []string{AblatePairs}, Threads: 2, FeaturesPath: filepath.Join(t.TempDir(), "f.npy"),
+		Means: []string{testutil.Golden("means_nh.npy")}, Units: []string{"h0n1"},
+	}
+	same := o
+	norms := map[string]string{AblatePairs: testutil.Golden("norms_nh.npy"), AblateNeurons: testutil.Golden("norms_nh.npy")}
+	if _, err := Ablate(context.Background(), o, pipelinetest.Silent()); err != nil {
+		t.Fatal(err)
+	}
+	before := readBytes(t, o.FeaturesPath)
+	for name, change := range map[string]func(*AblateOptions){
+		"units":      func(o *AblateOptions) { o.Units = []string{"h0n2"} },
+		"except":     func(o *AblateOptions) { o.Except = true },
+		"mode":       func(o *AblateOptions) { o.Modes, o.Units = []string{AblateNeurons}, []string{"n1"} },
+		"percentile": func(o *AblateOptions) { o.Units, o.Percentiles, o.TopImages, o.Norms = nil, []float64{90}, 20, norms },
+	} {
+		changed := o
+		change(&changed)
+		if _, err := Ablate(context.Background(), changed, pipelinetest.Silent()); !errors.Is(err, cache.ErrStale) {
+			t.Errorf("other %s: error %v, want cache.ErrStale", name, err)
+		}
+		if !bytes.Equal(readBytes(t, o.FeaturesPath), before) {
+			t.Errorf("other %s: the features were replaced", name)
+		}
+	}
+	if _, err := Ablate(context.Background(), same, pipelinetest.Silent()); err != nil {
+		t.Error(err)
+	}
+	at := func(percentiles []float64) error {
+		o := same
+		o.Units, o.Percentiles, o.TopImages, o.Norms, o.FeaturesPath = nil, percentiles, 20, norms, filepath.Join(filepath.Dir(o.FeaturesPath), "g.npy")
+		_, err := Ablate(context.Background(), o, pipelinetest.Silent())
+		return err
+	}
+	if err := errors.Join(at([]float64{90}), at([]float64{90})); err != nil {
+		t.Error(err)
+	}
+	if err := at([]float64{50}); !errors.Is(err, cache.ErrStale) {
+		t.Errorf("another percentile: error %v, want cache.ErrStale", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // WantFor is WantOf of a model that embeds what is compared with features of a collection, of
@@ -19,7 +20,7 @@ func (m *Model) WantFor(r artefact.Reader, scoresPath string, of origin.Origin, 
 		{Field: "origin.weights_sha256", Made: strconv.Quote(of.Weights), This: strconv.Quote(m.Origin().Weights)},
 	}})
 	if err == nil && m.Config.OutDim != outDim {
-		err = fmt.Errorf("%s: features of %d dimensions, want the %d of %s", m.Path(), m.Config.OutDim, outDim, scoresPath)
+		err = fmt.Errorf("%s: features of %s, want the %d of %s", m.Path(), quantity.Of(m.Config.OutDim, "dimension"), outDim, scoresPath)
 	}
 	return err
 }
