@@ -138,14 +138,20 @@ func unreadHint(e *cache.ManifestError) string {
 	return fmt.Sprintf("remove %s with its manifest, and make it again: %q", e.Path, r.line(e.Path))
 }
 
-// remakeHint says which command recreates the damaged artefact at path.
-func remakeHint(path string, m cache.Manifest) string {
+// recipeOf is how an artefact was made, as far as its manifest says so.
+func recipeOf(m cache.Manifest) (recipe, bool) {
 	r, known := recipes[artefact.WholeKind(m.Kind)]
-	if !known {
-		return "make it again with the command that wrote it"
-	}
 	if m.Kind == artefact.KindFeatures && m.Origin.Mode != "" {
 		r.command = m.Origin.Mode + " --features-save-path"
+	}
+	return r, known
+}
+
+// remakeHint says which command recreates the damaged artefact at path.
+func remakeHint(path string, m cache.Manifest) string {
+	r, known := recipeOf(m)
+	if !known {
+		return "make it again with the command that wrote it"
 	}
 	if m.Kind == artefact.KindProbabilities {
 		path = filepath.Dir(path)

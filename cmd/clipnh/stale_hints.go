@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 )
 
@@ -28,7 +27,7 @@ func staleHint(e *cache.MismatchError) string {
 		return ""
 	}
 	text := fmt.Sprintf("%s was written %s", e.Path, written.Format("2006-01-02 15:04"))
-	if r, known := recipes[artefact.WholeKind(a.Manifest.Kind)]; known {
+	if r, known := recipeOf(a.Manifest); known {
 		name, _, _ := strings.Cut(r.command, " ")
 		text += fmt.Sprintf(" by %q", "clipnh "+name)
 	}

@@ -16,6 +16,10 @@ type Details struct {
 	Heads      int    // of each layer of a vision transformer
 	Activation string // in the transformers' blocks, one of Activations
 
+	// Assumed says that Heads are not the user's word, but those of what the model should go
+	// with: a model without such heads is opened all the same, to be compared with it.
+	Assumed bool
+
 	// Needs are what the image tower must have. One without is refused, whatever else is not
 	// known of it.
 	Needs []Structure
@@ -49,7 +53,7 @@ func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Te
 		}
 	}
 	if c.ViT == (ViT{}) {
-		if d.Heads != 0 {
+		if d.Heads != 0 && !d.Assumed {
 			return nil, usage.Errorf("{vit-heads} %d: the image tower is a ResNet, whose heads have width %d", d.Heads, HeadWidth)
 		}
 	} else if notes, err = d.chooseHeads(&c.ViT); err != nil {

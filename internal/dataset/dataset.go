@@ -51,6 +51,12 @@ type Dataset struct {
 	listed *listedSizes // of a kept list
 }
 
+// listedSizes are the sizes that the images of a kept list had when they were listed.
+type listedSizes struct {
+	path  string
+	sizes []int64
+}
+
 // Skipped is a folder or an image that was left out.
 type Skipped struct {
 	Path   string // as the system writes it, whatever bytes that are

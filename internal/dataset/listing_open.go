@@ -193,12 +193,6 @@ func inBytes(size int64) string {
 	return quantity.Of(size, "byte")
 }
 
-// listedSizes are the sizes that the images of a kept list had when they were listed.
-type listedSizes struct {
-	path  string
-	sizes []int64
-}
-
 // SinceListed compares the images of a kept list with their sizes in it. It returns how many
 // have others now, and says of the first which; of what is no list there are none. One that
 // cannot be opened any more is an error (cache.ErrStale), as it is of an archive.

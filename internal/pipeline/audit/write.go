@@ -20,6 +20,7 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/report"
 )
@@ -37,6 +38,9 @@ func (o *Options) path(file string) string { return filepath.Join(o.Dir, file) }
 func (o *Options) canWrite() error {
 	if info, err := os.Stat(o.Dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("{out} %s: a file, want a folder", o.Dir)
+	}
+	if err := source.WantOutside("{out}", o.Dir, o.Data, o.Paths...); err != nil {
+		return err
 	}
 	if err := o.canFill(); err != nil {
 		return err

@@ -96,6 +96,9 @@ type Sink struct {
 // to the logit, up to rounding. An image that cannot be read is named and left out.
 // The result is not nil once Begin was called, also with an error.
 func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, error) {
+	if err := source.WantOutside("{save-dir}", o.SaveDir, o.Data, o.Paths...); err != nil {
+		return nil, err
+	}
 	data, err := source.ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
 	if err != nil {
 		return nil, err

@@ -82,6 +82,9 @@ const sheetMaker = "clipnh retrieve"
 // be read is named and left out. A result that comes with an error is whole, and lacks only
 // sheets that could not be written.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	if err := source.WantOutside("{save-dir}", o.SaveDir, o.Data, o.Paths...); err != nil {
+		return nil, err
+	}
 	data, err := source.ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
 	if err != nil {
 		return nil, err

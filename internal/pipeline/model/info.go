@@ -255,6 +255,7 @@ func OpenFor(ctx context.Context, path string, d Details, o origin.Origin) (*Mod
 // DetailsFor is d, with what it leaves open as in what has origin o.
 func DetailsFor(d Details, o origin.Origin) Details {
 	if t := o.Transformer; t != nil {
+		d.Assumed = d.Heads == 0
 		d.Heads, d.Activation = cmp.Or(d.Heads, t.Heads), cmp.Or(d.Activation, t.Activation)
 	}
 	return d

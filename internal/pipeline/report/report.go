@@ -16,6 +16,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/site"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -24,6 +25,9 @@ import (
 // Run makes a report, or finishes one that was begun with the same options. A folder
 // that holds something else is not touched.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	if err := source.WantOutside("{out}", o.Dir, o.Data); err != nil {
+		return nil, err
+	}
 	in, err := o.open(ctx, say)
 	if err != nil {
 		return nil, err

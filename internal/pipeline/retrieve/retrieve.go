@@ -113,6 +113,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			from.Data.Path = "" // rows have names; labels are not needed
 		}
 	}
+	if err := source.WantOutside("{save-dir}", o.SaveDir, o.Data, o.Paths...); err != nil {
+		return nil, err
+	}
 	src, err := source.Open(ctx, from, o.Threads, say)
 	if err != nil {
 		return nil, err

@@ -87,6 +87,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		}
 	}
 	from.FeaturesOnly = len(o.Units) == 0
+	if err := source.WantOutside("{save-dir}", o.SaveDir, o.Data, o.Paths...); err != nil {
+		return nil, err
+	}
 	src, err := source.Open(ctx, from, o.Threads, say)
 	if err != nil {
 		return nil, err

@@ -130,12 +130,8 @@ func (l *sceneList) skippable() {
 // addFolder adds the images of a folder or an archive.
 func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string, say ui.Reporter) error {
 	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}, {"{probabilities-dir}", o.ProbabilitiesDir}} {
-		inside, err := isInside(out.dir, folder)
-		if err != nil {
+		if err := source.WantOutside(out.option, out.dir, dataset.Options{}, folder); err != nil {
 			return err
-		}
-		if inside {
-			return usage.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, folder)
 		}
 	}
 	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: folder}, o.Strict, say)
@@ -148,22 +144,6 @@ func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string,
 		list.scenes = append(list.scenes, sceneToRead{name: item.Name, item: item, sizes: &dataset.SceneSizes{Image: sizes[i]}})
 	}
 	return nil
-}
-
-// isInside reports whether a folder, if one is named, is another or is inside it.
-func isInside(dir, other string) (bool, error) {
-	if dir == "" {
-		return false, nil
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return false, err
-	}
-	if other, err = filepath.Abs(other); err != nil {
-		return false, err
-	}
-	below, err := filepath.Rel(other, dir)
-	return err == nil && filepath.IsLocal(below), nil
 }
 
 // sceneReader reads scenes ahead of whoever needs them, in their order.

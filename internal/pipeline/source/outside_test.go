@@ -1,0 +1,35 @@
+package source
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/usage"
+)
+
+func TestWantOutside(t *testing.T) {
+	photos := filepath.Join(t.TempDir(), "photos")
+	if err := os.Mkdir(photos, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	images := dataset.Options{Kind: dataset.Images, Path: photos}
+	for dir, refused := range map[string]bool{
+		photos: true, filepath.Join(photos, "out"): true, filepath.Join(photos, "a", "..", "b", "c"): true,
+		"": false, filepath.Dir(photos): false, photos + "-out": false, filepath.Join(photos, "..", "out"): false,
+	} {
+		for name, err := range map[string]error{
+			"data":      WantOutside("{out}", dir, images),
+			"arguments": WantOutside("{out}", dir, dataset.Options{}, filepath.Join(photos, "no such file"), photos),
+		} {
+			if errors.Is(err, usage.Err) != refused {
+				t.Errorf("%s, %s: error %v", name, dir, err)
+			}
+		}
+		if err := WantOutside("{out}", dir, dataset.Options{Kind: dataset.ImageNetVal, Path: photos}); err != nil {
+			t.Errorf("classes, %s: %v", dir, err)
+		}
+	}
+}
