@@ -130,7 +130,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.table.Image, "image-column", "image", "`NAME` of the column of image names in --labels-csv")
 	fs.StringVar(&o.table.Group, "group-column", "", "`NAME` of the column to group by, such as year")
 	fs.StringSliceVar(&o.labelColumns, "label-column", nil, "`CONCEPT=NAME,...` of label columns, or NAME for a single concept; for cars, NAME is a colour or words of a class")
-	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the result, .json")
+	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the result, .json; that of an earlier run is replaced")
 	fs.StringVar(&o.shard, "shard", "", "measure only part `N/OF` of the images of --model, to PATH.N-of-OF.json, for merge")
 	fs.BoolVar(&o.stage.Restart, "restart", false, "with --shard, discard what is at its path and start over")
 	fs.StringVar(&o.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")

@@ -84,7 +84,7 @@ func newWatchCommand(g *globalOptions) *cobra.Command {
 	modelFlag(fs, &opts.from.Model)
 	detailFlags(fs, &opts.from.Details)
 	opts.addWatchFlags(fs, "")
-	fs.StringVarP(&opts.stage.SavePath, "save-path", "o", "", "`FILE` for the result, .json")
+	fs.StringVarP(&opts.stage.SavePath, "save-path", "o", "", "`FILE` for the result, .json; that of an earlier run is replaced")
 	fs.StringVar(&opts.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")
 	return cmd
 }
