@@ -307,3 +307,54 @@ func TestMergeResultsRefusals(t *testing.T) {
 		t.Errorf("seven shards of six scenes: error %v", err)
 	}
 }
+
+// TestMergeOverOthers holds that what is merged replaces no file of another program, also not
+// one behind a link.
+func TestMergeOverOthers(t *testing.T) {
+	const notes = `{"my": "notes"}`
+	for _, r := range shardRuns(t) {
+		t.Run(r.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "merged.json")
+			for i := range 2 {
+				r.must(t, path, shard.Shard{Number: i + 1, Of: 2})
+			}
+			other := filepath.Join(dir, "notes")
+			keep := func(name string) {
+				t.Helper()
+				if got, err := os.ReadFile(other); err != nil || string(got) != notes {
+					t.Errorf("%s: %q (%v), want what was there", name, got, err)
+				}
+			}
+			if err := os.WriteFile(other, []byte(notes), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(other, path); err != nil {
+				t.Skip(err)
+			}
+			if _, err := Run(t.Context(), Options{SavePath: path, Threads: 1}, pipelinetest.Silent()); err == nil {
+				t.Error("a link to a file of another program is taken")
+			}
+			keep("behind a link")
+			if err := errors.Join(os.Remove(path), os.Rename(other, path)); err != nil {
+				t.Fatal(err)
+			}
+			other = path
+			if _, err := Run(t.Context(), Options{SavePath: path, Threads: 1}, pipelinetest.Silent()); err == nil {
+				t.Error("a file of another program is taken")
+			}
+			keep("at the path")
+			if r.name != "shift" {
+				return
+			}
+			other = filepath.Join(dir, "mine.png")
+			if err := errors.Join(os.Remove(path), os.WriteFile(other, []byte(notes), 0o666)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Run(t.Context(), Options{SavePath: path, PlotPath: other, Threads: 1}, pipelinetest.Silent()); err == nil {
+				t.Error("a figure of another program is taken")
+			}
+			keep("at the figure's path")
+		})
+	}
+}

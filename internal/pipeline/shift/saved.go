@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -202,6 +203,9 @@ func (s *savedRatios) check(first *savedRatios) error {
 // Merge makes of shards' ratios what a run that was not cut makes of all, and
 // writes it to savePath and plotPath, which may be empty.
 func Merge(shards []shard.Part, savePath, plotPath string, store *cache.Store, say ui.Reporter) (*Result, error) {
+	if err := canWrite(savePath, plotPath); err != nil {
+		return nil, err
+	}
 	var first *savedRatios
 	r := &Result{Path: savePath, Plot: plotPath, Skipped: []source.Skipped{}}
 	for _, p := range shards {
@@ -238,4 +242,13 @@ func Merge(shards []shard.Part, savePath, plotPath string, store *cache.Store, s
 		return nil, err
 	}
 	return r, nil
+}
+
+// canWrite returns an error if the result or the figure would replace a file that is not of this
+// kind.
+func canWrite(savePath, plotPath string) error {
+	if err := figure.CanWriteJSON(savePath, "a result of shift", isSavedShift); err != nil {
+		return err
+	}
+	return figure.CanDraw(plotPath)
 }

@@ -114,10 +114,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := artefact.MakeFolders(o.SavePath, o.PlotPath); err != nil {
 		return nil, err
 	}
-	if err := figure.CanWriteJSON(o.SavePath, "a result of shift", isSavedShift); err != nil {
-		return nil, err
-	}
-	if err := figure.CanDraw(o.PlotPath); err != nil {
+	if err := canWrite(o.SavePath, o.PlotPath); err != nil {
 		return nil, err
 	}
 	var labels *dataset.Labels
