@@ -283,7 +283,7 @@ func TestFoldersAndReplacing(t *testing.T) {
 		t.Errorf("images in no group: error %v", err)
 	}
 	run(t, o) // replaces its own
-	for _, file := range []string{pageFile, jsonFile, curveFile, sheetFile, listFile} {
+	for _, file := range []string{listFile, curveFile, sheetFile, jsonFile, pageFile} {
 		path := filepath.Join(o.Dir, file)
 		if err := os.WriteFile(path, []byte("mine\n"), 0o666); err != nil {
 			t.Fatal(err)
@@ -337,7 +337,9 @@ func TestFolders(t *testing.T) {
 		want  string
 	}{
 		{nil, ""},
-		{map[string]string{listFile: "h0n1\n"}, ""},
+		{map[string]string{listFile: "h0n1\n", jsonFile: "{\"audit\": {\"model\": \"a\"}}\n"}, ""},
+		{map[string]string{listFile: "h0n1\n"}, "already exists: a folder that holds removed.txt and no audit"},
+		{map[string]string{neuronFile: "l2n1\n"}, "already exists: a folder that holds neurons.txt and no audit"},
 		{map[string]string{pageFile: pageMark, "edited.pt": "weights"}, ""},
 		{map[string]string{"a.jpg": "image"}, "already exists: a folder that holds a.jpg and no audit"},
 		{map[string]string{"report.json": mark}, "already exists: a folder that holds a report"},

@@ -95,7 +95,8 @@ func (o *Options) canFill() error {
 		return err
 	}
 	// Beside an audit there may be other files, such as the checkpoint that its commands make.
-	own := []string{pageFile, jsonFile, curveFile, sheetFile, listFile, neuronFile}
+	// Lists of units say nothing of who wrote them: an audit has its result there before.
+	own := []string{pageFile, jsonFile, curveFile, sheetFile}
 	other := ""
 	for _, e := range entries {
 		name := e.Name()
@@ -150,7 +151,6 @@ func (a *auditor) saveList(file string, names []string) error {
 	if len(names) == 0 {
 		return a.Store.RemoveFile(a.path(file))
 	}
-	a.result.Files = append(a.result.Files, a.path(file))
 	return a.Store.WriteFile(a.path(file), writing([]byte(strings.Join(names, "\n")+"\n")))
 }
 
@@ -189,8 +189,12 @@ func (a *auditor) write(ctx context.Context) error {
 	for _, p := range r.Pairs[:r.Chosen] {
 		chosen = append(chosen, p.Unit)
 	}
-	if err := errors.Join(a.saveList(listFile, chosen), a.saveList(neuronFile, a.sharedNeurons())); err != nil {
-		return err
+	neurons := a.sharedNeurons()
+	if len(chosen) > 0 {
+		r.Files = append(r.Files, a.path(listFile))
+	}
+	if len(neurons) > 0 {
+		r.Files = append(r.Files, a.path(neuronFile))
 	}
 	if r.Skipped == nil {
 		r.Skipped = append(r.Skipped, cache.Skipped{})[:0]
@@ -202,9 +206,13 @@ func (a *auditor) write(ctx context.Context) error {
 	if err := a.Store.WriteFile(a.path(jsonFile), writing(append(document, '\n'))); err != nil {
 		return err
 	}
+	// After the result, without which a list is somebody else's; see canFill.
+	if err := errors.Join(a.saveList(listFile, chosen), a.saveList(neuronFile, neurons)); err != nil {
+		return err
+	}
 	p := &page{
 		Result: r, labels: a.labelled(), words: a.Words != nil, named: a.Named, concepts: len(a.Options.Concepts) > 0,
-		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "", neurons: len(a.sharedNeurons()),
+		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "", neurons: len(neurons),
 	}
 	var text bytes.Buffer
 	p.write(&text)
