@@ -323,7 +323,7 @@ func TestMergeOverOthers(t *testing.T) {
 			keep := func(name string) {
 				t.Helper()
 				if got, err := os.ReadFile(other); err != nil || string(got) != notes {
-					t.Errorf("%s: %q (%v), want what was there", name, got, err)
+					t.Errorf("%s: %.40q (%v), want what was there", name, got, err)
 				}
 			}
 			if err := os.WriteFile(other, []byte(notes), 0o666); err != nil {

@@ -68,7 +68,7 @@ type comparison struct {
 
 func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 	c.share()
-	source.WarnOfPreparation(c.here.from, c.there.from, c.Here, c.There, c.say)
+	source.WarnWhereUnlike(c.here.from, c.there.from, c.Here, c.There, c.say)
 	for _, s := range []*side{c.here, c.there} {
 		if err := c.measure(ctx, s); err != nil {
 			return nil, err

@@ -106,6 +106,6 @@ func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error
 	if err := o.Artefacts.Check(ref, facts); err != nil {
 		return fmt.Errorf("%w (%s)", err, o.Scores)
 	}
-	source.WarnOfPreparation(ref, now, o.Reference, o.Scores, say)
+	source.WarnWhereUnlike(ref, now, o.Reference, o.Scores, say)
 	return nil
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// WarnOfPreparation warns where two collections, which messages call here and there, are of
+// WarnWhereUnlike warns where two collections, which messages call here and there, are of
 // other places in a model, or of images that were prepared in another way: that moves scores
 // too.
-func WarnOfPreparation(of, than *cache.Artefact, here, there string, say ui.Reporter) {
+func WarnWhereUnlike(of, than *cache.Artefact, here, there string, say ui.Reporter) {
 	a, b := of.Manifest.Origin, than.Manifest.Origin
 	warn := func(name string, differs bool) {
 		if differs {
