@@ -7,7 +7,7 @@
 traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is used, and of the
 forms of a vision transformer's attention that transformer.py lists, if none is named: then this program starts again
 with the fastest, so that its memory is that of one. On a device (image@cuda, image@mps) every inference takes its images from pinned memory and brings the features back; compiled is
-torch.compile with its search for the best kernels, half is float16 in channels-last layout.
+torch.compile, for the batch's shape; half is float16 in channels-last layout.
 """
 import inspect
 import os
@@ -106,7 +106,7 @@ class ImagesOn:
         if mode == "compiled":
             if not hasattr(torch, "compile"):
                 sys.exit(f"peer_torch.py: PyTorch {torch.__version__} has no torch.compile")
-            self.tower = torch.compile(self.tower, mode="max-autotune")
+            self.tower = torch.compile(self.tower, dynamic=False)
         self.x = self.x.contiguous(memory_format=self.layout).to(self.kind)
         if self.device.type == "cuda":
             self.x = self.x.pin_memory()
