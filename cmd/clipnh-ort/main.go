@@ -21,17 +21,17 @@ func main() {
 	// A terminal interrupts clipnh and its helper at once. clipnh finishes what it has begun,
 	// and closes the pipe then.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stdin, pipe.MemoryFile(), os.Stdout, os.Stderr))
 }
 
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func run(args []string, stdin io.Reader, memory *os.File, stdout, stderr io.Writer) int {
 	if len(args) != 1 || args[0] != "serve" {
 		fmt.Fprintln(stderr, `error: clipnh-ort is started by "clipnh collect --device"; see "clipnh info --devices"`)
 		return 2
 	}
 	b := new(backend)
 	defer b.close()
-	if err := pipe.Serve(stdin, stdout, b); err != nil {
+	if err := pipe.Serve(stdin, stdout, memory, b); err != nil {
 		fmt.Fprintln(stderr, "error:", err)
 		return 1
 	}

@@ -102,14 +102,14 @@ func TestOtherLibrary(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	var stderr bytes.Buffer
-	if code := run(nil, strings.NewReader(""), io.Discard, &stderr); code != 2 || !strings.Contains(stderr.String(), "clipnh info --devices") {
+	if code := run(nil, strings.NewReader(""), nil, io.Discard, &stderr); code != 2 || !strings.Contains(stderr.String(), "clipnh info --devices") {
 		t.Errorf("exit code %d, %q", code, stderr.String())
 	}
 	stderr.Reset()
-	if code := run([]string{"serve"}, strings.NewReader("no frame, but a text"), io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), "no frame") {
+	if code := run([]string{"serve"}, strings.NewReader("no frame, but a text"), nil, io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), "no frame") {
 		t.Errorf("exit code %d, %q", code, stderr.String())
 	}
-	if code := run([]string{"serve"}, strings.NewReader(""), io.Discard, io.Discard); code != 0 {
+	if code := run([]string{"serve"}, strings.NewReader(""), nil, io.Discard, io.Discard); code != 0 {
 		t.Errorf("exit code %d when there are no requests", code)
 	}
 }

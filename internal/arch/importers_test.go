@@ -16,7 +16,7 @@ var importers = map[string][]string{
 	"github.com/spf13/cobra":            {"cmd/clipnh"},
 	"github.com/spf13/pflag":            {"cmd/clipnh"},
 	"golang.org/x/image":                {"internal/canvas", "internal/imageprep"},
-	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/mapping", "internal/ort", "internal/submit"},
+	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/mapping", "internal/ort", "internal/pipe", "internal/submit"},
 	"golang.org/x/term":                 {"internal/ui"},
 	"golang.org/x/text":                 {"internal/bpe"},
 	"google.golang.org/protobuf":        {"internal/onnx"},

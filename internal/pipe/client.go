@@ -26,6 +26,8 @@ type Runtime struct {
 	Name      string   `json:"name"`
 	Version   string   `json:"version"`
 	Providers []string `json:"providers"`
+	// Shares says that the helper can map memory that its starter shares.
+	Shares bool `json:"shares"`
 }
 
 // Graph is a model to run, with its input and the outputs that are wanted.
@@ -67,7 +69,9 @@ type Client struct {
 	said    *said
 	wait    time.Duration
 	graph   Graph
-	lost    error // once it is
+	memory  *shared // nil: numbers go through the pipe
+	shares  bool    // whether the helper can use it
+	lost    error   // once it is
 }
 
 // Start starts a program that calls Serve with its standard streams. An answer that takes
@@ -85,7 +89,12 @@ func Start(program string, arguments, environment []string, wait time.Duration) 
 		return nil, err
 	}
 	c.out = bufio.NewReaderSize(out, 1<<16)
+	if f, err := newMemoryFile(); err == nil { // else there is the pipe
+		c.memory = &shared{file: f}
+		c.command.ExtraFiles = []*os.File{f}
+	}
 	if err := c.command.Start(); err != nil {
+		c.unshare()
 		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
 	return c, nil
@@ -94,7 +103,9 @@ func Start(program string, arguments, environment []string, wait time.Duration) 
 // Hello opens the library at a path.
 func (c *Client) Hello(library string) (*Runtime, error) {
 	r := new(Runtime)
-	return r, c.ask("open "+library, kindHello, Hello{library}, r)
+	err := c.ask("open "+library, kindHello, Hello{library}, r)
+	c.shares = r.Shares
+	return r, err
 }
 
 // Load loads a graph.
@@ -136,6 +147,12 @@ func (c *Client) Run(images int, input []float32, outputs [][]float32) error {
 		}
 		total += 4 * int64(len(outputs[i]))
 	}
+	switch shared, err := c.share(images); {
+	case err != nil:
+		return err
+	case shared:
+		return c.runShared(images, input, outputs)
+	}
 	return c.exchange("run a batch", kindRun, func() error {
 		if err := writeHeader(c.in, kindRun, 4*int64(len(input))); err != nil {
 			return err
@@ -152,6 +169,51 @@ func (c *Client) Run(images int, input []float32, outputs [][]float32) error {
 		}
 		return nil
 	})
+}
+
+// share sees to it that a batch fits into the memory that is shared, and reports whether it
+// is.
+func (c *Client) share(images int) (bool, error) {
+	_, need := c.graph.places(images)
+	switch {
+	case c.memory == nil || !c.shares:
+		return false, nil
+	case need <= int64(len(c.memory.data)):
+		return true, nil
+	}
+	err := c.memory.grow(need)
+	if err == nil {
+		err = c.ask("share memory", kindMemory, Memory{need}, nil)
+	}
+	switch {
+	case c.lost != nil:
+		return false, err
+	case err != nil: // one of the two systems lacks addresses or memory for it
+		c.unshare()
+		return false, nil
+	}
+	return true, nil
+}
+
+// runShared is Run through shared memory.
+func (c *Client) runShared(images int, input []float32, outputs [][]float32) error {
+	at, _ := c.graph.places(images)
+	copy(c.memory.floats(at[0], len(input)), input)
+	if err := c.ask("run a batch", kindShared, Batch{images}, nil); err != nil {
+		return err
+	}
+	for i, out := range outputs {
+		copy(out, c.memory.floats(at[1+i], len(out)))
+	}
+	return nil
+}
+
+// unshare gives shared memory back.
+func (c *Client) unshare() {
+	if c.memory != nil {
+		c.memory.close()
+		c.memory = nil
+	}
 }
 
 // exchange sends a request and reads the answer to it. Errors other than ErrRefused end
@@ -203,6 +265,7 @@ func (c *Client) answer(k kind, receive func(length int64) error) (refused, err 
 
 // end ends the helper after an error and says in a line what became of it.
 func (c *Client) end(err error) string {
+	c.unshare()
 	_ = c.in.Close()
 	timer := time.AfterFunc(time.Second, func() { _ = c.command.Process.Kill() }) // one that crashed needs less
 	state := c.command.Wait()                                                     // what it said is whole then
@@ -238,6 +301,7 @@ func (c *Client) Close() error {
 		return nil
 	}
 	c.lost = fmt.Errorf("%w: it was closed", ErrLost)
+	c.unshare()
 	_ = c.in.Close()
 	timer := time.AfterFunc(10*time.Second, func() { _ = c.command.Process.Kill() })
 	defer timer.Stop()

@@ -11,6 +11,8 @@
 //	       JSON, or float32 numbers, little-endian
 //
 // Both sides bound the length that they take by what they expect, before they read it.
+// Where the system has memory that two processes can share, the numbers of batches are
+// there, and frames say no more than how many images.
 package pipe
 
 import (
@@ -25,10 +27,12 @@ import (
 type kind uint32
 
 const (
-	kindHello kind = 1 + iota // Hello; answered with a Runtime
-	kindLoad                  // Graph; answered with nothing
-	kindRun                   // numbers of images; answered with those of the outputs
-	kindError                 // an answer: a text
+	kindHello  kind = 1 + iota // Hello; answered with a Runtime
+	kindLoad                   // Graph; answered with nothing
+	kindRun                    // numbers of images; answered with those of the outputs
+	kindError                  // an answer: a text
+	kindMemory                 // Memory; answered with nothing
+	kindShared                 // Batch, whose numbers are in shared memory; answered with nothing, where those of the outputs are
 )
 
 const (

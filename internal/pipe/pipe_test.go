@@ -43,6 +43,8 @@ func (d *doubler) Load(g Graph) error {
 
 func (d *doubler) Run(images int, input []float32, outputs [][]float32) error {
 	switch d.how {
+	case "still", "still, no memory":
+		return nil
 	case "crash":
 		_, _ = os.Stderr.WriteString("\x1b[31mdriver: lost\n\n")
 		os.Exit(7)
@@ -94,11 +96,27 @@ func help(how string) int {
 		n := map[string]int64{"short run": 8, "long run": 1 << 40}[how]
 		return map[bool]int{true: 0, false: 1}[serveLie(n) == nil]
 	}
-	if err := Serve(os.Stdin, os.Stdout, &doubler{how}); err != nil {
+	if err := Serve(os.Stdin, os.Stdout, sharedUnless(how), &doubler{how}); err != nil {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")
 		return 1
 	}
 	return 0
+}
+
+// sharedUnless is what the helper shares, unless it is to have none, or another.
+func sharedUnless(how string) *os.File {
+	switch how {
+	case "no memory", "still, no memory":
+		return nil
+	case "short memory":
+		f, err := os.CreateTemp("", "clipnh-*")
+		if err != nil {
+			panic(err)
+		}
+		_ = os.Remove(f.Name())
+		return f
+	}
+	return MemoryFile()
 }
 
 // serveLie answers a batch with another length than that of the outputs.
@@ -125,7 +143,7 @@ func serveLie(length int64) error {
 	}
 }
 
-func start(t *testing.T, how string, wait time.Duration) *Client {
+func start(t testing.TB, how string, wait time.Duration) *Client {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -148,8 +166,16 @@ func batch(n int) (input []float32, outputs [][]float32) {
 	return input, [][]float32{make([]float32, 2*n), make([]float32, n)}
 }
 
+// TestClient runs batches in shared memory, and through the pipe where the helper has none,
+// or refuses it.
 func TestClient(t *testing.T) {
-	c := start(t, "well", time.Minute)
+	for _, how := range []string{"well", "no memory", "short memory"} {
+		t.Run(how, func(t *testing.T) { testClient(t, how) })
+	}
+}
+
+func testClient(t *testing.T, how string) {
+	c := start(t, how, time.Minute)
 	if _, err := c.Hello("missing"); !errors.Is(err, ErrRefused) || err.Error() != "open missing: the helper program says: no such library" {
 		t.Errorf("a library that is not there: %v", err)
 	}
@@ -178,6 +204,9 @@ func TestClient(t *testing.T) {
 			t.Errorf("%d images: the last sum is %g", n, last)
 		}
 	}
+	if shared, want := c.memory != nil && c.memory.data != nil, how == "well" && canShare(t); shared != want {
+		t.Errorf("memory is shared: %t, want %t", shared, want)
+	}
 	input, outputs := batch(1)
 	input[0] = -1
 	if err := c.Run(1, input, outputs); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "a negative number") {
@@ -192,6 +221,42 @@ func TestClient(t *testing.T) {
 	}
 	if err := c.Run(1, input, outputs); !errors.Is(err, ErrLost) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+func canShare(t *testing.T) bool {
+	f, err := newMemoryFile()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	return true
+}
+
+// BenchmarkRun sends batches of 64 images of RN50's size, and takes features and scores.
+func BenchmarkRun(b *testing.B) {
+	for _, how := range []string{"still", "still, no memory"} {
+		b.Run(how, func(b *testing.B) {
+			c := start(b, how, time.Minute)
+			if _, err := c.Hello("there"); err != nil {
+				b.Fatal(err)
+			}
+			g := Graph{Input: Value{"x", []int{3, 224, 224}}, Outputs: []Value{{"f", []int{1024}}, {"s", []int{32, 2048}}}}
+			if err := c.Load(g); err != nil {
+				b.Fatal(err)
+			}
+			const images = 64
+			input, outputs := make([]float32, images*g.Input.Len()), [][]float32{make([]float32, images*1024), make([]float32, images*32*2048)}
+			b.SetBytes(4 * int64(len(input)+len(outputs[0])+len(outputs[1])))
+			for b.Loop() {
+				if err := c.Run(images, input, outputs); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
@@ -265,12 +330,15 @@ func TestServe(t *testing.T) {
 		{"a batch first", func(w *bytes.Buffer) { _ = writeHeader(w, kindRun, 8) }, "a batch before a graph"},
 		{"half an image", func(w *bytes.Buffer) { load(w); _ = writeHeader(w, kindRun, 12) }, "a batch of 12 bytes, want images of 2 numbers"},
 		{"no image", func(w *bytes.Buffer) { load(w); _ = writeHeader(w, kindRun, 0) }, "a batch of 0 bytes"},
+		{"memory without any", func(w *bytes.Buffer) { _ = writeText(w, kindMemory, []byte(`{"bytes":64}`)) }, ""},
+		{"a batch in no memory", func(w *bytes.Buffer) { load(w); _ = writeText(w, kindShared, []byte(`{"images":1}`)) }, "a batch of 1 images of 2 numbers in shared memory"},
+		{"a shared batch first", func(w *bytes.Buffer) { _ = writeText(w, kindShared, []byte(`{"images":1}`)) }, "a batch before a graph"},
 		{"a huge batch", func(w *bytes.Buffer) { load(w); _ = writeHeader(w, kindRun, 1<<50) }, "a batch of 1125899906842624 bytes"},
 		{"another kind", func(w *bytes.Buffer) { _ = writeHeader(w, 77, 0) }, "a request of kind 77"},
 	} {
 		var in, out bytes.Buffer
 		tt.write(&in)
-		err := Serve(&in, &out, &doubler{})
+		err := Serve(&in, &out, nil, &doubler{})
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/clipnh/clipnh/internal/npy"
 )
@@ -22,9 +23,14 @@ type Backend interface {
 const maxNumbers = 1 << 31
 
 // Serve answers requests until there are no more. An error of the backend is an answer; one
-// of the streams, or a request that cannot be, ends it.
-func Serve(r io.Reader, w io.Writer, b Backend) error {
+// of the streams, or a request that cannot be, ends it. memory is the file that the starter
+// shares, which Serve closes; nil: there is none.
+func Serve(r io.Reader, w io.Writer, memory *os.File, b Backend) error {
 	s := &server{r: bufio.NewReaderSize(r, 1<<16), w: bufio.NewWriterSize(w, 1<<16), backend: b}
+	if memory != nil {
+		s.memory = &shared{file: memory}
+		defer s.memory.close()
+	}
 	for {
 		k, length, err := readHeader(s.r)
 		if errors.Is(err, io.EOF) {
@@ -46,7 +52,8 @@ type server struct {
 	r       *bufio.Reader
 	w       *bufio.Writer
 	backend Backend
-	graph   *Graph // nil: none is loaded
+	graph   *Graph  // nil: none is loaded
+	memory  *shared // nil: none is shared
 
 	input   []float32
 	outputs [][]float32
@@ -63,6 +70,7 @@ func (s *server) answer(k kind, length int64) error {
 		if err != nil {
 			return s.refuse(err)
 		}
+		runtime.Shares = s.memory != nil
 		text, err := json.Marshal(runtime)
 		if err != nil {
 			return s.refuse(err)
@@ -81,6 +89,21 @@ func (s *server) answer(k kind, length int64) error {
 		return writeHeader(s.w, k, 0)
 	case kindRun:
 		return s.run(length)
+	case kindMemory:
+		var m Memory
+		if err := s.request(length, &m); err != nil {
+			return err
+		}
+		if err := s.share(m.Bytes); err != nil {
+			return s.refuse(err)
+		}
+		return writeHeader(s.w, k, 0)
+	case kindShared:
+		var b Batch
+		if err := s.request(length, &b); err != nil {
+			return err
+		}
+		return s.runShared(b.Images)
 	}
 	return fmt.Errorf("a request of kind %d", k)
 }
@@ -131,6 +154,45 @@ func (s *server) run(length int64) error {
 		}
 	}
 	return nil
+}
+
+// share maps what the starter shares, which must be as long as it says: a byte beyond the
+// end of the file would end the helper where it is touched.
+func (s *server) share(bytes int64) error {
+	if s.memory == nil {
+		return errors.New("no memory is shared")
+	}
+	info, err := s.memory.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || bytes < 1 || info.Size() < bytes {
+		return fmt.Errorf("%d bytes of shared memory, want %d", info.Size(), bytes)
+	}
+	return s.memory.resize(bytes)
+}
+
+// runShared is run on a batch in shared memory.
+func (s *server) runShared(images int) error {
+	if s.graph == nil {
+		return errors.New("a batch before a graph")
+	}
+	each := s.graph.Input.Len()
+	if s.memory == nil || images < 1 || each < 1 || images > maxNumbers/each {
+		return fmt.Errorf("a batch of %d images of %d numbers in shared memory", images, each)
+	}
+	at, end := s.graph.places(images)
+	if end > int64(len(s.memory.data)) {
+		return fmt.Errorf("a batch of %d bytes in %d of shared memory", end, len(s.memory.data))
+	}
+	outputs := make([][]float32, len(s.graph.Outputs))
+	for i, v := range s.graph.Outputs {
+		outputs[i] = s.memory.floats(at[1+i], images*v.Len())
+	}
+	if err := s.backend.Run(images, s.memory.floats(at[0], images*each), outputs); err != nil {
+		return s.refuse(err)
+	}
+	return writeHeader(s.w, kindShared, 0)
 }
 
 // sized returns memory of n numbers, buffer's if it is large enough.

@@ -19,27 +19,41 @@ fail() {
 }
 
 [[ $(uname -s) == Linux ]] || fail "needs Linux: memory and processor time are read from /proc"
-command -v node >/dev/null && command -v npm >/dev/null || fail "needs node and npm"
 "$python" -c 'import numpy, torch' 2>/dev/null ||
 	fail "$python finds no PyTorch; install it: apt-get install python3-torch (or name another Python in PEERS_PYTHON)"
 
 export PYTHONDONTWRITEBYTECODE=1
 compare=("$python" "$here/compare.py" --scratch "$scratch")
-case ${1-} in -h | --help) exec "${compare[@]}" --help ;; esac
+device=
+for argument in "$@"; do
+	case $argument in
+	-h | --help) exec "${compare[@]}" --help ;;
+	--device | --device=*) device=yes ;;
+	esac
+done
 
-mkdir -p "$scratch/node"
-package=$scratch/node/node_modules/onnxruntime-node
-if [[ $(node -p 'require(process.argv[1]).version' "$package/package.json" 2>/dev/null || true) != "$ort" ]]; then
-	# The scripts would fetch libraries for graphics processors; the CPU's are in the package.
-	npm install --prefix "$scratch/node" --ignore-scripts --no-audit --no-fund "onnxruntime-node@$ort" >&2
+# The npm package is a peer, and the library for --device where no other is named.
+mkdir -p "$scratch"
+if [[ -z $device || -z ${CLIPNH_ONNXRUNTIME-} ]]; then
+	command -v node >/dev/null && command -v npm >/dev/null || fail "needs node and npm"
+	mkdir -p "$scratch/node"
+	package=$scratch/node/node_modules/onnxruntime-node
+	if [[ $(node -p 'require(process.argv[1]).version' "$package/package.json" 2>/dev/null || true) != "$ort" ]]; then
+		# The scripts would fetch libraries for graphics processors; the CPU's are in the package.
+		npm install --prefix "$scratch/node" --ignore-scripts --no-audit --no-fund "onnxruntime-node@$ort" >&2
+	fi
+	node -e 'require(process.argv[1])' "$package" || fail "onnxruntime-node $ort does not load on this machine"
+	if [[ -z ${CLIPNH_ONNXRUNTIME-} ]]; then
+		CLIPNH_ONNXRUNTIME=$(find "$package/bin" -path "*/linux/$(node -p process.arch)/*" -name 'libonnxruntime.so*' | head -n 1)
+		export CLIPNH_ONNXRUNTIME
+	fi
 fi
-node -e 'require(process.argv[1])' "$package" || fail "onnxruntime-node $ort does not load on this machine"
 
-# The helper for --device is found beside the program that starts it; the library is that of
-# the package, unless another is named.
-(cd "$here" && go build -buildvcs=false -o "$scratch/ours" ./ours && go build -buildvcs=false -o "$scratch/clipnh-ort" ../../cmd/clipnh-ort)
-if [[ -z ${CLIPNH_ONNXRUNTIME-} ]]; then
-	CLIPNH_ONNXRUNTIME=$(find "$package/bin" -path "*/linux/$(node -p process.arch)/*" -name 'libonnxruntime.so*' | head -n 1)
-	export CLIPNH_ONNXRUNTIME
+# The helper for --device is found beside the program that starts it. A machine without Go may
+# have been given both.
+if command -v go >/dev/null; then
+	(cd "$here" && go build -buildvcs=false -o "$scratch/ours" ./ours && go build -buildvcs=false -o "$scratch/clipnh-ort" ../../cmd/clipnh-ort)
+elif [[ ! -x $scratch/ours || ! -x $scratch/clipnh-ort ]]; then
+	fail "needs Go, or programs built from scripts/peers/ours and cmd/clipnh-ort in $scratch"
 fi
 exec "${compare[@]}" "$@"
