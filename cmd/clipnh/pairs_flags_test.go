@@ -15,7 +15,7 @@ const (
 	photos   = "images, which are compared by their names and sizes: see TestImagesThatChanged and the scripts"
 	prompt   = "texts are embedded with it in the same run; embeddings keep its hash"
 	labels   = "labels of images, matched by name"
-	measured = "of words, and keeps the hash of their codes: see the script"
+	measured = "of words, and keeps how these were found: see report.txtar"
 	alone    = "the command reads no other artefact"
 	ofViTs   = "of vision transformers: see TestAblateFirstOrderRefuses and textspan.txtar"
 	ofReport = "is compared with the hash that the report keeps: see explore.txtar"

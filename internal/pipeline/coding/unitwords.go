@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -106,6 +107,28 @@ func (w *Words) From(pairs bool) string {
 		return "codes of " + read.Path
 	}
 	return fmt.Sprintf("codes of %s, %s, normalize %s", read.Path, cmp.Or(made.Method, describe.OMP.String()), made.Normalize)
+}
+
+// Measured adds to facts those by which measures of the words of pairs, of score, are of
+// these words: that they measure the codes which were read, or words that are computed in
+// the same way of the same components and embeddings; and that they measure all units.
+func (w *Words) Measured(facts artefact.Facts) artefact.Facts {
+	facts = append(slices.Clone(facts), cache.Fact{Field: "origin.code.units", Want: "all", OrUnknown: true})
+	if read := w.Codes(true); read != nil && read.Artefact != nil {
+		facts = facts.Parent("codes", read.Artefact.Hash())
+	}
+	if c := w.pairs; c != nil {
+		facts = append(facts.Normalize(c.Normalize.String()),
+			cache.Fact{Field: "origin.code.method", Want: c.Method.String()},
+			cache.Fact{Field: "origin.code.num_components", Want: c.Components})
+		if c.PCs.Artefact != nil {
+			facts = facts.Parent("components", c.PCs.Artefact.Hash())
+		}
+		if c.Embeddings.Artefact != nil {
+			facts = facts.Parent("embeddings", c.Embeddings.Artefact.Hash())
+		}
+	}
+	return facts
 }
 
 // Close closes the components.

@@ -264,10 +264,7 @@ func (in *inputs) openWordScores() error {
 	if in.WordScoresPath == "" {
 		return nil
 	}
-	facts := artefact.Of(in.from).Texts(in.Words)
-	if codes := in.words.Codes(true); codes != nil && codes.Artefact != nil {
-		facts = facts.Parent("codes", codes.Artefact.Hash())
-	}
+	facts := in.words.Measured(artefact.Of(in.from).Texts(in.Words))
 	t, err := in.Artefacts.Tensor(in.WordScoresPath, facts, artefact.KindWordScores)
 	if err != nil {
 		return err
@@ -275,6 +272,11 @@ func (in *inputs) openWordScores() error {
 	defer t.Close()
 	if err := t.WantShape(append(slices.Clone([]int(in.units.Shape)), wordMeasures), ", measures of the words of pairs"); err != nil {
 		return err
+	}
+	if a, scores := t.Artefact, in.scores.Artefact; a != nil && scores != nil && in.Artefacts.Warn != nil {
+		if of := a.Manifest.Origin.Parents["contributions"]; of != "" && of != scores.Hash() {
+			in.Artefacts.Warn("%s: measured on other scores than %s: how well words predict is of those", in.WordScoresPath, in.ScoresPath)
+		}
 	}
 	in.wordScores = make([]float32, in.pairs()*wordMeasures)
 	if err := t.Read(in.wordScores, 0); err != nil {
