@@ -77,6 +77,17 @@ func (l *Labels) Join(images []string) ([]int, error) {
 	return joined, nil
 }
 
+// Unused is how many rows are of none of the images, where joined is what Join returned.
+func (l *Labels) Unused(joined []int) int {
+	n := len(l.Known)
+	for _, row := range joined {
+		if row >= 0 {
+			n-- // no row is of two images
+		}
+	}
+	return n
+}
+
 // NoneOf is the error that no row is of one of the images.
 func (l *Labels) NoneOf(images []string) error {
 	joined := slices.Repeat([]int{-1}, len(images))

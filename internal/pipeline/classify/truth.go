@@ -92,6 +92,7 @@ func (c *classifier) readTable(say ui.Reporter) error {
 	if n := len(joined) - len(c.truth); n > 0 {
 		say.Note("%s: %s without a row, which do not count for the accuracy", c.o.TablePath, ui.Images.Count(int64(n)))
 	}
+	source.NoteUnused(table, joined, say)
 	return nil
 }
 

@@ -62,7 +62,8 @@ func (e *editor) headOutputs(c *headChoice) ([]float64, error) {
 	const most = 0.02 // as of pairs
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%s: these means do not tell what heads of %s give on average: features have too few dimensions, or attention no bias", e.MeansPath, e.Model)
+		return nil, hint.With(fmt.Errorf("%s: these means do not tell what heads of %s give on average: features have too few dimensions, or attention no bias", e.MeansPath, e.Model),
+			"{by} zero needs no means")
 	case found.Misfit > most:
 		return nil, fmt.Errorf("%s: %w: means of another model: %.0f %% of their size is nothing that the heads of %s add",
 			e.MeansPath, cache.ErrStale, 100*found.Misfit, e.Model)

@@ -281,9 +281,7 @@ func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]str
 	if n := len(names) - len(kept); n > 0 {
 		say.Note("%s: %s of %d without a row, left out", labels.Path, ui.Images.Count(int64(n)), len(names))
 	}
-	if n := len(labels.Known) - len(kept); n > 0 {
-		say.Note("%s: %d of %s without an image", labels.Path, n, quantity.Of(len(labels.Known), "row"))
-	}
+	source.NoteUnused(labels, known, say)
 	if labels.Grouping != "" {
 		groups := make([]string, len(kept))
 		for i, image := range kept {

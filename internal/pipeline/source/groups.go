@@ -35,7 +35,16 @@ func GroupsOf(o dataset.TableOptions, images []string, say ui.Reporter) ([]strin
 		return nil, fmt.Errorf("%s: no row has the name of one of %s and a %s, such as %s", o.Path, quantity.Of(len(images), "image"), o.Group, images[0])
 	}
 	NoteUngrouped(table, groups, say)
+	NoteUnused(table, rows, say)
 	return groups, nil
+}
+
+// NoteUnused says how many rows of a table are of none of the images, where joined is what
+// Join returned: they may be of others, or misspelt.
+func NoteUnused(table *dataset.Labels, joined []int, say ui.Reporter) {
+	if n := table.Unused(joined); n > 0 {
+		say.Note("%s: %d of %s without an image", table.Path, n, quantity.Of(len(table.Known), "row"))
+	}
 }
 
 // NoteUngrouped says how many of images have no group by a table.

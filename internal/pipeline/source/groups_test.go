@@ -11,8 +11,8 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 )
 
-// TestGroupsOf says how many images have no group, for want of a row or of a text in it, and
-// refuses a table that has no group for any.
+// TestGroupsOf says how many images have no group, for want of a row or of a text in it, and how
+// many rows no image, and refuses a table that has no group for any.
 func TestGroupsOf(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "groups.csv")
 	o := dataset.TableOptions{Path: path, Image: "image", Group: "year"}
@@ -20,6 +20,7 @@ func TestGroupsOf(t *testing.T) {
 		{"a.jpg,1991\nb.jpg,1992\nc.jpg,1991", "1991|1992|1991", "", ""},
 		{"a.jpg,1991\nb.jpg,", "1991||", `note: PATH: no "year" for 2 of 3 images, which are in no group`, ""},
 		{"a.jpg,1991\nb.jpg,1991", "1991|1991|", `note: PATH: no "year" for 1 of 3 images, which is in no group`, ""},
+		{"a.jpg,1991\nb.jpg,1992\nc.jpg,1991\nd.jpg,1992", "1991|1992|1991", "note: PATH: 1 of 4 rows without an image", ""},
 		{"a.jpg,\nb.jpg,", "", "", `PATH: column "year": empty in all rows, want the groups of images`},
 		{"a.jpg,\nd.jpg,1991", "", "", `PATH: no row has the name of one of 3 images and a year, such as a.jpg`},
 	} {
