@@ -67,9 +67,9 @@ has names without the dicts around them (such as state_dict). A manifest beside
 it says which weights and edits it was made from; info shows it.
 
 With --data-path, prints how far the features of those images move: the model
-is run once, and nothing is written if that fails. With --scores,
-these images are prepared as the collection's were: an --exif or --preprocess
-that differs is refused. What svd wrote does not say how.`
+is run once, and nothing is written if that fails. These images are prepared as
+those of the scores or means were: an --exif or --preprocess that differs is
+refused.`
 
 func newEditCommand(g *globalOptions) *cobra.Command {
 	var opts editOptions
