@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -23,8 +24,10 @@ import (
 // as both sides have names. Folders may be named by ids, which no text is like; then
 // only the number is compared, and a note tells. If no text is the name of a folder, but some contain one,
 // as "a red fox" does, these must be in its row. A few names that differ are a warning,
-// and so are texts that name no folder, and embeddings that do not say of which texts they are.
+// and so are texts that name no folder, equal embeddings, and embeddings that do not say of which texts they are.
 func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings, data dataset.Options, say ui.Reporter) error {
+	made := artefact.OriginOf(e.Artefact)
+	model.WarnOfEqual(e.Path, made.TextList, e.Rows, e.Texts, say)
 	classes, err := dataset.ClassesOf(ctx, data)
 	if err != nil || classes == nil {
 		return err
@@ -38,7 +41,6 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 		return hint.With(err, advice)
 	}
 	warnOfImageNet(e.Path, classes, say)
-	made := artefact.OriginOf(e.Artefact)
 	if made.Texts == cache.ListHash(classes.Names) {
 		return nil
 	}
