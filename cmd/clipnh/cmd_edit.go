@@ -177,6 +177,13 @@ func (o *editOptions) validate() error {
 	if s.Scale, err = parseScale(o.scale); err != nil {
 		return err
 	}
+	scaled := make([]string, len(s.Scale))
+	for i, u := range s.Scale {
+		scaled[i] = u.Unit
+	}
+	if err := cmp.Or(once("--remove", s.Remove), once("--scale", scaled)); err != nil {
+		return err
+	}
 	if err := o.validateGiven(); err != nil {
 		return err
 	}
@@ -232,7 +239,7 @@ func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 	}
 	prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
 	var err error
-	if p.Texts, err = o.texts.read(&g.texts); err != nil {
+	if p.Texts, err = o.texts.readOnce(&g.texts); err != nil {
 		return p, err
 	}
 	p.Templates, err = prompts.prompts(g)
