@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -217,6 +218,9 @@ func (o *ablateOptions) validate() error {
 		if err := checkPercentile(p); err != nil {
 			return err
 		}
+	}
+	if err := cmp.Or(numbersOnce("--percentile", o.percentiles), filesOnce("--means-path", o.means)); err != nil {
+		return err
 	}
 	if o.plot != "" {
 		if _, err := plot.FormatOf(o.plot); err != nil {

@@ -249,6 +249,9 @@ func maxPixelsFlag(fs *pflag.FlagSet, o *imageprep.Options) {
 }
 
 func (o *collectOptions) validate() error {
+	if err := numbersOnce("--neuron-layer", o.neuronLayers); err != nil {
+		return err
+	}
 	err := require("--model", o.model, "--data-path", o.dataPath, "--save-path", o.savePath)
 	if err != nil {
 		return err

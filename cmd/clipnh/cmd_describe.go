@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -110,10 +109,8 @@ func (o *describeOptions) validate() error {
 	if len(o.units) == 0 {
 		return errors.New("no unit given: want at least one, such as h12n624 or n624")
 	}
-	for i, name := range o.units {
-		if slices.Contains(o.units[:i], name) {
-			return fmt.Errorf("unit %s is given twice", name)
-		}
+	if err := once("unit", o.units); err != nil {
+		return err
 	}
 	needed := []string{"--text-descs-list-path", o.wordsPath}
 	if o.decompositionPath == "" {

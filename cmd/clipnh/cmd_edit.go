@@ -67,9 +67,9 @@ has names without the dicts around them (such as state_dict). A manifest beside
 it says which weights and edits it was made from; info shows it.
 
 With --data-path, prints how far the features of those images move: the model
-is run once, and nothing is written if that fails. With --scores,
-these images are prepared as the collection's were: an --exif or --preprocess
-that differs is refused. What svd wrote does not say how.`
+is run once, and nothing is written if that fails. These images are prepared as
+those of the scores or means were: an --exif or --preprocess that differs is
+refused.`
 
 func newEditCommand(g *globalOptions) *cobra.Command {
 	var opts editOptions
@@ -177,6 +177,13 @@ func (o *editOptions) validate() error {
 	if s.Scale, err = parseScale(o.scale); err != nil {
 		return err
 	}
+	scaled := make([]string, len(s.Scale))
+	for i, u := range s.Scale {
+		scaled[i] = u.Unit
+	}
+	if err := cmp.Or(once("--remove", s.Remove), once("--scale", scaled)); err != nil {
+		return err
+	}
 	if err := o.validateGiven(); err != nil {
 		return err
 	}
@@ -232,7 +239,7 @@ func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 	}
 	prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
 	var err error
-	if p.Texts, err = o.texts.read(&g.texts); err != nil {
+	if p.Texts, err = o.texts.readOnce(&g.texts); err != nil {
 		return p, err
 	}
 	p.Templates, err = prompts.prompts(g)

@@ -143,7 +143,7 @@ func (o *embedOptions) texts(ctx context.Context, g *globalOptions) ([]string, e
 	say := g.printer
 	switch {
 	case o.text.given():
-		return o.text.read(&g.texts)
+		return o.text.readOnce(&g.texts)
 	case o.lines != "":
 		return readTexts(o.lines, say)
 	case o.classnames == "30k":

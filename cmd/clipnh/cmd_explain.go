@@ -35,9 +35,8 @@ wrote, a pair's score is shown beside its mean, and its part is split into what
 the mean would add (usual) and the rest (unusual), by which --unusual ranks
 units. With --scores the score's rank among the collected images is shown too, 1
 being the largest; statistics (collect --stats-only) know it for extreme scores
-only. Images are then prepared as the collection's were: an --exif or
---preprocess that differs is refused. What svd wrote does not
-say how.
+only. Images are then prepared as those of the scores or means were: an --exif
+or --preprocess that differs is refused.
 
 Listed units have words if codes that sparse wrote are given (--codes, at most
 twice: one file of pairs, one of neurons), or components and embeddings of words

@@ -154,6 +154,9 @@ func (o *retrieveOptions) validate() error {
 			return fmt.Errorf("--pairs %q: want pairs, such as h21n624,h3n7", name)
 		}
 	}
+	if err := once("--pairs", splitUnits(o.pairs)); err != nil {
+		return err
+	}
 	if o.neurons == "" && o.pairs == "" && !o.texts.given() {
 		return errors.New("nothing to retrieve: want --neur-idxs, --pairs, --text or --head-idxs")
 	}
@@ -239,7 +242,7 @@ func parseNeurons(list string) ([]int, error) {
 		}
 		neurons = append(neurons, n)
 	}
-	return neurons, nil
+	return neurons, numbersOnce("--neur-idxs", neurons)
 }
 
 // pipeline returns the options of the stage, with the files of words and templates read.
@@ -261,7 +264,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 		p.Components = o.given.components(p.Components, p.Words)
 	}
 	if o.texts.given() {
-		if p.Texts, err = o.texts.read(&g.texts); err != nil {
+		if p.Texts, err = o.texts.readOnce(&g.texts); err != nil {
 			return p, err
 		}
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}

@@ -36,6 +36,9 @@ func (o *retrieveOptions) validateHeads() error {
 	if err := o.validateValues(); err != nil {
 		return err
 	}
+	if err := once("--head-idxs", splitUnits(o.heads)); err != nil {
+		return err
+	}
 	err := o.given.refuseIn(rule{!o.texts.given(), "without --text", []string{"vocab", "templates", "use-templates"}})
 	return cmp.Or(err, checkPrecision(o.precision))
 }
@@ -48,7 +51,7 @@ func runRetrieveHeads(ctx context.Context, opts retrieveOptions, g *globalOption
 	o.ScoresPath = ""
 	if opts.texts.given() {
 		var err error
-		if o.Texts, err = opts.texts.read(&g.texts); err != nil {
+		if o.Texts, err = opts.texts.readOnce(&g.texts); err != nil {
 			return err
 		}
 		prompts := embedOptions{templates: opts.templates, useTemplates: opts.useTemplates}

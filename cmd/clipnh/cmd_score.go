@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,9 @@ func (o *scoreOptions) validate() error {
 	}
 	var err error
 	if o.stage.Ways, err = parseWays(o.ways); err != nil {
+		return err
+	}
+	if err := cmp.Or(once("unit", o.stage.Units), filesOnce("--codes", o.stage.DecompositionPaths)); err != nil {
 		return err
 	}
 	described := len(o.stage.DecompositionPaths) + len(o.stage.Ways)

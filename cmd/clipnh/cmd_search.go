@@ -112,7 +112,7 @@ func (o *searchOptions) validate() error {
 			return fmt.Errorf("--text: %w", err)
 		}
 	}
-	if err := o.validateValues(); err != nil {
+	if err := cmp.Or(once("--units", splitUnits(o.units)), filesOnce("--image", o.stage.Examples), o.validateValues()); err != nil {
 		return err
 	}
 	err := o.given.refuseIn(
@@ -134,7 +134,7 @@ func runSearch(ctx context.Context, opts searchOptions, g *globalOptions) error 
 	o.Options, o.Threads, o.Store, o.Units = opts.images(g), g.workers(), g.files, splitUnits(opts.units)
 	var err error
 	if opts.texts.given() {
-		if o.Texts, err = opts.texts.read(&g.texts); err != nil {
+		if o.Texts, err = opts.texts.readOnce(&g.texts); err != nil {
 			return err
 		}
 		prompts := embedOptions{templates: opts.templates, useTemplates: opts.useTemplates}

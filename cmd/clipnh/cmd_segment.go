@@ -262,6 +262,9 @@ func (o *segmentOptions) validateNumbers() error {
 			return fmt.Errorf("--pamr-dilations %d: want 1 to %d", d, maxDilation)
 		}
 	}
+	if err := numbersOnce("--pamr-dilations", o.PAMR.Dilations); err != nil {
+		return err
+	}
 	switch {
 	case o.override.Pairs < 1:
 		return fmt.Errorf("--k %d: want 1 or more", o.override.Pairs)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (o *sparseOptions) validate() error {
 	case o.decompositionPath != "" && !strings.HasSuffix(o.decompositionPath, ".npz"):
 		return fmt.Errorf("--decomposition-save-path %s: want a .npz file", o.decompositionPath)
 	}
-	return o.codingOptions.validate()
+	return cmp.Or(once("--units", splitUnits(o.units)), o.codingOptions.validate())
 }
 
 func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error {

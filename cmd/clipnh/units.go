@@ -49,7 +49,7 @@ func (o *unitsOptions) validate() error {
 			return fmt.Errorf("--pairs %q: want %s", name, want)
 		}
 	}
-	return nil
+	return once("--pairs", splitUnits(o.pairs))
 }
 
 // names returns the names of the units, those of the file last.
@@ -74,6 +74,10 @@ func (o *unitsOptions) read(say *ui.Printer) ([]string, error) {
 		if !pattern.MatchString(lines[i]) {
 			return nil, fmt.Errorf("%s: line %d: %q, want %s", o.file, i+1, line, want)
 		}
+	}
+	lines, note := withoutRepeats(lines)
+	if note != "" {
+		say.Note("%s: %s", o.file, note)
 	}
 	return lines, nil
 }

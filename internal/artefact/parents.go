@@ -27,7 +27,9 @@ func DerivedFrom(a *cache.Artefact) origin.Origin {
 	if a == nil {
 		return origin.Origin{}
 	}
-	return a.Manifest.Origin.Derived("contributions", a.Hash())
+	from := a.Manifest.Origin.Derived("contributions", a.Hash())
+	from.Prepared = a.Manifest.Origin.Preparation()
+	return from
 }
 
 // AddParent adds to an origin what was read: an artefact, or, where a is nil, a

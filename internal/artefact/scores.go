@@ -188,8 +188,21 @@ func (s *Scores) ReadColumns(columns []float32, images []int, first, n int) erro
 }
 
 // ImageNames returns the names of the images that a folder has rows of.
-func ImageNames(a *cache.Artefact) ([]string, error) {
-	path, err := a.Payload(ImagesFile)
+func ImageNames(a *cache.Artefact) ([]string, error) { return namesIn(a, ImagesFile) }
+
+// KnownImageNames returns the names of those images that a collection names: all that have a
+// row, or else those that its extremes are of; none of one that names no image.
+func KnownImageNames(a *cache.Artefact) []string {
+	for _, file := range []string{ImagesFile, ExtremeNamesFile} {
+		if names, err := namesIn(a, file); err == nil && len(names) > 0 {
+			return names
+		}
+	}
+	return nil
+}
+
+func namesIn(a *cache.Artefact, file string) ([]string, error) {
+	path, err := a.Payload(file)
 	if err != nil {
 		return nil, err
 	}

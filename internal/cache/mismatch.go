@@ -157,7 +157,7 @@ func differences(made, this any) ([]Difference, error) {
 // follows reports whether a field of a manifest follows from others that are compared, so
 // that it makes no difference that older builds did not write it.
 func follows(field string) bool {
-	return field == "origin.images.names_sha256" || strings.HasPrefix(field, "origin.subjects.") || strings.HasPrefix(field, "origin.earlier_edits")
+	return field == "origin.images.names_sha256" || strings.HasPrefix(field, "origin.prepared.") || strings.HasPrefix(field, "origin.subjects.") || strings.HasPrefix(field, "origin.earlier_edits")
 }
 
 // settleWeights keeps, of the two hashes of a checkpoint, the one that decides whether two

@@ -40,6 +40,7 @@ type Origin struct {
 	Images          *Images          `json:"images,omitempty"`
 	Collect         *Collect         `json:"collect,omitempty"`
 	Shard           *Shard           `json:"shard,omitempty"`
+	Prepared        *Preparation     `json:"prepared,omitempty"`
 	SVD             *SVD             `json:"svd,omitempty"`
 	Polysemanticity *Polysemanticity `json:"polysemanticity,omitempty"`
 	Mask            *Mask            `json:"mask,omitempty"`
@@ -108,6 +109,25 @@ type Images struct {
 	Preprocess    string `json:"preprocess"`             // when images are converted to RGB: ConvertFirst or another order
 	EXIF          bool   `json:"exif"`                   // turned as EXIF says
 	MaxPixels     int    `json:"max_pixels"`             // larger images are skipped
+}
+
+// Preparation is how images were prepared that an artefact was computed from by way of its
+// parents: of what is computed from a
+// collection. It follows from Parents, and is not compared when work is done
+// again; nil in artefacts of builds that did not have it.
+type Preparation struct {
+	Preprocessing string `json:"preprocessing"` // these are as in Images
+	Preprocess    string `json:"preprocess"`
+	EXIF          bool   `json:"exif"`
+}
+
+// Preparation is how the images were prepared that an artefact is of; nil where that is not
+// known, and of what no images were sent through a tower for.
+func (o Origin) Preparation() *Preparation {
+	if i := o.Images; i != nil {
+		return &Preparation{i.Preprocessing, i.Preprocess, i.EXIF}
+	}
+	return o.Prepared
 }
 
 // Collect is what a collection was told.

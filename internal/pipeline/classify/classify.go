@@ -135,7 +135,7 @@ func (o *Options) embed(ctx context.Context, src *source.Source, say ui.Reporter
 	case src.Model != nil:
 		return from.Embeddings(ctx, src.Model, o.Classes, "class", say)
 	case o.TextsPath != "":
-		return from.Read(src.Origin, src.OutDim, o.Classes, "class")
+		return from.Read(src.Origin, src.OutDim, o.Classes, "class", say)
 	}
 	m, err := model.OpenFor(ctx, o.Model, o.Details, src.Origin)
 	if err != nil {

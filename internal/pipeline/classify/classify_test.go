@@ -264,7 +264,7 @@ func TestClassesByPlace(t *testing.T) {
 		{[]string{"ant", "wild_cat"}, []string{"a wild cat", "an ant"}, `"ant" has label 0 and is in row 1, "an ant"`, ""},
 		{[]string{"ant", "bee"}, []string{"dog", "fox"}, "", `warning: {classes}: no text is the name of a class in PATH: row 0, "dog", is taken for label 0, "ant"; row 1, "fox", is taken for label 1, "bee"`},
 		{[]string{"n00000001", "n00000002"}, []string{"dog", "fox"}, "", `warning: PATH: its classes are 2 of ImageNet's 1000, and there is no classes.txt: label 0 is "n00000001", the first id, which need not be row 0 of {classes}`},
-		{[]string{"n01", "n02"}, []string{"dog", "fox"}, "", `note: PATH: its classes, such as "n01", have other names than those given, such as "dog", and are taken to be them in their order`},
+		{[]string{"n01", "n02"}, []string{"dog", "fox"}, "", `note: PATH: its classes, such as "n01", have other names than those of {classes}, such as "dog", and are taken to be them in their order`},
 		{[]string{"ant", "bee"}, []string{"bee", "fox"}, `class "ant" is not among the 2 {classes}`, ""},
 	} {
 		dir := t.TempDir()

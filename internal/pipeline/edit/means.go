@@ -70,8 +70,7 @@ func (e *editor) meansOfActivations() ([]float64, error) {
 	return means, e.read("means", e.MeansPath, t.Artefact)
 }
 
-// prepareBeside has the images that are compared prepared as those that means are of, which
-// means that svd wrote do not say.
+// prepareBeside has the images that are compared prepared as those that means are of.
 func (e *editor) prepareBeside(a *cache.Artefact) error {
 	return source.PrepareBeside(&e.Images.Images, e.Images.Asked, e.Artefacts, a)
 }

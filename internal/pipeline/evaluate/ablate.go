@@ -337,6 +337,10 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 			}
 			if slices.Equal(t.Shape, want) && (t.Artefact == nil || t.Artefact.Manifest.Kind == kind) {
 				a.used[path] = true
+				if err := src.PreparedAlike(o.Artefacts, t.Artefact); err != nil {
+					t.Close()
+					return nil, err
+				}
 				return t, a.read("means", path, t.Artefact)
 			}
 			t.Close()

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,7 +86,8 @@ func TestUnlistedClasses(t *testing.T) {
 		if err := source.CheckClasses(t.Context(), artefact.Reader{}, e, dataset.Options{Kind: dataset.ImageNetVal, Path: dir}, say); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		for _, want := range []string{path, filepath.Join(dir, "val"), `row 0 is taken for label 0, "ant"; row 1 is taken for label 1, "bee"; row 2 is taken for label 2, "cat"; and so on`} {
+		for _, want := range []string{path, filepath.Join(dir, "val"), `row 0 is taken for label 0, "ant"; row 1 is taken for label 1, "bee"; row 2 is taken for label 2, "cat"; and so on`,
+			path + ": row 0 and row 1 have equal embeddings: the model does not tell them apart, nor 2 texts more"} {
 			if !strings.Contains(heard.String(), want) {
 				t.Errorf("%s: said %q, want %q", name, heard.String(), want)
 			}
@@ -123,7 +125,7 @@ func TestCheckClasses(t *testing.T) {
 		{"other texts", ids, ten, other, true, true, `label 0 is "ant" there, "a" here`, ""},
 		{"other texts that only a hash stands for", ids, ten, other, false, true, "made with other texts", ""},
 		{"the same texts that only a hash stands for", ids, ten, ten, false, false, "", ""},
-		{"folders of ids", ids, nil, ten, true, false, "", ""},
+		{"folders of ids", ids, nil, ten, true, false, "", `its classes, such as "n01", have other names than those of`},
 		{"folders of some of ImageNet's ids", wordNet, nil, ten, true, false, "", `10 of ImageNet's 1000, and there is no classes.txt: label 0 is "n00000001"`},
 		{"folders of names", ten, nil, ten, true, false, "", ""},
 		{"folders of names, texts in another order", ten, nil, swapped, true, true, `"cat" has label 2 and row 3`, ""},
@@ -133,7 +135,7 @@ func TestCheckClasses(t *testing.T) {
 		{"folders of names, texts that have parts of them", ten, nil, strings.Fields("plant been cats dogs elks foxes gnus hens ibises jays"), true, false, "", `no text is the name of a class in`},
 		{"folders of names, other texts", ten, nil, other, true, false, "", `row 0, "a", is taken for label 0, "ant"; row 1, "b", is taken for label 1, "bee"; row 2, "c", is taken for label 2, "cat"; and so on`},
 		{"folders of names, one text without its own", ten, nil, phrases(changed(4, "moose")), true, false, "", `1 of 10 texts do not have the name of their class in`},
-		{"folders of numbers", strings.Fields("0 1 2 3 4 5 6 7 8 9"), nil, ten, true, false, "", ""},
+		{"folders of numbers", strings.Fields("0 1 2 3 4 5 6 7 8 9"), nil, ten, true, false, "", `such as "ant", and are taken to be them in their order`},
 		{"fewer folders", ids[:3], nil, ten, true, false, "embeddings of 10 classes, but", ""},
 		{"more folders", ids, nil, ten[:4], true, false, "embeddings of 4 classes, but", ""},
 		{"fewer folders than classes.txt lists", ids[:3], ten, ten, true, false, "", ""},
@@ -162,7 +164,7 @@ func TestCheckClasses(t *testing.T) {
 			err := (artefact.Writer{}).SaveEmbeddings(path, len(test.texts), 2, from, func() ([]float32, error) {
 				rows := make([]float32, 2*len(test.texts))
 				for i := range test.texts {
-					rows[2*i] = 1
+					rows[2*i], rows[2*i+1] = float32(math.Cos(float64(i))), float32(math.Sin(float64(i)))
 				}
 				return rows, nil
 			})

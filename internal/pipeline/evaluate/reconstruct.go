@@ -120,7 +120,10 @@ func openReconstruction(src *source.Source, o ReconstructOptions) (*reconstructi
 	if r.means, err = o.Artefacts.Tensor(o.Means, artefact.Of(src.Origin), artefact.KindMeans); err != nil {
 		return nil, err
 	}
-	if err = r.open(o); err != nil {
+	if err = src.PreparedAlike(o.Artefacts, r.means.Artefact); err == nil {
+		err = r.open(o)
+	}
+	if err != nil {
 		r.close()
 		return nil, err
 	}

@@ -28,8 +28,7 @@ type usual struct {
 }
 
 // openUsual reads the means of scores, which must be of the model and the block that
-// from says. Images are then prepared as those of the collection were; means that svd wrote do
-// not say how.
+// from says. Images are then prepared as those of the collection were.
 func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.OV, team par.Team) (*usual, error) {
 	switch {
 	case o.ScoresPath != "":

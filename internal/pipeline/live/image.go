@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -40,8 +41,8 @@ func zero(by string) (bool, error) {
 
 // check returns an error unless the question can be asked, whatever the inputs.
 func (q *Question) check() error {
-	if len(q.Classes) > maxTexts {
-		return fmt.Errorf("%s, want at most %d", quantity.Of(len(q.Classes), "class"), maxTexts)
+	if n := len(q.Classes); n == 1 || n > maxTexts {
+		return fmt.Errorf("number of classes %d, want 2 to %d", n, maxTexts)
 	}
 	for i, c := range q.Classes {
 		if err := checkText("class", c); err != nil {
@@ -69,7 +70,13 @@ func (l *Live) classes(ctx context.Context, named []string) ([]string, []float32
 			return nil, nil, fmt.Errorf("classes: %w", err)
 		}
 		rows, err := l.embed(ctx, named)
-		return named, rows, err
+		if err != nil {
+			return nil, nil, err
+		}
+		if equal := model.Equal(rows, len(named)); len(equal) > 0 {
+			return nil, nil, fmt.Errorf("classes %q and %q have equal embeddings: the model does not tell them apart", named[equal[0][0]], named[equal[0][1]])
+		}
+		return named, rows, nil
 	}
 	if closed(l.read) && l.ledger != nil {
 		if names, rows := l.ledger.Classes(); names != nil {

@@ -65,7 +65,7 @@ type TextOptions struct {
 // are.
 func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, kind string, say ui.Reporter) ([]float32, error) {
 	if o.Path != "" {
-		return o.read(m.TextFacts(), m.Config.OutDim, texts, kind)
+		return o.read(m.TextFacts(), m.Config.OutDim, texts, kind, say)
 	}
 	e, err := NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
@@ -74,15 +74,20 @@ func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, k
 	progress := say.Progress()
 	progress.Start(int64(len(texts)), ui.Texts, "embed")
 	defer progress.Done()
-	return e.Embed(ctx, texts, o.Templates, func(n int) { progress.Add(int64(n)) })
+	rows, err := e.Embed(ctx, texts, o.Templates, func(n int) { progress.Add(int64(n)) })
+	if err == nil {
+		progress.Done()
+		WarnOfEqual("", texts, rows, len(texts), say)
+	}
+	return rows, err
 }
 
 // Read is Embeddings of a file, of a model of which only an origin is known.
-func (o TextOptions) Read(of origin.Origin, outDim int, texts []string, kind string) ([]float32, error) {
-	return o.read(artefact.OfModel(of), outDim, texts, kind)
+func (o TextOptions) Read(of origin.Origin, outDim int, texts []string, kind string, say ui.Reporter) ([]float32, error) {
+	return o.read(artefact.OfModel(of), outDim, texts, kind, say)
 }
 
-func (o TextOptions) read(facts artefact.Facts, outDim int, texts []string, kind string) ([]float32, error) {
+func (o TextOptions) read(facts artefact.Facts, outDim int, texts []string, kind string, say ui.Reporter) ([]float32, error) {
 	e, err := o.Artefacts.UnitEmbeddings(o.Path, facts.Texts(texts), outDim)
 	if err != nil {
 		return nil, err
@@ -90,6 +95,7 @@ func (o TextOptions) read(facts artefact.Facts, outDim int, texts []string, kind
 	if e.Texts != len(texts) {
 		return nil, fmt.Errorf("%s: %s, want %d, one for each %s in their order", o.Path, quantity.Of(e.Texts, "row"), len(texts), kind)
 	}
+	WarnOfEqual(o.Path, texts, e.Rows, e.Texts, say)
 	return e.Rows, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -21,10 +22,12 @@ import (
 // CheckClasses returns an error unless embeddings are those of the classes that the
 // labels of a data set count, in their order: as many, and of the same texts as far
 // as both sides have names. Folders may be named by ids, which no text is like; then
-// only the number is compared. If no text is the name of a folder, but some contain one,
+// only the number is compared, and a note tells. If no text is the name of a folder, but some contain one,
 // as "a red fox" does, these must be in its row. A few names that differ are a warning,
-// and so are texts that name no folder, and embeddings that do not say of which texts they are.
+// and so are texts that name no folder, equal embeddings, and embeddings that do not say of which texts they are.
 func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings, data dataset.Options, say ui.Reporter) error {
+	made := artefact.OriginOf(e.Artefact)
+	model.WarnOfEqual(e.Path, made.TextList, e.Rows, e.Texts, say)
 	classes, err := dataset.ClassesOf(ctx, data)
 	if err != nil || classes == nil {
 		return err
@@ -38,7 +41,6 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 		return hint.With(err, advice)
 	}
 	warnOfImageNet(e.Path, classes, say)
-	made := artefact.OriginOf(e.Artefact)
 	if made.Texts == cache.ListHash(classes.Names) {
 		return nil
 	}
@@ -75,11 +77,6 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 // texts of embeddings: what contains the name of another folder than that of its place is an
 // error; what contains none is a warning, and of folders that are ids, a note.
 func ComparePlaces(classes *dataset.Classes, given []string, say ui.Reporter) error {
-	if areIDs(classes.Names) && !isPartOfImageNet(classes.Names) {
-		say.Note("%s: its classes, such as %s, have other names than those given, such as %s, and are taken to be them in their order", classes.Path,
-			foreign.Quote(classes.Names[0]), foreign.Quote(given[0]))
-		return nil
-	}
 	warnOfImageNet("{classes}", classes, say)
 	return comparePlaces("{classes}", classes, given, func(why string) error {
 		err := usage.Errorf("{classes}: not in the order of the classes of %s%s", classes.Path, why)
@@ -90,6 +87,10 @@ func ComparePlaces(classes *dataset.Classes, given []string, say ui.Reporter) er
 // comparePlaces compares texts of rows with the names of the folders that have these labels.
 func comparePlaces(path string, classes *dataset.Classes, texts []string, refused func(why string) error, say ui.Reporter) error {
 	if areIDs(classes.Names) {
+		if !isPartOfImageNet(classes.Names) {
+			say.Note("%s: its classes, such as %s, have other names than those of %s, such as %s, and are taken to be them in their order", classes.Path,
+				foreign.Quote(classes.Names[0]), path, foreign.Quote(texts[0]))
+		}
 		return nil
 	}
 	w := compareWords(classes.Names, texts)

@@ -21,26 +21,28 @@ func PrepareAsCollected(o *imageprep.Options, a *cache.Artefact) error {
 }
 
 // PrepareBeside has images that are compared with those of a collection prepared as these
-// were. What someone asked for and is another way is an error that is cache.ErrStale, and
-// stands if r takes it nevertheless. A collection without a manifest, nil, does not say how,
-// and changes nothing.
+// were, or as those of what svd made of one. What someone asked for and is another way is an
+// error that is cache.ErrStale, and stands if r takes it nevertheless. A collection without a
+// manifest, nil, does not say how, and changes nothing; nor do means of builds that did not
+// write it.
 func PrepareBeside(o *imageprep.Options, asked Asked, r artefact.Reader, a *cache.Artefact) error {
-	made := artefact.OriginOf(a).Images
+	made := artefact.OriginOf(a).Preparation()
 	if made == nil {
 		return nil
 	}
+	group := preparationOf(a)
 	order, err := imageprep.ParseOrder(made.Preprocess)
 	if err != nil {
 		return fmt.Errorf("%s: preprocess %w", a.Path(), err)
 	}
 	var facts artefact.Facts
 	if asked.Order {
-		facts = append(facts, cache.Fact{Field: "origin.images.preprocess", Want: o.Order.String()})
+		facts = append(facts, cache.Fact{Field: group + ".preprocess", Want: o.Order.String()})
 	} else {
 		o.Order = order
 	}
 	if asked.EXIF {
-		facts = append(facts, cache.Fact{Field: "origin.images.exif", Want: o.EXIF})
+		facts = append(facts, cache.Fact{Field: group + ".exif", Want: o.EXIF})
 	} else {
 		o.EXIF = made.EXIF
 	}
@@ -58,4 +60,43 @@ func PrepareBeside(o *imageprep.Options, asked Asked, r artefact.Reader, a *cach
 		return hint.With(err, strings.Join(advice, " and ")+": images are then prepared as those of "+a.Path())
 	}
 	return nil
+}
+
+// PreparedAlike returns an error, which is cache.ErrStale, unless the images that an artefact is
+// of were prepared as those of the source, as far as both say how. The artefact is nil for
+// another program's file.
+func (s *Source) PreparedAlike(r artefact.Reader, a *cache.Artefact) error {
+	made, here := artefact.OriginOf(a).Preparation(), s.Origin.Preparation()
+	if made == nil || here == nil {
+		return nil
+	}
+	group := preparationOf(a)
+	facts := artefact.Facts{
+		{Field: group + ".preprocess", Want: here.Preprocess},
+		{Field: group + ".exif", Want: here.EXIF},
+		{Field: group + ".preprocessing", Want: here.Preprocessing},
+	}
+	err := r.Check(a, facts)
+	if err == nil || made.Preprocessing != here.Preprocessing {
+		return err
+	}
+	if s.Model == nil {
+		return hint.With(err, "its images were prepared in another way than those of the scores: make it of these, or of images that were prepared alike")
+	}
+	var as []string
+	if made.Preprocess != here.Preprocess {
+		as = append(as, "{preprocess} "+made.Preprocess)
+	}
+	if made.EXIF != here.EXIF {
+		as = append(as, fmt.Sprintf("{exif}=%t", made.EXIF))
+	}
+	return hint.With(err, "give "+strings.Join(as, " and ")+": images are then prepared as those of "+a.Path())
+}
+
+// preparationOf is the field of a manifest that says how the images of an artefact were prepared.
+func preparationOf(a *cache.Artefact) string {
+	if a.Manifest.Origin.Images != nil {
+		return "origin.images"
+	}
+	return "origin.prepared"
 }

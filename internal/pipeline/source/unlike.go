@@ -16,7 +16,11 @@ func WarnWhereUnlike(of, than *cache.Artefact, here, there string, say ui.Report
 			say.Warn("%s was collected with another %s than %s: some of the change may be due to that", here, name, there)
 		}
 	}
-	warn("block", a.Block != b.Block)
+	if x, y := family(a), family(b); x != y && x != "" && y != "" {
+		say.Warn("%s is of %s, %s of %s: the pairs of models of different families are not the same things, and some of the change may be due to that", here, x, there, y)
+	} else {
+		warn("block", a.Block != b.Block)
+	}
 	warn("precision", a.Precision != b.Precision)
 	layer := func(o origin.Origin) int {
 		if l := o.PairsLayer(); l != nil {
@@ -34,4 +38,15 @@ func WarnWhereUnlike(of, than *cache.Artefact, here, there string, say ui.Report
 		warn("order of preprocessing", a.Preprocess != b.Preprocess)
 		warn("exif", a.EXIF != b.EXIF)
 	}
+}
+
+// family says what the model of a collection is; empty where that is not known.
+func family(o origin.Origin) string {
+	switch {
+	case o.Transformer != nil:
+		return "a vision transformer"
+	case o.Block != "": // which a vision transformer has none of
+		return "a ResNet"
+	}
+	return ""
 }

@@ -56,6 +56,7 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 		v.leave(f, "%v", set.err)
 		return nil
 	}
+	set = set.namedAs(f.artefact)
 	facts := artefact.Facts{{Field: "origin.images.dataset", Want: kind}}.Images(set.images)
 	if err = f.artefact.Expect(nil, facts...); err != nil {
 		if !set.hasAny(f.artefact) {
@@ -106,11 +107,21 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 	return nil
 }
 
-// hasAny reports whether one of the images that have a row in an artefact is among the
-// set's, or may be, as the artefact does not name its images.
+// namedAs returns the set under the names that an artefact has for its images, as far as it
+// has any: those of a folder are the same images in an archive, and the other way round.
+func (s *imageSet) namedAs(a *cache.Artefact) *imageSet {
+	renamed := s.data.NamedAs(artefact.KnownImageNames(a))
+	if renamed == s.data {
+		return s
+	}
+	return &imageSet{data: renamed, images: renamed.Fingerprint(), sums: s.sums}
+}
+
+// hasAny reports whether one of the images that an artefact names is among the set's, or may
+// be, as the artefact names none.
 func (s *imageSet) hasAny(a *cache.Artefact) bool {
-	names, err := artefact.ImageNames(a)
-	if err != nil || len(names) == 0 {
+	names := artefact.KnownImageNames(a)
+	if len(names) == 0 {
 		return true
 	}
 	there := make(map[string]bool, len(s.data.Items))

@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,8 +37,8 @@ var parentKinds = map[string][]string{
 
 // parents looks for the artefacts that f was made from among those that were
 // found, by their hashes. One that is not there, though others of its kind are that are
-// about the same images or texts, was made again since. Where those there are, are about
-// others, nothing is known.
+// about the same images or texts, and of the same model, was made again since. Where those
+// there are, are about others, nothing is known.
 func (v *verifier) parents(f *found) {
 	var origin origin.Origin
 	switch {
@@ -52,7 +53,7 @@ func (v *verifier) parents(f *found) {
 	}
 	slices.Sort(roles)
 	for _, role := range roles {
-		p := Parent{Role: role, State: notChecked, Paths: []string{}}
+		p, strangers := Parent{Role: role, State: notChecked, Paths: []string{}}, map[string][]string{}
 		for _, other := range v.found {
 			if other.artefact == nil || other == f {
 				continue
@@ -64,21 +65,19 @@ func (v *verifier) parents(f *found) {
 			if !slices.Contains(parentKinds[artefact.Role(role)], other.artefact.Manifest.Kind) {
 				continue
 			}
-			was, is := origin.Subjects[role], other.artefact.Manifest.Origin.Subject()
-			if was != "" && is != "" && was != is {
+			if of := stranger(origin, role, other.artefact.Manifest.Origin); of != "" {
 				p.Strangers = append(p.Strangers, other.path)
+				strangers[of] = append(strangers[of], other.path)
 				continue
 			}
 			p.State, p.Paths = otherOne, append(p.Paths, other.path)
 		}
 		if p.State != notChecked {
 			p.Strangers = nil
-		} else if len(p.Strangers) > 0 {
-			of := "another collection"
-			if strings.HasSuffix(artefact.Role(role), "embeddings") {
-				of = "other texts"
+		} else {
+			for _, of := range slices.Sorted(maps.Keys(strangers)) {
+				v.say.Note("%s: its %s: made from %s than %s: not checked", f.path, role, of, strings.Join(strangers[of], ", "))
 			}
-			v.say.Note("%s: its %s: made from %s than %s: not checked", f.path, role, of, strings.Join(p.Strangers, ", "))
 		}
 		f.Parents = append(f.Parents, p)
 		if p.State == otherOne {
@@ -88,6 +87,29 @@ func (v *verifier) parents(f *found) {
 			}
 		}
 	}
+}
+
+// stranger says what an artefact of some origin is of that one which was read in a role was not:
+// other images or texts, or another model; empty where it may be that one, made again. An edited
+// checkpoint is of the weights before its edit, which tells nothing.
+func stranger(of origin.Origin, role string, other origin.Origin) string {
+	if was, is := of.Subjects[role], other.Subject(); was != "" && is != "" && was != is {
+		if strings.HasSuffix(artefact.Role(role), "embeddings") {
+			return "other texts"
+		}
+		return "another collection"
+	}
+	layer, others := of.PairsLayer(), other.PairsLayer()
+	switch {
+	case artefact.Role(role) == "checkpoint":
+	case of.Weights != "" && other.Weights != "" && !of.SameWeights(other):
+		return "another model"
+	case of.Block != "" && other.Block != "" && of.Block != other.Block:
+		return "another block"
+	case layer != nil && others != nil && *layer != *others:
+		return "another layer of neurons"
+	}
+	return ""
 }
 
 func (v *verifier) stale(p Parent) string {

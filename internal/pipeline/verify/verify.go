@@ -82,7 +82,7 @@ type Parent struct {
 	State string   `json:"state"` // "same", "other", or "not checked": it is not among the paths
 	Paths []string `json:"paths"` // which it is, or those of its kind that it is not
 
-	Strangers []string `json:"of_others,omitempty"` // those of its kind that are about other images or texts
+	Strangers []string `json:"of_others,omitempty"` // those of its kind that are about other images or texts, or of another model
 }
 
 // verifier is a Verify under way.
