@@ -24,6 +24,9 @@ var (
 	others  = []string{".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl"}
 )
 
+// IsImage reports whether a file is listed as an image, which its extension decides.
+func IsImage(path string) bool { return isImage(path) }
+
 func isImage(name string) bool {
 	ext := strings.ToLower(filepath.Ext(name))
 	return slices.Contains(decoded, ext) || slices.Contains(others, ext)
