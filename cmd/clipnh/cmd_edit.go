@@ -15,6 +15,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/edit"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -305,7 +306,7 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 		}
 	}
 	if n := len(r.Changes) - shownPairs; n > 0 {
-		p.Note("%s more are not shown: --json has all", units.Count(int64(n)))
+		p.Note("%s more %s not shown: --json has all", units.Count(int64(n)), quantity.Is(n))
 	}
 	t = ui.NewTable(ui.Left(""), ui.Left(""))
 	t.Row("checkpoint", fmt.Sprintf("%s, %s", r.Path, r.Format))

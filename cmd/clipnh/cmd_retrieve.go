@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -342,7 +343,7 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 		return err
 	}
 	if left > 0 {
-		p.Note("%s less strong are not shown: --heads or --json shows them", ui.Pairs.Count(int64(left)))
+		p.Note("%s less strong %s not shown: --heads or --json shows all", ui.Pairs.Count(int64(left)), quantity.Is(left))
 	}
 	if opts.stage.SaveDir == "" {
 		return nil
