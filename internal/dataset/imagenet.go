@@ -105,7 +105,10 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	for _, folder := range folders {
 		f.images = f.images[:0]
 		path := join(root, folder)
-		err := f.find(path)
+		err := errLedBack
+		if !leadsUp(path) {
+			err = f.find(path)
+		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
