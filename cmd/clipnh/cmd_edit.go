@@ -222,7 +222,7 @@ func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 			p.Remove = append(p.Remove, name)
 			continue
 		}
-		names, err := readUnits(file, g.printer)
+		names, err := readUnits("remove", file, &g.texts)
 		if err != nil {
 			return p, err // which names the flag
 		}

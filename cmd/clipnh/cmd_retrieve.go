@@ -256,7 +256,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
 	p.Store = g.files
 	if p.WordsPath != "" {
-		if p.Words, err = readTexts(p.WordsPath, g.printer); err != nil {
+		if p.Words, err = g.texts.lines("text-descs-list-path", p.WordsPath); err != nil {
 			return p, err
 		}
 		p.Components = o.given.components(p.Components, p.Words)
