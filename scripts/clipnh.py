@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import re
+import zipfile
 
 import numpy as np
 
@@ -65,19 +66,63 @@ def parse_unit(name, layers=None):
     return (layer - layers[0] - 1) * layers[1] + head, neuron
 
 
+def _bounded(path, name, at, heads, neurons):
+    """Refuses the unit at (head, neuron) or (neuron,) of a file that has no such unit."""
+    if at[-1] >= neurons or (len(at) == 2 and at[0] >= heads):
+        raise ValueError("%s: no unit %s: it has %s%d neurons" % (path, name, "%d heads of " % heads if heads else "", neurons))
+
+
+def _array(path):
+    """A .npy file, mapped."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise FileNotFoundError("%s: missing" % path) from None
+    except (ValueError, EOFError) as e:
+        raise ValueError("%s: not a .npy file that can be read: %s" % (path, e)) from None
+
+
+def _text(path):
+    """The text of a file."""
+    try:
+        with _open(path, encoding="utf-8") as f:
+            return f.read()
+    except FileNotFoundError:
+        raise FileNotFoundError("%s: missing" % path) from None
+    except UnicodeDecodeError as e:
+        raise ValueError("%s: not UTF-8: %s" % (path, e)) from None
+
+
+def _json(path):
+    """The value in a file of JSON."""
+    text = _text(path)
+    try:
+        return json.loads(text)
+    except ValueError as e:
+        raise ValueError("%s: not JSON: %s" % (path, e)) from None
+
+
 def open(path, check=False):
     """Opens an artefact: a folder, or a file with its manifest beside it. A file of another
-    program, without a manifest, is opened as what its extension says, and is not checked."""
+    program, without a manifest, is opened as what its extension says, and is not checked.
+    What is missing raises FileNotFoundError, anything else that is wrong ValueError, with
+    the file in the message."""
+    path = os.fspath(path)
     folder = os.path.isdir(path)
+    if not folder and not os.path.exists(path):
+        raise FileNotFoundError("%s: missing" % path)
     where = os.path.join(path, "manifest.json") if folder else path + ".json"
     manifest = None
     if os.path.exists(where):
-        with _open(where, encoding="utf-8") as f:
-            manifest = json.load(f)
+        manifest = _json(where)
         if not isinstance(manifest, dict) or manifest.get("format") != "clipnh":
             raise ValueError("%s: not a manifest of clipnh" % where)
-        if not 1 <= manifest.get("version", 0) <= NEWEST:
-            raise ValueError("%s: version %s, this module reads 1 to %d" % (where, manifest.get("version"), NEWEST))
+        version = manifest.get("version")
+        if not isinstance(version, int) or not 1 <= version <= NEWEST:
+            raise ValueError("%s: version %s, this module reads 1 to %d" % (where, version, NEWEST))
+        for field in "kind", "payloads":
+            if field not in manifest:
+                raise ValueError("%s: damaged: no field %s" % (where, field))
     elif folder:
         raise FileNotFoundError("%s: no manifest: an unfinished run, or not a folder of clipnh" % path)
     if manifest:
@@ -89,6 +134,8 @@ def open(path, check=False):
 
 
 def _check(path, payload, checksums):
+    if not os.path.exists(path):
+        raise FileNotFoundError("%s: missing, though its manifest names it" % path)
     if os.path.getsize(path) != payload["bytes"]:
         raise ValueError("%s: %d bytes, its manifest says %d" % (path, os.path.getsize(path), payload["bytes"]))
     if checksums and "sha256" in payload:
@@ -116,7 +163,7 @@ class Artefact:
                 raise ValueError("%s: a .dat file without a manifest has no shape; use numpy.memmap" % path)
             self.array = np.memmap(path, np.float32, "r", shape=tuple(manifest["shape"]))
         elif path.endswith(".npy"):
-            self.array = np.load(path, mmap_mode="r", allow_pickle=False)
+            self.array = _array(path)
         else:
             raise ValueError("%s: want a .npy, .dat, .npz or .json file, or a folder" % path)
 
@@ -138,6 +185,10 @@ class Artefact:
             start = found.index("B") + 1 if found[:1] == ["B"] else 0
             if "".join(found[start:start + len(at)]) != axes or (len(at) == 1 and "H" in found):
                 raise KeyError("%s: %s has axes %s" % (name, self.path, ",".join(self.axes)))
+        shape = self.array.shape[start:start + len(at)]
+        if len(shape) < len(at):
+            raise ValueError("%s: an array of shape %s, want one of units such as %s" % (self.path, list(self.array.shape), name))
+        _bounded(self.path, name, at, shape[0] if len(at) == 2 else None, shape[-1])
         return self.array[(slice(None),) * start + at]
 
 
@@ -146,8 +197,7 @@ class Lines:
 
     def __init__(self, path, manifest):
         self.path, self.manifest = path, manifest
-        with _open(path, encoding="utf-8") as f:
-            self.lines = f.read().splitlines()
+        self.lines = _text(path).splitlines()
 
     @property
     def kind(self):
@@ -175,7 +225,7 @@ class Collection:
         if file not in self._arrays:
             if file not in self.files:
                 raise FileNotFoundError("%s: no %s, a collection of %s has %s" % (self.path, file, self.kind, ", ".join(self.files)))
-            self._arrays[file] = np.load(os.path.join(self.path, file), mmap_mode="r", allow_pickle=False)
+            self._arrays[file] = _array(os.path.join(self.path, file))
         return self._arrays[file]
 
     def __getattr__(self, name):
@@ -187,12 +237,23 @@ class Collection:
     def names(self):
         """The images' names, in the order of the rows."""
         if "names" not in self._arrays:
-            with _open(os.path.join(self.path, "images.txt"), encoding="utf-8") as f:
-                self._arrays["names"] = f.read().splitlines()
+            self._arrays["names"] = _text(os.path.join(self.path, "images.txt")).splitlines()
         return self._arrays["names"]
 
     def _at(self, name):
-        return parse_unit(name, layers_of(self.manifest))
+        """Where a unit is, (head, neuron) or (neuron,), which the collection must have."""
+        at = parse_unit(name, layers_of(self.manifest))
+        if "directions.value.npy" in self.files:
+            heads, _, neurons = self.load("directions.value.npy").shape
+            _bounded(self.path, name, at, heads, neurons)
+        return at
+
+    def _of(self, array, images):
+        """The rows of some images."""
+        try:
+            return array[images]
+        except IndexError:
+            raise ValueError("%s: images %r: it has %d" % (self.path, images, len(array))) from None
 
     def direction(self, name):
         """v of a pair, [O], or of a neuron in every head, [H,O]."""
@@ -203,34 +264,46 @@ class Collection:
         return np.einsum("ohd,hd->ho", out, value[:, :, at[0]])
 
     def contribution(self, name, images=slice(None)):
-        """r of a pair, or of a neuron summed over heads, to each image, [B,O]."""
+        """r of a pair, or of a neuron summed over heads, to each image, [B,O], or to one, [O]."""
         at, v, b = self._at(name), self.direction(name), self.load("bias.npy")
-        scores = np.asarray(self.scores[images], np.float32)
+        if isinstance(images, (int, np.integer)):
+            return self.contribution(name, [images])[0]
+        scores = np.asarray(self._of(self.scores, images), np.float32)
         if len(at) == 2:
             return scores[:, at[0], at[1], None] * v + b[at[0]]
         return scores[:, :, at[0]] @ v + b.sum(0)
 
     def features(self, images=slice(None)):
-        """The image features, [B,O], as the model gives them, not normalised. Of
+        """The image features, [B,O], or of one image, [O], as the model gives them, not normalised. Of
         statistics they are in the folder, of scores they are summed up. The pairs of a
         vision transformer are a part of them: theirs are in the folder features."""
+        if isinstance(images, (int, np.integer)):
+            return self.features([images])[0]
         if "features.npy" in self.files:
-            return self.load("features.npy")[images]
+            return self._of(self.load("features.npy"), images)
         if layers_of(self.manifest) is not None:
             whole = open(os.path.join(self.path, "features"))
             if whole.names != self.names:
                 raise ValueError("%s: its images are not those of %s" % (whole.path, self.path))
             return whole.features(images)
         value, out, b = (self.load(f + ".npy") for f in ("directions.value", "directions.out", "bias"))
-        scores = np.asarray(self.scores[images], np.float32)
+        scores = np.asarray(self._of(self.scores, images), np.float32)
         per_head = np.einsum("bhc,hdc->bhd", scores, value, optimize=True)
         return np.einsum("bhd,ohd->bo", per_head, out, optimize=True) + scores.shape[2] * b.sum(0)
 
     def strongest(self, name, count=10):
         """The images on which a pair's score is largest: [(name, score), ...]."""
-        head, neuron = self._at(name)
+        at = self._at(name)
+        if len(at) == 1:
+            raise ValueError("%r: want a pair, such as %s" % (name, unit(at[0], at[0] + 1, layers_of(self.manifest))))
+        head, neuron = at
         column = np.asarray(self.scores[:, head, neuron])
         return [(self.names[i], float(column[i])) for i in np.argsort(-column, kind="stable")[:count]]
+
+
+def _heads(units, neurons):
+    """How many heads so many units have, and how many neurons; of neurons None heads."""
+    return (None, units) if neurons is None else (units // neurons, neurons)
 
 
 class Codes:
@@ -239,8 +312,11 @@ class Codes:
 
     def __init__(self, path, manifest):
         self.path, self.manifest = path, manifest
-        self._file = np.load(path, allow_pickle=False)
-        self.shape = tuple(int(n) for n in self._file["shape"])
+        try:
+            self._file = np.load(path, allow_pickle=False)
+            self.shape = tuple(int(n) for n in self._file["shape"])
+        except (ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile) as e:
+            raise ValueError("%s: not the codes of sparse, a .npz file: %s" % (path, e)) from None
         code = (manifest or {}).get("origin", {}).get("code", {})
         self.neurons = code.get("neurons") if code.get("heads") else None
         self._rows = None
@@ -263,8 +339,11 @@ class Codes:
             bounds = np.searchsorted(indices[order], np.arange(self.shape[0] + 1))
             self._rows = data[order], words[order], bounds
         data, words, bounds = self._rows
+        if len(at) == 1 and self.neurons is not None:
+            raise KeyError("%s: %s has codes of pairs" % (name, self.path))
         if len(at) == 2 and self.neurons is None:
             raise KeyError("%s: %s has codes of neurons, or no manifest that says how many neurons a head has" % (name, self.path))
+        _bounded(self.path, name, at, *_heads(self.shape[0], self.neurons if len(at) == 2 else None))
         row = at[0] if len(at) == 1 else at[0] * self.neurons + at[1]
         return dict(zip(words[bounds[row]:bounds[row + 1]].tolist(), data[bounds[row]:bounds[row + 1]].tolist()))
 
@@ -279,9 +358,15 @@ class ImageList:
             data = f.read()
         if not data.startswith(b"CLIPNH image list 1\n"):
             raise ValueError("%s: not a list of images, or one of another version" % path)
+        self.names, self.sizes, self.labels = [], [], []
+        try:
+            self._read(data)
+        except (IndexError, KeyError, ValueError) as e:
+            raise ValueError("%s: a damaged list of images: %s" % (path, e)) from None
+
+    def _read(self, data):
         length = int.from_bytes(data[-12:-4], "big")
         self.head = json.loads(data[-12 - length:-12])
-        self.names, self.sizes, self.labels = [], [], []
         at = data.index(b"\n") + 1
         for block in self.head["blocks"]:
             end = at + block - 4
@@ -316,8 +401,10 @@ class JSON(dict):
     """A result in JSON, such as the counts of segment, with its manifest."""
 
     def __init__(self, path, manifest):
-        with _open(path, encoding="utf-8") as f:
-            super().__init__(json.load(f))
+        value = _json(path)
+        if not isinstance(value, dict):
+            raise ValueError("%s: want an object of JSON" % path)
+        super().__init__(value)
         self.path, self.manifest = path, manifest
 
     kind = Artefact.kind
@@ -339,9 +426,16 @@ class Descriptions(JSON):
 
     def __getitem__(self, name):
         if name.isdigit():
-            return super().__getitem__(name)
+            return self._row(name, name)
         at = parse_unit(name, layers_of(self.manifest))
         if (len(at) == 2) != (self.neurons is not None):
             raise KeyError("%s: %s describes units such as %s" % (name, self.path, self.units()[0]))
+        if len(at) == 2 and at[1] >= self.neurons:
+            raise ValueError("%s: no unit %s: a head has %d neurons" % (self.path, name, self.neurons))
         row = at[0] if len(at) == 1 else at[0] * self.neurons + at[1]
-        return [(word, coefficient) for _, coefficient, word in super().__getitem__(str(row))]
+        return [(word, coefficient) for _, coefficient, word in self._row(str(row), name)]
+
+    def _row(self, row, name):
+        if row not in self:
+            raise KeyError("%s: %s: not described there" % (name, self.path))
+        return super().__getitem__(row)

@@ -52,7 +52,7 @@ func TestAdviceOfOthers(t *testing.T) {
 		"note: guessed; say it with --sample-stride\n":             true,
 		"warning: x\nhint: run \"clipnh collect --sample-stride\"": false,
 		"hint: give --pcs-path\n":                                  false,
-		"hint: --force uses it anyway\n":                           false,
+		"hint: --force uses it anyway, where its shape fits\n":     false,
 		"hint: run \"clipnh explore --help\"\n":                    false,
 		"error: --sample-stride is no hint\n":                      false,
 	} {

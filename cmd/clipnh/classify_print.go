@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/clipnh/clipnh/internal/pipeline/classify"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -98,7 +99,7 @@ func (l *labelPrinter) end(r *classify.Result, failed error) error {
 	}
 	if l.csv {
 		if a := r.Accuracy; a != nil && failed == nil {
-			l.p.Note("%d of %s have their true label first, %.2f %%; --json has it class by class", a.Correct, ui.Images.Count(int64(a.Images)), 100*a.Share)
+			l.p.Note("%d of %s %s the true label first, %.2f %%; --json has it class by class", a.Correct, ui.Images.Count(int64(a.Images)), quantity.Has(a.Correct, a.Images), 100*a.Share)
 		}
 		return nil
 	}

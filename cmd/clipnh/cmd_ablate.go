@@ -308,7 +308,7 @@ func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
 }
 
 func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error {
-	units, err := opts.names(g.printer)
+	units, err := opts.names(&g.texts)
 	if err != nil {
 		return err
 	}

@@ -202,7 +202,7 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 		}
 	}
 	if s.WordsPath != "" {
-		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
+		if s.Words, err = g.texts.lines("text-descs-list-path", s.WordsPath); err != nil {
 			return s, err
 		}
 		s.Components = o.given.components(s.Components, s.Words)

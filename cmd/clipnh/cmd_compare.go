@@ -109,7 +109,7 @@ func printCompare(m *files.Moved, p *ui.Printer) error {
 	t.Row("B", m.There, fmt.Sprint(m.TherePairs), fmt.Sprint(m.ThereAlive))
 	shared := ui.Images.Count(int64(m.Shared)) + " in both"
 	if m.OtherFiles > 0 {
-		shared += fmt.Sprintf(", and %s of equal names whose files differ", ui.Images.Count(int64(m.OtherFiles)))
+		shared += fmt.Sprintf(", and %s of equal names and other files", ui.Images.Count(int64(m.OtherFiles)))
 	}
 	pairs := ui.Pairs.Count(int64(m.Differ)) + " of those alive in both differ"
 	if m.Differ == 1 {
@@ -117,9 +117,9 @@ func printCompare(m *files.Moved, p *ui.Printer) error {
 	} else if m.Differ == 0 {
 		pairs = "no pair that is alive in both differs"
 	}
-	same := fmt.Sprintf("%d are the same but for rounding", m.Same)
+	same := fmt.Sprintf("%d %s the same but for rounding", m.Same, quantity.Is(m.Same))
 	if m.Shared < files.SharedLeast {
-		same = fmt.Sprintf("%d have the same mean, deviation and direction but for rounding", m.Same)
+		same = fmt.Sprintf("%d %s the same mean, deviation and direction but for rounding", m.Same, quantity.Has(m.Same))
 	}
 	text := fmt.Sprintf("\nCompared by %s; %s; %s, %s.\n", m.By, shared, pairs, same)
 	err := errors.Join(p.Table(t), p.Text(text))

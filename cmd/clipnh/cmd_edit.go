@@ -15,6 +15,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/edit"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -228,7 +229,7 @@ func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 			p.Remove = append(p.Remove, name)
 			continue
 		}
-		names, err := readUnits(file, g.printer)
+		names, err := readUnits("remove", file, &g.texts)
 		if err != nil {
 			return p, err // which names the flag
 		}
@@ -312,7 +313,7 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 		}
 	}
 	if n := len(r.Changes) - shownPairs; n > 0 {
-		p.Note("%s more are not shown: --json has all", units.Count(int64(n)))
+		p.Note("%s more %s not shown: --json has all", units.Count(int64(n)), quantity.Is(n))
 	}
 	t = ui.NewTable(ui.Left(""), ui.Left(""))
 	t.Row("checkpoint", fmt.Sprintf("%s, %s", r.Path, r.Format))

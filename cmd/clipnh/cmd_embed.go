@@ -75,7 +75,7 @@ func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
 	textsFlag(fs, &o.text, "text", "", "what to embed"+textsHelp, nil)
 	fs.StringVar(&o.classnames, "classnames", "", "`SET` of texts: IN, PC or 30k (default IN, unless --text or --lines is given)")
 	choices(fs, "classnames", "IN", "PC", "30k")
-	fs.StringVar(&o.lines, "lines", "", "`FILE` of texts, one per line, or the name of a fetched list, such as words")
+	fs.StringVar(&o.lines, "lines", "", "`FILE` of texts, one per line, or the name of a fetched list, such as words; - is standard input")
 	takesAsset(fs, "lines", configs.AssetWords)
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
@@ -140,18 +140,17 @@ func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
 }
 
 func (o *embedOptions) texts(ctx context.Context, g *globalOptions) ([]string, error) {
-	say := g.printer
 	switch {
 	case o.text.given():
 		return o.text.readOnce(&g.texts)
 	case o.lines != "":
-		return readTexts(o.lines, say)
+		return g.texts.lines("lines", o.lines)
 	case o.classnames == "30k":
 		path, err := locate(ctx, "words")
 		if err != nil {
 			return nil, fmt.Errorf("--classnames 30k: %w", err)
 		}
-		return readTexts(path, say)
+		return readTexts(path, g.printer)
 	case o.classnames == "PC":
 		return configs.PascalContext59(), nil
 	}

@@ -208,7 +208,7 @@ func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 		return s, err
 	}
 	if s.WordsPath != "" {
-		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
+		if s.Words, err = g.texts.lines("text-descs-list-path", s.WordsPath); err != nil {
 			return s, err
 		}
 		s.Components = o.given.components(s.Components, s.Words)

@@ -164,7 +164,7 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	units, err := opts.names(g.printer)
+	units, err := opts.names(&g.texts)
 	if err != nil {
 		return err
 	}

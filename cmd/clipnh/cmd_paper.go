@@ -282,7 +282,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		}
 	}
 	if executed == 0 {
-		g.printer.Note("nothing to do: all %s are up to date", quantity.Of(len(all), "step"))
+		g.printer.Note("nothing to do: %s, and none is out of date", quantity.Of(len(all), "step"))
 	}
 	if err := report.Save(g.files, opts.dir); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 const reconstructHelp = `
@@ -109,7 +110,7 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 	}
 	written := err
 	if result.Null > 0 {
-		g.printer.Note("%d of the components are zero: their units keep only their means", result.Null)
+		g.printer.Note("%s of zero: a unit without a direction keeps only its mean", quantity.Of(result.Null, "component"))
 	}
 	if g.json {
 		err = g.printer.JSON(result)

@@ -148,7 +148,7 @@ func runReport(ctx context.Context, opts reportOptions, g *globalOptions) error 
 	o.Artefacts, o.Store, o.Threads, o.Precision = g.artefacts(), g.files, g.workers(), precisions[opts.precision]
 	if o.WordsPath != "" {
 		var err error
-		if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
+		if o.Words, err = g.texts.lines("text-descs-list-path", o.WordsPath); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -258,7 +259,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
 	p.Store = g.files
 	if p.WordsPath != "" {
-		if p.Words, err = readTexts(p.WordsPath, g.printer); err != nil {
+		if p.Words, err = g.texts.lines("text-descs-list-path", p.WordsPath); err != nil {
 			return p, err
 		}
 		p.Components = o.given.components(p.Components, p.Words)
@@ -345,7 +346,7 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 		return err
 	}
 	if left > 0 {
-		p.Note("%s less strong are not shown: --heads or --json shows them", ui.Pairs.Count(int64(left)))
+		p.Note("%s less strong %s not shown: --heads or --json shows all", ui.Pairs.Count(int64(left)), quantity.Is(left))
 	}
 	if opts.stage.SaveDir == "" {
 		return nil

@@ -183,7 +183,7 @@ func parseWays(list string) ([]score.Way, error) {
 func runScore(ctx context.Context, opts scoreOptions, g *globalOptions) error {
 	o := opts.stage
 	var err error
-	if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
+	if o.Words, err = g.texts.lines("text-descs-list-path", o.WordsPath); err != nil {
 		return err
 	}
 	o.Artefacts, o.Writer, o.Threads = g.artefacts(), g.writer(opts.restart), g.workers()

@@ -261,7 +261,7 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, e
 	}
 	var err error
 	if o.conceptsPath != "" {
-		lines, err := readTexts(o.conceptsPath, g.printer)
+		lines, err := g.texts.lines("concepts-path", o.conceptsPath)
 		if err != nil {
 			return c, err
 		}
@@ -282,7 +282,7 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, e
 	}
 	switch {
 	case o.concepts.TextsPath != "":
-		c.Texts, err = readTexts(o.concepts.TextsPath, g.printer)
+		c.Texts, err = g.texts.lines("lines", o.concepts.TextsPath)
 	case o.concepts.EmbeddingsPath == "":
 		e := embedOptions{useTemplates: o.useTemplates, templates: o.templates}
 		c.Templates, err = e.prompts(g)

@@ -127,7 +127,7 @@ func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 	o.Artefacts, o.Threads = g.artefacts(), g.workers()
 	if o.WordsPath != "" {
 		var err error
-		if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
+		if o.Words, err = g.texts.lines("text-descs-list-path", o.WordsPath); err != nil {
 			return err
 		}
 		o.Components = opts.given.components(o.Components, o.Words)

@@ -211,7 +211,7 @@ func (o *codingOptions) pipeline(g *globalOptions) (coding.Options, error) {
 	if err != nil {
 		return coding.Options{}, usageError{err}
 	}
-	list, err := readTexts(o.wordsPath, g.printer)
+	list, err := g.texts.lines("text-descs-list-path", o.wordsPath)
 	return coding.Options{
 		Artefacts: g.artefacts(), PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: list, WordsPath: o.wordsPath,
 		Method: method, Normalize: normalize, Components: o.components, CollectPath: o.collectPath, Threads: g.workers(),

@@ -79,7 +79,7 @@ func (o *textspanOptions) addFlags(fs *pflag.FlagSet) {
 	s := &o.stage
 	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of the heads that collect --mode heads wrote")
 	fs.StringSliceVar(&s.Parts, "parts", nil, "`PATH,...` of the MLPs of the images of --scores, for accuracies and features")
-	fs.StringVar(&s.TextsPath, "text-descs-list-path", "", "`FILE` of texts, one per line, or the name of a fetched list, such as words")
+	fs.StringVar(&s.TextsPath, "text-descs-list-path", "", "`FILE` of texts, one per line, or the name of a fetched list, such as words; - is standard input")
 	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the texts, .npy or .pt")
 	fs.IntVar(&s.TextsPerHead, "texts-per-head", 20, "take at most `K` texts for each head")
@@ -129,7 +129,7 @@ func (o *textspanOptions) validate() error {
 func runTextSpan(ctx context.Context, opts textspanOptions, g *globalOptions) error {
 	o := opts.stage
 	var err error
-	if o.Texts, err = readTexts(o.TextsPath, g.printer); err != nil {
+	if o.Texts, err = g.texts.lines("text-descs-list-path", o.TextsPath); err != nil {
 		return err
 	}
 	o.FitTexts, o.FitRank = !opts.set("texts-per-head"), !opts.set("w-ov-rank")

@@ -179,7 +179,7 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		hints = append(hints, sideHints(cmd, mismatch, f.Message)...)
 	}
 	if mismatch != nil && mismatch.Asked {
-		hints = append(hints, "{force} uses it anyway")
+		hints = append(hints, "{force} uses it anyway, where its shape fits")
 	}
 	hints = append(append(hints, pathHints(cmd, err)...), more...)
 	var env environmentError

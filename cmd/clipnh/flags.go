@@ -107,8 +107,12 @@ func flagError(cmd *cobra.Command, err error) error {
 		if why, ok := scriptFlags[strings.ReplaceAll(name, "_", "-")]; ok {
 			return hinted{err, why}
 		}
-		if meant := similarFlags(cmd.Flags(), name); len(meant) > 0 {
+		takers := commandsTaking(cmd.Root(), name)
+		switch meant := similarFlags(cmd.Flags(), name); {
+		case len(meant) > 0 && (len(takers) == 0 || strings.HasPrefix(meant[0], "--"+name)):
 			return hinted{err, didYouMean(meant)}
+		case len(takers) > 0: // no mistake in typing: what is spelt like it is something else
+			return hinted{err, fmt.Sprintf("--%s is a flag of other commands, such as %s", name, strings.Join(takers[:min(len(takers), 3)], ", "))}
 		}
 		return err
 	case errors.As(err, &missing):
@@ -162,6 +166,18 @@ func wanted(f *pflag.Flag) string {
 	}
 	placeholder, _ := pflag.UnquoteUsage(f)
 	return placeholder
+}
+
+// commandsTaking returns the commands below root that have a flag of this name in their help.
+func commandsTaking(root *cobra.Command, name string) []string {
+	var takers []string
+	for _, cmd := range root.Commands() {
+		if f := cmd.LocalNonPersistentFlags().Lookup(name); f != nil && !f.Hidden && !cmd.Hidden {
+			takers = append(takers, cmd.Name())
+		}
+		takers = append(takers, commandsTaking(cmd, name)...)
+	}
+	return takers
 }
 
 // similarFlags returns the flags that name may have meant: those that begin with it, or

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // TestRecipes holds that every kind of artefact has a recipe, that there are no others,
@@ -96,6 +98,36 @@ func TestWithRecipe(t *testing.T) {
 		}
 		if hint != tt.hint || got.Error() != tt.err.Error() || errors.Is(got, cache.ErrMissing) != errors.Is(tt.err, cache.ErrMissing) {
 			t.Errorf("%s: %v: hint %q, want %q", tt.kind, tt.err, hint, tt.hint)
+		}
+	}
+}
+
+// TestForceIsNotHinted holds that no hint names --force where it would not help: norms of pairs
+// in place of those of neurons have another shape.
+func TestForceIsNotHinted(t *testing.T) {
+	dir := t.TempDir()
+	scores, norms := filepath.Join(dir, "scores"), filepath.Join(dir, "norms.npy")
+	must(t, exitDone, "collect", "--model", testutil.Golden("model/tiny_jit.pt"), "--dataset", "images", "--data-path", testutil.Golden("images"), "--save-path", scores, "--quiet")
+	must(t, exitDone, "svd", "--scores", scores, "--norm-save-path", norms, "--quiet")
+	args := []string{"mask", "--mode", "neur_reprs", "--neurons-norms-path", norms, "--mask-save-path", filepath.Join(dir, "mask.npy")}
+	for _, args := range [][]string{args, append(args, "--force")} {
+		if _, stderr := must(t, exitStale, args...); strings.Contains(stderr, "--force") || !strings.Contains(stderr, "made with mode nh; this run uses n") {
+			t.Errorf("%q said %q, want no word of --force", args, stderr)
+		}
+	}
+}
+
+// TestFlagsOfOthers holds that a flag of another command is said to be that, and not to be a
+// mistake in typing one of this command.
+func TestFlagsOfOthers(t *testing.T) {
+	for line, want := range map[string]string{
+		"show h1n2 --model m.pt": "--model is a flag of other commands, such as ",
+		"show h1n2 --code c.npz": `did you mean "--codes"?`,
+		"info --modle m.pt":      `did you mean "--model"?`,
+	} {
+		_, stderr := must(t, exitUsage, strings.Fields(line)...)
+		if !strings.Contains(stderr, "hint: "+want) {
+			t.Errorf("%s: said %q, want the hint %q", line, stderr, want)
 		}
 	}
 }

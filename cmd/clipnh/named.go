@@ -36,7 +36,7 @@ func takesAsset(fs *pflag.FlagSet, flag, kind string) {
 
 // takesWords adds the flag of the list of words that describe units.
 func takesWords(fs *pflag.FlagSet, path *string) {
-	fs.StringVar(path, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
+	fs.StringVar(path, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words; - is standard input")
 	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
 }
 
@@ -132,7 +132,7 @@ func resolveAssets(ctx context.Context, flags *pflag.FlagSet) error {
 }
 
 func resolveAsset(ctx context.Context, flag, kind, value string) (string, error) {
-	if _, err := os.Lstat(value); err == nil {
+	if _, err := os.Lstat(value); err == nil || isStdin(value) {
 		return value, nil // the store is not needed
 	}
 	store, err := openStore()

@@ -58,7 +58,7 @@ func (p preparation) refuses(t *testing.T, collections [2]string, line ...string
 		args := slices.Concat(line, []string{"--scores", collections[i]}, asked)
 		_, said := must(t, exitStale, args...)
 		flag, _, _ := strings.Cut(asked[0], "=")
-		if i == 0 && !strings.Contains(said, p.says) || !strings.Contains(said, "leave out "+flag+": images are then prepared as those of "+collections[i]) || !strings.Contains(said, "--force uses it anyway") {
+		if i == 0 && !strings.Contains(said, p.says) || !strings.Contains(said, "leave out "+flag+": images are then prepared as those of "+collections[i]) || !strings.Contains(said, "--force uses it anyway, where its shape fits") {
 			t.Errorf("%q said %q, want %q", args, said, p.says)
 		}
 		if _, said = must(t, exitDone, append(args, "--force")...); !strings.Contains(said, "used anyway") {

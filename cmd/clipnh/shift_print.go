@@ -114,7 +114,7 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	}
 	written := err
 	if opts.set("list") && o.List > max(result.WatchedConcepts, result.ChangedPairs) {
-		g.printer.Note("--list %d: there are %s, and %s that changed", o.List, quantity.Of(result.WatchedConcepts, "concept"), ui.Pairs.Count(int64(result.ChangedPairs)))
+		g.printer.Note("--list %d: all found are listed, %s, and %s that changed", o.List, quantity.Of(result.WatchedConcepts, "concept"), ui.Pairs.Count(int64(result.ChangedPairs)))
 	}
 	if g.json {
 		err = g.printer.JSON(result)

@@ -21,7 +21,7 @@ import (
 // standard input. A text with a comma is in double quotes, as in CSV, or in a file.
 
 // textsHelp ends the usage of every flag that takes texts.
-const textsHelp = ": `TEXTS` separated by commas, or @FILE with one per line"
+const textsHelp = ": `TEXTS` separated by commas, or @FILE with one per line, @- for standard input"
 
 // textList is the value of a flag that takes texts.
 type textList struct {
@@ -184,7 +184,7 @@ func (t *textList) sources(r *textReader) ([]textSource, error) {
 	var all []textSource
 	for _, item := range t.items {
 		if path := t.path(item); path != "" {
-			texts, err := t.file(path, r)
+			texts, err := r.lines(t.flag, path)
 			if err != nil {
 				return nil, err
 			}
@@ -203,21 +203,28 @@ func (t *textList) sources(r *textReader) ([]textSource, error) {
 	return all, nil
 }
 
-// file returns the texts of a file, or of standard input, which can be read once.
-func (t *textList) file(path string, r *textReader) ([]string, error) {
-	if path != "-" {
+// isStdin reports whether a path stands for standard input, by - or by a name that systems
+// have for it.
+func isStdin(path string) bool {
+	return path == "-" || path == "/dev/stdin" || path == "/dev/fd/0" || path == "/proc/self/fd/0"
+}
+
+// lines returns the texts in the file that a flag names, or of standard input, which can be
+// read once.
+func (r *textReader) lines(flag, path string) ([]string, error) {
+	if !isStdin(path) {
 		return readTexts(path, r.say)
 	}
 	if r.stdinFor != "" {
-		return nil, usageError{fmt.Errorf("--%s and --%s both read standard input: want one of them", r.stdinFor, t.flag)}
+		return nil, usageError{fmt.Errorf("--%s and --%s both read standard input: want one of them", r.stdinFor, flag)}
 	}
 	if r.stdin == nil {
-		return nil, usageError{fmt.Errorf("--%s: no standard input here, want a file", t.flag)}
+		return nil, usageError{fmt.Errorf("--%s: no standard input here, want a file", flag)}
 	}
-	r.stdinFor = t.flag
+	r.stdinFor = flag
 	list, err := textlist.ParseList(r.stdin)
 	if err != nil {
-		return nil, fmt.Errorf("--%s: standard input: %w", t.flag, err)
+		return nil, fmt.Errorf("--%s: standard input: %w", flag, err)
 	}
 	warnOf("standard input", list.Warnings, r.say)
 	return namesOf(list.Texts), nil

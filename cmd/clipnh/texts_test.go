@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -142,5 +146,39 @@ func TestTemplatesTyped(t *testing.T) {
 	}
 	if err := os.Remove("t.txt"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestListsOnStdin gives the lists that flags name as files on standard input: what is made
+// has the same bytes.
+func TestListsOnStdin(t *testing.T) {
+	assets, err := filepath.Abs("../../internal/demo/assets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	writeLines(t, "texts.txt", "a cat", "a dog")
+	writeLines(t, "units.txt", "h1n2", "n5")
+	model, vocab := filepath.Join(assets, "tiny-clip.pt"), filepath.Join(assets, "bpe_demo_vocab.txt.gz")
+	embed := []string{"embed", "--model", model, "--vocab", vocab, "--quiet", "--embeddings-save-path"}
+	must(t, exitDone, append(embed, "file.npy", "--lines", "texts.txt")...)
+	want, err := os.ReadFile("file.npy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, args := range [][]string{{"--lines", "-"}, {"--lines", "/dev/stdin"}, {"--text", "@/dev/stdin"}, {"--text", "-"}} {
+		out := fmt.Sprintf("%d.npy", i)
+		var stderr strings.Builder
+		if code := run(t.Context(), append(append(slices.Clone(embed), out), args...), strings.NewReader("a cat\na dog\n"), io.Discard, &stderr); code != exitDone {
+			t.Fatalf("%q: exit code %d: %s", args, code, &stderr)
+		}
+		if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%q: error %v, or other embeddings than those of the file", args, err)
+		}
+	}
+	units := unitsOptions{pairs: "h3n4", file: "-"}
+	names, err := units.names(&textReader{say: ui.NewPrinter(io.Discard, io.Discard, time.Now), stdin: strings.NewReader("h1n2\nn5\n")})
+	if err != nil || !slices.Equal(names, []string{"h3n4", "h1n2", "n5"}) {
+		t.Errorf("units %q, error %v", names, err)
 	}
 }

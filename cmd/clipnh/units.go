@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // unitsOptions name units, on the command line or in a file.
@@ -32,7 +30,7 @@ func (o *unitsOptions) pattern() (pattern *regexp.Regexp, list, line string) {
 // addFlags adds the flags; what says what happens to the units, such as "take out".
 func (o *unitsOptions) addFlags(fs *pflag.FlagSet, what string) {
 	fs.StringVar(&o.pairs, "pairs", "", what+" the units of `LIST`, such as h21n624,h3n7; n624 is the neuron, or all of its pairs")
-	fs.StringVar(&o.file, "units-file", "", what+" the units of `FILE`, one per line; may be combined with --pairs")
+	fs.StringVar(&o.file, "units-file", "", what+" the units of `FILE`, one per line, - for standard input; may be combined with --pairs")
 	fs.BoolVar(&o.except, "except", false, what+" all units but those of --pairs and --units-file")
 }
 
@@ -53,18 +51,18 @@ func (o *unitsOptions) validate() error {
 }
 
 // names returns the names of the units, those of the file last.
-func (o *unitsOptions) names(say *ui.Printer) ([]string, error) {
+func (o *unitsOptions) names(r *textReader) ([]string, error) {
 	names := splitUnits(o.pairs)
 	if o.file == "" {
 		return names, nil
 	}
-	lines, err := o.read(say)
+	lines, err := o.read(r, "units-file")
 	return append(names, lines...), err
 }
 
-// read returns the names of units in the file, one per line.
-func (o *unitsOptions) read(say *ui.Printer) ([]string, error) {
-	lines, err := readTexts(o.file, say)
+// read returns the names of units in the file that a flag names, one per line.
+func (o *unitsOptions) read(r *textReader, flag string) ([]string, error) {
+	lines, err := r.lines(flag, o.file)
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +75,12 @@ func (o *unitsOptions) read(say *ui.Printer) ([]string, error) {
 	}
 	lines, note := withoutRepeats(lines)
 	if note != "" {
-		say.Note("%s: %s", o.file, note)
+		r.say.Note("%s: %s", o.file, note)
 	}
 	return lines, nil
 }
 
-// readUnits returns the names of neurons and pairs in a file, one per line.
-func readUnits(path string, say *ui.Printer) ([]string, error) {
-	return (&unitsOptions{file: path}).read(say)
+// readUnits returns the names of neurons and pairs in the file that a flag names, one per line.
+func readUnits(flag, path string, r *textReader) ([]string, error) {
+	return (&unitsOptions{file: path}).read(r, flag)
 }

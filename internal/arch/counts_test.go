@@ -70,6 +70,64 @@ func countsIn(f *ast.File, fset *token.FileSet, constants map[string]bool) []str
 	return found
 }
 
+// disagree is a number of things with a verb of several behind it. A %s is a number where its
+// argument is one of package quantity or of ui.Unit.Count.
+var disagree = regexp.MustCompile(`^%[sd](?: of (?:the |its )?%[sd])?(?: [a-z]+){0,3}? (?:are|have|were|do|differ|lack|lie|hold)(?: |$|[,:;"])`)
+
+// verbsIn returns the formats in a file that have a verb of several behind a number which may
+// be one.
+func verbsIn(f *ast.File, fset *token.FileSet, constants map[string]bool) []string {
+	var found []string
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		for i, a := range call.Args {
+			format, ok := a.(*ast.BasicLit)
+			if !ok || format.Kind != token.STRING {
+				continue
+			}
+			number := 0
+			for _, at := range verbs.FindAllStringIndex(format.Value, -1) {
+				if format.Value[at[1]-1] == '%' {
+					continue
+				}
+				number++
+				if m := disagree.FindString(format.Value[at[0]:]); m == "" || strings.Contains(m, " that ") || i+number >= len(call.Args) {
+					continue
+				}
+				if before := format.Value[:at[0]]; strings.HasSuffix(before, " of ") || format.Value[at[1]-1] == 's' && !counts(call.Args[i+number]) {
+					continue // of a part of them, or no number
+				}
+				if name, ok := call.Args[i+number].(*ast.Ident); ok && (constants[name.Name] || bound.MatchString(name.Name)) {
+					continue
+				}
+				if field, ok := call.Args[i+number].(*ast.SelectorExpr); ok && bound.MatchString(field.Sel.Name) {
+					continue
+				}
+				found = append(found, fset.Position(a.Pos()).String()+": "+format.Value)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// counts reports whether an expression is a number with its noun.
+func counts(e ast.Expr) bool {
+	call, ok := e.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	f, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	of, ok := f.X.(*ast.Ident)
+	return f.Sel.Name == "Count" || ok && of.Name == "quantity" && f.Sel.Name == "Of"
+}
+
 // constantsOf are the names of a package's constants, those of functions included.
 func constantsOf(files []*ast.File) map[string]bool {
 	names := map[string]bool{}
@@ -119,6 +177,9 @@ func TestCounts(t *testing.T) {
 			for _, found := range countsIn(f, fset, constants) {
 				t.Errorf("%s: says \"1 images\" of one: take the noun from package quantity", found)
 			}
+			for _, found := range verbsIn(f, fset, constants) {
+				t.Errorf("%s: says \"1 image are\" of one: take the verb from package quantity", found)
+			}
 		}
 	}
 }
@@ -141,6 +202,28 @@ func TestCountsIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := countsIn(f, fset, constantsOf([]*ast.File{f})); len(got) != want {
+			t.Errorf("%s: found %q, want %d", body, got, want)
+		}
+	}
+}
+
+func TestVerbsIn(t *testing.T) {
+	for body, want := range map[string]int{
+		`f("%s less strong are not shown", ui.Pairs.Count(n))`:         1,
+		`f("%d of %s are done", a, quantity.Of(b, "chunk"))`:           1,
+		`f("%d are the same", x.Same)`:                                 1,
+		`f("%d of %s %s done", a, quantity.Of(b, "chunk"), f(a))`:      0,
+		`f("%s are missing", strings.Join(files, ", "))`:               0,
+		`f("%d requests are waiting", g.most)`:                         0,
+		`f("codes of %d of %s have no words", a, quantity.Of(b, "u"))`: 0,
+		`f("%d images are looked at", bound)`:                          0,
+	} {
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, "a.go", "package a\nconst bound = 4\nfunc g() { "+body+" }\n", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := verbsIn(f, fset, constantsOf([]*ast.File{f})); len(got) != want {
 			t.Errorf("%s: found %q, want %d", body, got, want)
 		}
 	}

@@ -244,7 +244,7 @@ func (l *lister) add(m Member) {
 
 func (l *lister) finish() {
 	if l.unnamed > 0 {
-		l.skip("", "%d more members were skipped, too many to name", l.unnamed)
+		l.skip("", "%d more skipped, too many to name", l.unnamed)
 	}
 	if used := slices.DeleteFunc(l.a.Members, func(m Member) bool { return m.Name == "" }); len(used) < len(l.a.Members) {
 		l.a.Members = slices.Clone(used) // the array may be of many that are not used

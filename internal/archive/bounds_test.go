@@ -29,7 +29,7 @@ func TestManySkipped(t *testing.T) {
 	if most := 64<<20 + bytesFactor*int64(len(b)); allocated > most {
 		t.Errorf("%d bytes allocated for %d, want at most %d", allocated, len(b), most)
 	}
-	got, want := reasons(a), []string{": " + bytesBehind, fmt.Sprintf(": %d more members were skipped, too many to name", n-1-mostSkipped)}
+	got, want := reasons(a), []string{": " + bytesBehind, fmt.Sprintf(": %d more skipped, too many to name", n-1-mostSkipped)}
 	if len(got) != mostSkipped+2 || !slices.Equal(got[mostSkipped:], want) {
 		t.Errorf("%d skipped, the last %q, want %d named and %q", len(got), got[max(0, len(got)-2):], mostSkipped, want)
 	}

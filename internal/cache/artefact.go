@@ -146,7 +146,7 @@ func withoutManifest(d disk, at layout) (*Artefact, error) {
 			return nil, fmt.Errorf("read %s: %w", at.journal, err)
 		}
 		return nil, hint.With(
-			fmt.Errorf("%s: %w: not finished, %d of %s are done", at.path, ErrMissing, len(j.chunks), quantity.Of(chunkCount(j.plan), "chunk")),
+			fmt.Errorf("%s: %w: not finished, %d of %s %s done", at.path, ErrMissing, len(j.chunks), quantity.Of(chunkCount(j.plan), "chunk"), quantity.Is(len(j.chunks), chunkCount(j.plan))),
 			"run the command that makes it again: it resumes from there",
 		)
 	}

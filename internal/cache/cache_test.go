@@ -244,7 +244,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuse("unfinished")
-	if _, err := Open(j.path); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "1 of 4 chunks are done") || adviceOf(err) == "" {
+	if _, err := Open(j.path); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "1 of 4 chunks is done") || adviceOf(err) == "" {
 		t.Errorf("open an unfinished artefact: %v", err)
 	}
 	if err := j.run(osDisk{}); err != nil {

@@ -197,7 +197,7 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	}
 	number := len(w.chunks)
 	if number == w.Chunks() {
-		return fmt.Errorf("%s: all %s are there already", w.at.path, quantity.Of(number, "chunk"))
+		return fmt.Errorf("%s: %s, of which none is still to be written", w.at.path, quantity.Of(number, "chunk"))
 	}
 	inputs := chunkInputs(w.plan, number)
 	if len(skipped) > inputs {
@@ -313,7 +313,7 @@ func (w *ChunkWriter) Finish() (string, error) {
 		return "", w.err
 	}
 	if w.Done() < w.Chunks() {
-		return "", fmt.Errorf("%s: %d of %s are done", w.at.path, w.Done(), quantity.Of(w.Chunks(), "chunk"))
+		return "", fmt.Errorf("%s: %d of %s %s done", w.at.path, w.Done(), quantity.Of(w.Chunks(), "chunk"), quantity.Is(w.Done(), w.Chunks()))
 	}
 	hash, err := w.finish()
 	if err != nil {

@@ -56,6 +56,13 @@ func (d Difference) text() string {
 	return fmt.Sprintf("made with %s %s; this run uses %s", name(d.Field), brief(d.Made), brief(d.This))
 }
 
+// ofPairs reports whether one side is of pairs and the other of neurons, which cannot be used
+// in its place: it has another shape.
+func (d Difference) ofPairs() bool {
+	pairs := func(mode string) bool { return mode == `"nh"` || mode == `"neur_head_reprs"` } // of svd, and of masks
+	return d.Field == "origin.mode" && pairs(d.Made) != pairs(d.This) && !isEmpty(d.Made) && !isEmpty(d.This)
+}
+
 // count says both sides of a number, such as that of images.
 func (d Difference) count() string {
 	made, err := strconv.Atoi(d.Made)

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/origin"
 )
@@ -52,7 +53,7 @@ func (a *Artefact) Expect(on OnMismatch, facts ...Fact) error {
 	}
 	sortDifferences(wrong)
 	e := &MismatchError{a.at.path, wrong, true, remake}
-	if on == nil {
+	if e.Asked = !slices.ContainsFunc(wrong, Difference.ofPairs); on == nil || !e.Asked {
 		return e
 	}
 	return on(e)

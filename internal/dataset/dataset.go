@@ -69,7 +69,8 @@ type Skipped struct {
 type Passed struct {
 	Files   int
 	Bare    int // of these, those whose name has no extension: they may be images
-	Folders int // in which images were not looked for
+	Folders int // of which no images are taken
+	Inside  int // images in these folders
 
 	// Split is the folder, or that of archives, whose images alone were looked for; empty
 	// if it is the one that was given, or of archives any. Beside counts the images that

@@ -206,7 +206,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "test split of folders", kind: ImageNetTest, files: images("n01/a.JPEG"),
-			err:  "DIR: no images (EXTENSIONS) among 0 files and 1 folder",
+			err:  "DIR: no images (EXTENSIONS) among 0 files and 1 folder, which holds 1 image",
 			hint: `for images in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`,
 		},
 		{

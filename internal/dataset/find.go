@@ -24,6 +24,9 @@ var (
 	others  = []string{".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl"}
 )
 
+// IsImage reports whether a file is listed as an image, which its extension decides.
+func IsImage(path string) bool { return isImage(path) }
+
 func isImage(name string) bool {
 	ext := strings.ToLower(filepath.Ext(name))
 	return slices.Contains(decoded, ext) || slices.Contains(others, ext)
@@ -59,7 +62,7 @@ func (f *finder) enter(dir string, above []fs.FileInfo) error {
 	}
 	for _, a := range above {
 		if os.SameFile(a, info) {
-			return nil // a link led back, to where all has been or will be found
+			return errLedBack // all in it has been or will be found there
 		}
 	}
 	// A folder whose listing fails half-way counts as unreadable as a whole.
@@ -90,7 +93,10 @@ func (f *finder) enter(dir string, above []fs.FileInfo) error {
 	}
 	above = append(slices.Clone(above), info)
 	for _, path := range inner {
-		err := f.enter(path, above)
+		err := errLedBack
+		if !leadsUp(path) {
+			err = f.enter(path, above)
+		}
 		if f.ctx.Err() != nil {
 			return f.ctx.Err()
 		}
@@ -99,6 +105,37 @@ func (f *finder) enter(dir string, above []fs.FileInfo) error {
 		}
 	}
 	return nil
+}
+
+// errLedBack is of a folder that a link leads back to: what is in it is listed already, or is
+// beside what was asked for.
+var errLedBack = errors.New("a link back to a folder that it is in")
+
+// leadsUp reports whether a path is a link that leads to a folder that it is in, however far
+// above: also above the folder where the listing began.
+func leadsUp(link string) bool {
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return false
+	}
+	to, err := os.Stat(link)
+	if err != nil {
+		return false
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(link))
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	for err == nil {
+		var info fs.FileInfo
+		if info, err = os.Stat(dir); err == nil && os.SameFile(info, to) {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+		dir = filepath.Dir(dir)
+	}
+	return false
 }
 
 func (f *finder) skip(path, reason string) {

@@ -53,6 +53,19 @@ func (p *Passed) splitOf(ctx context.Context, dir, root string) error {
 	return nil
 }
 
+// inside counts the images in the folders of root, at any depth, of which f, which has not
+// entered them, took none.
+func (f *finder) inside(root string) (int, error) {
+	if f.folders == 0 {
+		return 0, nil
+	}
+	all := &finder{ctx: f.ctx, deep: true}
+	if err := all.find(root); err != nil {
+		return 0, err
+	}
+	return len(all.images) - len(f.images), nil
+}
+
 // readImageNetTest lists the images that lie in dir/test, or in dir, in name
 // order. They have no labels.
 func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
@@ -61,14 +74,21 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 	if err := f.find(root); err != nil {
 		return nil, err
 	}
+	inside, errInside := f.inside(root)
+	if errInside != nil {
+		return nil, errInside
+	}
 	d, err := f.unlabelled(root)
+	if err != nil && inside > 0 {
+		err = fmt.Errorf("%w, which hold%s %s", err, quantity.Ending(f.folders), quantity.Of(inside, "image"))
+	}
 	if err != nil && f.folders > 0 {
 		return nil, hinted{err, `for images in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`}
 	}
 	if err != nil {
 		return nil, err
 	}
-	d.Passed.Folders = f.folders
+	d.Passed.Folders, d.Passed.Inside = f.folders, inside
 	return d, d.Passed.splitOf(ctx, dir, root)
 }
 
@@ -105,7 +125,10 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	for _, folder := range folders {
 		f.images = f.images[:0]
 		path := join(root, folder)
-		err := f.find(path)
+		err := errLedBack
+		if !leadsUp(path) {
+			err = f.find(path)
+		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

@@ -203,6 +203,7 @@ func (l *listing) take(ctx context.Context, d *Dataset) error {
 	}
 	p := &l.head.Passed
 	p.Files, p.Bare, p.Folders = p.Files+d.Passed.Files, p.Bare+d.Passed.Bare, p.Folders+d.Passed.Folders
+	p.Inside += d.Passed.Inside
 	p.Split, p.Beside = d.Passed.Split, d.Passed.Beside
 	return nil
 }

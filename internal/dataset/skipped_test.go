@@ -45,6 +45,18 @@ func TestSkipped(t *testing.T) {
 			want:  []string{"a.jpg=-1", deep[2:] + "/c.jpg=-1"}, skipped: []string{deep + ": more than 64 folders within folders"},
 		},
 		{
+			name: "links back", kind: Images,
+			files: with(with(with(with(with(images("a.jpg", "b/c.jpg", "b/d/e.jpg", "f/g.jpg"), "up", "-> .."), "self", "-> ."), "b/d/root", "-> ../.."), "b/f", "-> ../f"), "f/b", "-> ../b"),
+			// Links to other folders are followed, until one leads back.
+			want: []string{"a.jpg=-1", "b/c.jpg=-1", "b/d/e.jpg=-1", "b/f/g.jpg=-1", "f/b/c.jpg=-1", "f/b/d/e.jpg=-1", "f/g.jpg=-1"},
+			skipped: []string{"b/d/root: " + errLedBack.Error(), "b/f/b: " + errLedBack.Error(), "f/b/d/root: " + errLedBack.Error(), "f/b/f: " + errLedBack.Error(),
+				"self: " + errLedBack.Error(), "up: " + errLedBack.Error()},
+		},
+		{
+			name: "a class that links back", kind: ImageNetVal, files: with(images("val/n01/a.JPEG", "val/n02/b.JPEG"), "val/up", "-> .."),
+			want: []string{"n01/a.JPEG=0", "n02/b.JPEG=1"}, skipped: []string{"up: " + errLedBack.Error()}, classes: []string{"n01", "n02", "up"}, passed: Passed{Split: "val"},
+		},
+		{
 			name: "files of other kinds", kind: Images, files: images("a.jpg", "b", "c/d", "c/e.txt", ".hidden"),
 			want: []string{"a.jpg=-1"}, passed: Passed{Files: 3, Bare: 2},
 		},

@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/parquet"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 )
 
@@ -174,7 +175,7 @@ func areTables(dataPath string, paths []string) (bool, error) {
 		}
 	}
 	if tables > 0 && tables < len(paths) {
-		return false, fmt.Errorf("%s: %d of %d are Parquet files, want all or none", remote.Shown(dataPath), tables, len(paths))
+		return false, fmt.Errorf("%s: %d of %d %s Parquet files, want all or none", remote.Shown(dataPath), tables, len(paths), quantity.Is(tables))
 	}
 	return tables > 0, nil
 }

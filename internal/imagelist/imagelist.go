@@ -90,6 +90,7 @@ type Passed struct {
 	Files   int    `json:"files"`
 	Bare    int    `json:"bare"`
 	Folders int    `json:"folders"`
+	Inside  int    `json:"inside,omitempty"`
 	Split   string `json:"split"`
 	Beside  int    `json:"beside"`
 }

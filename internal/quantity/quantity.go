@@ -33,14 +33,21 @@ func plural(one string) string {
 	return one + "s"
 }
 
-// Is is the verb of n things: "is", or "are" of several and of none.
-func Is[N ~int | ~int64](n N) string { return verb(n, "is", "are") }
+// Is is the verb of n things: "is", or "are" of several and of none. Where n are a part of all,
+// as in "0 of 1 chunk is done", it is "is" of one in all too.
+func Is[N ~int | ~int64](n N, all ...N) string { return verb(n, all, "is", "are") }
 
-// Has is "has", or "have" of several and of none.
-func Has[N ~int | ~int64](n N) string { return verb(n, "has", "have") }
+// Has is "has", or "have" of several and of none; see Is.
+func Has[N ~int | ~int64](n N, all ...N) string { return verb(n, all, "has", "have") }
 
-func verb[N ~int | ~int64](n N, one, many string) string {
-	if n == 1 {
+// Does is "does", or "do" of several and of none; see Is.
+func Does[N ~int | ~int64](n N, all ...N) string { return verb(n, all, "does", "do") }
+
+// Ending is the "s" of another verb: "1 name differs", "2 names differ"; see Is.
+func Ending[N ~int | ~int64](n N, all ...N) string { return verb(n, all, "s", "") }
+
+func verb[N ~int | ~int64](n N, all []N, one, many string) string {
+	if n == 1 || len(all) > 0 && all[0] == 1 {
 		return one
 	}
 	return many

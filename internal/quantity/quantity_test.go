@@ -19,4 +19,7 @@ func TestOf(t *testing.T) {
 	if Is(1) != "is" || Is(0) != "are" || Has(1) != "has" || Has(2) != "have" {
 		t.Error("verbs do not go with their numbers")
 	}
+	if Is(0, 1) != "is" || Is(1, 3) != "is" || Is(0, 3) != "are" || Has(2, 3) != "have" || Has(0, 1) != "has" || Does(1) != "does" || Does(0, 2) != "do" || Ending(1) != "s" || Ending(2) != "" || Ending(0, 1) != "s" {
+		t.Error("verbs do not go with their numbers of all")
+	}
 }

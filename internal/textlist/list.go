@@ -216,9 +216,9 @@ func (l *List) withoutQuotes() {
 	switch {
 	case in == 0:
 	case in < len(l.Texts):
-		l.warn("%d of %s are in quotes, which are kept as part of them", in, quantity.Of(len(l.Texts), "text"))
+		l.warn("%d of %s %s in quotes, which are kept as part of the text", in, quantity.Of(len(l.Texts), "text"), quantity.Is(in))
 	case bad > 0:
-		l.warn("texts are in quotes, as %s is, and %d hold quotes themselves: they are kept as part of the texts", example, bad)
+		l.warn("texts are in quotes, as %s is, but %d of %s %s others inside: quotes are kept as part of the texts", example, bad, quantity.Of(in, "text"), quantity.Has(bad, in))
 	default:
 		l.warn("texts are in quotes, as %s is: the quotes are left out", example)
 		for i, line := range l.Texts {

@@ -41,7 +41,7 @@ func (a *auditor) follow(ctx context.Context, found []survivor) error {
 		}
 	}
 	if r.Found > len(r.Pairs) {
-		a.say.Note("%s go with groups; the %d most significant are followed up", quantity.Of(r.Found, "pair"), len(r.Pairs))
+		a.say.Note("%s go with groups; %d, the most significant, %s followed up", quantity.Of(r.Found, "pair"), len(r.Pairs), quantity.Is(len(r.Pairs)))
 	}
 	slices.SortStableFunc(r.Pairs, func(x, y Pair) int {
 		return cmp.Or(cmp.Compare(y.Effect, x.Effect), cmp.Compare(x.index, y.index))

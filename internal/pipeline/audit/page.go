@@ -163,7 +163,7 @@ func (p *page) writePairs(line func(string, ...any)) {
 		line("%s", row)
 	}
 	if n := len(r.Pairs) - shownPairs; n > 0 {
-		line("\n%d more are in %s.", n, jsonFile)
+		line("\n%d more %s in %s.", n, quantity.Is(n), jsonFile)
 	}
 	if p.drawn {
 		line("\n![Images of the pairs](%s)", sheetFile)

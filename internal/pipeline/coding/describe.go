@@ -105,7 +105,7 @@ func (o DescribeOptions) shape(d *artefact.Codes) (unit.Layered, error) {
 		shape = pcs.Units
 	}
 	if shape.Shape == nil {
-		return shape, usage.Errorf("%s: nothing says whether its %s are neurons or pairs, want {pcs-path} too", o.DecompositionPath, quantity.Of(d.Rows.Rows, "row"))
+		return shape, usage.Errorf("%s: %s, and nothing says whether of neurons or of pairs: want {pcs-path} too", o.DecompositionPath, quantity.Of(d.Rows.Rows, "row"))
 	}
 	return shape, nil
 }

@@ -59,7 +59,7 @@ func (t towers) compared(tower clip.ImageTower, o clip.ImageOptions, say ui.Repo
 		}
 		of := t.device.Origin()
 		keep(&OnDevice{of.Name, of.Provider, of.Runtime, r.Images, r.Scores, r.Features})
-		text := fmt.Sprintf("on the first %s features differ from clipnh's own by up to %.2g of the largest", ui.Images.Count(int64(r.Images)), r.Features)
+		text := fmt.Sprintf("on the first %s, features differ from clipnh's own by up to %.2g of the largest", ui.Images.Count(int64(r.Images)), r.Features)
 		if tower.ScoresLen() > 0 {
 			text += fmt.Sprintf(", scores by up to %.2g", r.Scores)
 		}

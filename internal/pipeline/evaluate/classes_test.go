@@ -134,7 +134,7 @@ func TestCheckClasses(t *testing.T) {
 		{"folders of names of two words", []string{"ant", "wild_cat"}, nil, []string{"a wild cat", "an ant"}, true, true, `"ant" has label 0 and is in row 1, "an ant"`, ""},
 		{"folders of names, texts that have parts of them", ten, nil, strings.Fields("plant been cats dogs elks foxes gnus hens ibises jays"), true, false, "", `no text is the name of a class in`},
 		{"folders of names, other texts", ten, nil, other, true, false, "", `row 0, "a", is taken for label 0, "ant"; row 1, "b", is taken for label 1, "bee"; row 2, "c", is taken for label 2, "cat"; and so on`},
-		{"folders of names, one text without its own", ten, nil, phrases(changed(4, "moose")), true, false, "", `1 of 10 texts do not have the name of their class in`},
+		{"folders of names, one text without its own", ten, nil, phrases(changed(4, "moose")), true, false, "", `1 of 10 texts does not have the name of the class in`},
 		{"folders of numbers", strings.Fields("0 1 2 3 4 5 6 7 8 9"), nil, ten, true, false, "", `such as "ant", and are taken to be them in their order`},
 		{"fewer folders", ids[:3], nil, ten, true, false, "embeddings of 10 classes, but", ""},
 		{"more folders", ids, nil, ten[:4], true, false, "embeddings of 4 classes, but", ""},

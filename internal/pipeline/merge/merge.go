@@ -238,7 +238,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 			gone := inputs - c.Rows
 			if gone < 0 || gone > len(skipped) {
 				f.Close()
-				return fmt.Errorf("%s: %w: chunk %d has %s of %s, and %d are left that were skipped", p.Path(), cache.ErrDamaged, i, quantity.Of(c.Rows, "row"), quantity.Of(inputs, "image"), len(skipped))
+				return fmt.Errorf("%s: %w: chunk %d has %s of %s, and %d %s left that could be skipped", p.Path(), cache.ErrDamaged, i, quantity.Of(c.Rows, "row"), quantity.Of(inputs, "image"), len(skipped), quantity.Is(len(skipped)))
 			}
 			if number >= w.Done() {
 				err := ctx.Err()

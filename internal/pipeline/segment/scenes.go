@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -35,6 +37,15 @@ type sceneList struct {
 func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, error) {
 	if len(o.Paths) > 0 {
 		return o.given(ctx, say)
+	}
+	var folders []string
+	for _, of := range slices.Concat(o.Setup.Layout.Labels, []configs.LabelSource{{Folder: o.Setup.Layout.Images}}) {
+		if of.Folder != "" && of.Folder != "." {
+			folders = append(folders, filepath.Join(o.DataPath, of.Folder))
+		}
+	}
+	if err := o.wantOutside(folders...); err != nil {
+		return nil, err
 	}
 	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})
 	if err != nil {
@@ -67,6 +78,9 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 	list := &sceneList{}
 	seen := map[string]bool{}
 	paths, err := dataset.Expand(o.Paths)
+	if err == nil {
+		err = o.wantOutside(paths...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,13 +141,19 @@ func (l *sceneList) skippable() {
 	}
 }
 
-// addFolder adds the images of a folder or an archive.
-func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string, say ui.Reporter) error {
+// wantOutside refuses folders for what is written that are those of images; see
+// source.WantOutside.
+func (o *Options) wantOutside(images ...string) error {
 	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}, {"{probabilities-dir}", o.ProbabilitiesDir}} {
-		if err := source.WantOutside(out.option, out.dir, dataset.Options{}, folder); err != nil {
+		if err := source.WantOutside(out.option, out.dir, dataset.Options{}, images...); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// addFolder adds the images of a folder or an archive.
+func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string, say ui.Reporter) error {
 	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: folder}, o.Strict, say)
 	if err != nil {
 		return err

@@ -237,7 +237,7 @@ func newPart(a *cache.Artefact) (Part, error) {
 		inputs = 1 // its one row, of all images
 	}
 	if err != nil || m.Inputs != inputs || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
-		return Part{}, fmt.Errorf("%s: %w: %s of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, quantity.Of(m.Inputs, "image"), p.InputsInAll(), m.ChunkInputs, s)
+		return Part{}, fmt.Errorf("%s: %w: %s of %d in chunks of %d, want those of shard %s", a.Path(), cache.ErrDamaged, quantity.Of(m.Inputs, "image"), p.InputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil
 }

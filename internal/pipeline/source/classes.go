@@ -66,8 +66,8 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 	case c.same < len(classes.Names)*mostlySame/100:
 		return refused(fmt.Sprintf("; label %d is %s there, %s here", c.first, foreign.Quote(classes.Names[c.first]), foreign.Quote(made.TextList[c.first])))
 	case c.first >= 0:
-		say.Warn("%s: %d of %s differ from those of %s, such as label %d: %s here, %s there", e.Path, len(classes.Names)-c.same, quantity.Of(len(classes.Names), "class name"),
-			classes.Path, c.first, foreign.Quote(made.TextList[c.first]), foreign.Quote(classes.Names[c.first]))
+		say.Warn("%s: %d of %s differ%s from those of %s, such as label %d: %s here, %s there", e.Path, len(classes.Names)-c.same, quantity.Of(len(classes.Names), "class name"),
+			quantity.Ending(len(classes.Names)-c.same, len(classes.Names)), classes.Path, c.first, foreign.Quote(made.TextList[c.first]), foreign.Quote(classes.Names[c.first]))
 	}
 	return nil
 }
@@ -226,7 +226,7 @@ func unlisted(path string, classes *dataset.Classes) string {
 func byPlace(path string, classes *dataset.Classes, texts []string, labels []int) string {
 	none := "no text is the name of a class"
 	if n := len(texts); len(labels) < n {
-		none = fmt.Sprintf("%d of %s do not have the name of their class", len(labels), quantity.Of(n, "text"))
+		none = fmt.Sprintf("%d of %s %s not have the name of the class", len(labels), quantity.Of(n, "text"), quantity.Does(len(labels), n))
 	}
 	var pairs []string
 	for _, label := range labels[:min(mostPlaces, len(labels))] {

@@ -10,24 +10,39 @@ import (
 
 // WantOutside refuses a folder for pictures that is one of the folders of images, or inside of
 // one, where the next run would take them for images. option names it. Data sets of other kinds
-// than dataset.Images take those of their classes only.
+// than dataset.Images take those of their classes only. Of an image that is given by itself, the
+// folder that holds it is refused, and none below: where photos and results are side by side, the
+// results have a folder of their own.
 func WantOutside(option, dir string, data dataset.Options, paths ...string) error {
 	if data.Kind == dataset.Images {
 		paths = append(paths[:len(paths):len(paths)], data.Path)
 	}
-	for _, folder := range paths {
-		if info, err := os.Stat(folder); dir == "" || err != nil || !info.IsDir() {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		switch {
+		case dir == "" || err != nil:
+			continue
+		case !info.IsDir():
+			if held, err := os.Stat(dir); err == nil && dataset.IsImage(path) && isHolder(path, held) {
+				return usage.Errorf("%s %s: it is the folder of the image %s, and what is written there would be taken for images with it: want another folder", option, dir, path)
+			}
 			continue
 		}
-		inside, err := isInside(dir, folder)
+		inside, err := isInside(dir, path)
 		if err != nil {
 			return err
 		}
 		if inside {
-			return usage.Errorf("%s %s: it is in the folder of images %s, and what is written there would be taken for images: want another folder", option, dir, folder)
+			return usage.Errorf("%s %s: it is in the folder of images %s, and what is written there would be taken for images: want another folder", option, dir, path)
 		}
 	}
 	return nil
+}
+
+// isHolder reports whether a folder holds a file.
+func isHolder(file string, folder os.FileInfo) bool {
+	held, err := os.Stat(filepath.Dir(file))
+	return err == nil && os.SameFile(held, folder)
 }
 
 // isInside reports whether a folder is another or is inside it.

@@ -32,4 +32,20 @@ func TestWantOutside(t *testing.T) {
 			t.Errorf("classes, %s: %v", dir, err)
 		}
 	}
+	image, notes := filepath.Join(photos, "a.jpg"), filepath.Join(photos, "photos.tar")
+	for _, file := range []string{image, notes} {
+		if err := os.WriteFile(file, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for dir, refused := range map[string]bool{
+		photos: true, filepath.Join(photos, "a", ".."): true, filepath.Join(photos, "out"): false, "": false, filepath.Dir(photos): false,
+	} {
+		if err := WantOutside("{out}", dir, dataset.Options{}, notes, image); errors.Is(err, usage.Err) != refused {
+			t.Errorf("the folder of an image, %s: error %v", dir, err)
+		}
+		if err := WantOutside("{out}", dir, dataset.Options{}, notes); err != nil {
+			t.Errorf("the folder of an archive, %s: error %v", dir, err)
+		}
+	}
 }

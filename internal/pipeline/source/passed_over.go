@@ -145,8 +145,15 @@ func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict boo
 			say.Warn("skipped: %d more: %s", n, reason)
 		}
 	}
-	if passed.Folders > 0 {
-		say.Note("folders in which images were not looked for: %d; {dataset} images takes those in folders too", passed.Folders)
+	if passed.Inside > 0 {
+		left := fmt.Sprintf("took no image of %s, which hold%s %s", quantity.Of(passed.Folders, "folder"), quantity.Ending(passed.Folders), quantity.Of(passed.Inside, "image"))
+		const advice = "{dataset} images takes those in folders too"
+		if strict {
+			return hint.With(errors.New(left), advice)
+		}
+		say.Warn("%s: %s", left, advice)
+	} else if passed.Folders > 0 {
+		say.Note("folders of which no images are taken: %d; {dataset} images takes those in folders too", passed.Folders)
 	}
 	if passed.Bare > 0 {
 		say.Note("files without an extension, which are not taken for images: %d", passed.Bare)

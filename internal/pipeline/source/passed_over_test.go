@@ -63,13 +63,31 @@ func TestFoldersNotLookedInto(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, want := range map[string][]string{
-		dataset.ImageNetTest: {"note: folders in which images were not looked for: 2; {dataset} images takes those in folders too"},
+		dataset.ImageNetTest: {"note: folders of which no images are taken: 2; {dataset} images takes those in folders too"},
 		dataset.Images:       nil,
 	} {
 		var say said
 		if _, err := OpenImages(t.Context(), dataset.Options{Kind: kind, Path: dir}, false, &say); err != nil || !slices.Equal(say.lines, want) {
 			t.Errorf("%s: said %q, %v, want %q", kind, say.lines, err, want)
 		}
+	}
+	for i, name := range []string{"more/b.jpg", "more/c.png", "others/d/e.jpg", "others/f.txt"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := dataset.Options{Kind: dataset.ImageNetTest, Path: dir}
+	const left = "took no image of 2 folders, which hold 3 images"
+	var say said
+	want := []string{"warning: " + left + ": {dataset} images takes those in folders too"}
+	if data, err := OpenImages(t.Context(), o, false, &say); err != nil || len(data.Items) != 1 || !slices.Equal(say.lines, want) {
+		t.Errorf("said %q, %v, want %q", say.lines, err, want)
+	}
+	if _, err := OpenImages(t.Context(), o, true, &say); err == nil || err.Error() != left {
+		t.Errorf("strict: error %v, want %s", err, left)
 	}
 }
 

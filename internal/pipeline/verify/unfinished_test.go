@@ -19,7 +19,7 @@ func TestUnfinishedCodes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.Artefacts[0]; got.Path != path || got.State != state || state == StateUnfinished && (got.Problems[0].Text != "not finished, 1 of 2 chunks are done" || got.Hint == "") {
+		if got := r.Artefacts[0]; got.Path != path || got.State != state || state == StateUnfinished && (got.Problems[0].Text != "not finished, 1 of 2 chunks is done" || got.Hint == "") {
 			t.Errorf("%+v, want it %s", got, state)
 		}
 	}

@@ -319,7 +319,7 @@ func payloadPath(a *cache.Artefact, p cache.Payload) string {
 func (v *verifier) chunks(ctx context.Context, f *found) error {
 	u := f.unfinished
 	f.Kind, f.Bytes = u.Plan.Kind, u.Size()
-	f.wrong(StateUnfinished, f.path, -1, fmt.Sprintf("not finished, %d of %s are done", len(u.Chunks), quantity.Of(u.Of, "chunk")))
+	f.wrong(StateUnfinished, f.path, -1, fmt.Sprintf("not finished, %d of %s %s done", len(u.Chunks), quantity.Of(u.Of, "chunk"), quantity.Is(len(u.Chunks), u.Of)))
 	f.Hint = "run the command that makes it again: it resumes from there"
 	damage, err := u.Verify(ctx, v.read)
 	for _, d := range damage {
