@@ -78,7 +78,9 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 		switch {
 		case o.Kind == Images && archives != nil:
 			err = l.eachStore(ctx, o, archives)
-		case o.Kind == Images && !IsList(o.Path):
+		case o.Kind == Images && IsList(o.Path):
+			err = l.eachLine(ctx, o)
+		case o.Kind == Images:
 			err = l.eachFile(ctx, o)
 		default:
 			err = l.all(ctx, o)
@@ -161,6 +163,23 @@ func (l *listing) eachFile(ctx context.Context, o Options) error {
 		return f.noImages(dir)
 	}
 	l.leftOut(&Dataset{Skipped: f.named(dir), Passed: f.files})
+	return nil
+}
+
+// eachLine lists the images of a list as Open does, and makes their items one by one.
+func (l *listing) eachLine(ctx context.Context, o Options) error {
+	list := filepath.Clean(o.Path)
+	lines, err := openLines(ctx, list, o.Kind)
+	if err != nil {
+		return err
+	}
+	l.head.Base, l.head.Root = l.absolute(list), l.absolute(list)
+	for i := range lines.paths {
+		item := lines.item(i)
+		if err := l.image(ctx, &item, item.Size()); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
