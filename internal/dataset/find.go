@@ -40,11 +40,13 @@ const (
 // finder lists the images of folders.
 type finder struct {
 	ctx     context.Context
-	images  []string  // paths, in no order
-	skipped []Skipped // folders that cannot be read, in no order; without names
-	files   Passed    // files that are no images
-	folders int       // folders that were found, entered or not
-	deep    bool      // enter folders
+	take    func(path string) error // what becomes of an image; nil: it is one of images
+	images  []string                // paths, in the order of their names
+	skipped []Skipped               // folders that cannot be read, in no order; without names
+	files   Passed                  // files that are no images
+	folders int                     // folders that were found, entered or not
+	deep    bool                    // enter folders
+	failed  error                   // of take
 }
 
 // find adds the images of folder dir, which must be readable. Folders within
@@ -67,41 +69,46 @@ func (f *finder) enter(dir string, above []fs.FileInfo) error {
 	}
 	// A folder whose listing fails half-way counts as unreadable as a whole.
 	here := finder{ctx: f.ctx}
-	var inner []string
+	var names []string // those of folders with a slash behind, as in the names of images in them
 	err = f.entries(dir, func(e fs.DirEntry) error {
-		path := join(dir, e.Name())
 		switch {
-		case e.IsDir() || !isImage(e.Name()) && linksToFolder(e, path):
+		case e.IsDir() || !isImage(e.Name()) && linksToFolder(e, join(dir, e.Name())):
 			here.folders++
-			inner = append(inner, path)
+			names = append(names, e.Name()+"/")
 		case !isImage(e.Name()):
 			here.files.add(e.Name())
 		default:
-			here.images = append(here.images, path)
+			names = append(names, e.Name())
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	f.images = append(f.images, here.images...)
 	f.files.Files += here.files.Files
 	f.files.Bare += here.files.Bare
 	f.folders += here.folders
-	if !f.deep {
-		return nil
-	}
+	slices.Sort(names)
 	above = append(slices.Clone(above), info)
-	for _, path := range inner {
-		err := errLedBack
-		if !leadsUp(path) {
-			err = f.enter(path, above)
+	for _, name := range names {
+		name, folder := strings.CutSuffix(name, "/")
+		switch path := join(dir, name); {
+		case !folder:
+			f.add(path)
+		case f.deep:
+			err := errLedBack
+			if !leadsUp(path) {
+				err = f.enter(path, above)
+			}
+			if err != nil && f.failed == nil && f.ctx.Err() == nil {
+				f.skip(path, reason(err, path))
+			}
 		}
-		if f.ctx.Err() != nil {
-			return f.ctx.Err()
+		if f.failed != nil {
+			return f.failed
 		}
-		if err != nil {
-			f.skip(path, reason(err, path))
+		if err := f.ctx.Err(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -136,6 +143,15 @@ func leadsUp(link string) bool {
 		dir = filepath.Dir(dir)
 	}
 	return false
+}
+
+// add hands over an image.
+func (f *finder) add(path string) {
+	if f.take == nil {
+		f.images = append(f.images, path)
+		return
+	}
+	f.failed = f.take(path)
 }
 
 func (f *finder) skip(path, reason string) {
@@ -202,22 +218,27 @@ func join(dir, name string) string {
 
 const notALine = "name has a line break or is not UTF-8"
 
-// items makes the items of the images found, which lie below root, in name
-// order. Names share the memory of paths. A name that does not fit on a line of
-// text is skipped, because artefacts list one name per line.
+// items makes the items of the images found, which lie below root, in name order.
 func (f *finder) items(root string, label int) []Item {
-	above := len(join(root, ""))
 	items := make([]Item, 0, len(f.images))
 	for _, path := range f.images {
-		name := filepath.ToSlash(path[above:])
-		if isLine(name) {
-			items = append(items, Item{Path: path, Name: name, Label: label})
-		} else {
-			f.skip(path, notALine)
+		if item, ok := f.item(root, path, label); ok {
+			items = append(items, item)
 		}
 	}
 	slices.SortFunc(items, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
 	return items
+}
+
+// item makes the item of an image below root. Its name shares the memory of the path. A name
+// that does not fit on a line of text is skipped, because artefacts list one name per line.
+func (f *finder) item(root, path string, label int) (Item, bool) {
+	name := filepath.ToSlash(path[len(join(root, "")):])
+	if !isLine(name) {
+		f.skip(path, notALine)
+		return Item{}, false
+	}
+	return Item{Path: path, Name: name, Label: label}, true
 }
 
 // named returns what was skipped, which lies below root, by name.

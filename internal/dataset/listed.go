@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,33 +35,18 @@ func IsList(path string) bool {
 
 // readList lists the images of a list.
 func readList(ctx context.Context, list, kind string) (*Dataset, error) {
-	if kind != Images && kind != ImageNetTest && kind != ImageNetVal {
-		return nil, fmt.Errorf("%s: a list of images, want the folder of the data set", list)
-	}
-	var paths, classes []string
-	var err error
-	if strings.EqualFold(filepath.Ext(list), ".csv") {
-		paths, classes, err = listColumns(list)
-	} else {
-		paths, err = textlist.ReadFile(list)
-	}
+	l, err := openLines(ctx, list, kind)
 	if err != nil {
 		return nil, err
 	}
-	if kind == ImageNetVal && classes == nil {
-		return nil, hinted{
-			fmt.Errorf("%s: a list without labels", list),
-			"give a .csv with a column " + strings.Join(labelColumns, ", ") + ", or use \"{dataset} images\" for images without labels",
-		}
-	}
-	d := &Dataset{Root: list}
-	if d.Items, err = listedItems(ctx, list, paths); err != nil {
-		return nil, err
+	d := &Dataset{Root: list, Items: make([]Item, len(l.paths))}
+	for i := range d.Items {
+		d.Items[i] = l.item(i)
 	}
 	if kind != ImageNetVal {
 		return d, nil
 	}
-	s := &said{texts: classes, where: func(i int) string { return fmt.Sprintf("%s: %s", list, foreign.Name(paths[i])) }}
+	s := &said{texts: l.classes, where: func(i int) string { return fmt.Sprintf("%s: %s", list, foreign.Name(l.paths[i])) }}
 	if beside := filepath.Join(filepath.Dir(list), classesFile); isFile(beside) {
 		d.ClassesFile = beside
 	}
@@ -73,6 +59,43 @@ func readList(ctx context.Context, list, kind string) (*Dataset, error) {
 		d.Items[i].Label = labels[i]
 	}
 	return d, nil
+}
+
+// lines are the images of a list.
+type lines struct {
+	list    string
+	paths   []string // as they are written
+	names   []string // of the images; those that are written so share their memory
+	classes []string // as they are written; nil if the list has none
+}
+
+// openLines reads a list, at least one image of which must be there.
+func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
+	if kind != Images && kind != ImageNetTest && kind != ImageNetVal {
+		return nil, fmt.Errorf("%s: a list of images, want the folder of the data set", list)
+	}
+	l = &lines{list: list}
+	if strings.EqualFold(filepath.Ext(list), ".csv") {
+		l.paths, l.classes, err = listColumns(list)
+	} else {
+		l.paths, err = textlist.ReadFile(list)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if kind == ImageNetVal && l.classes == nil {
+		return nil, hinted{
+			fmt.Errorf("%s: a list without labels", list),
+			"give a .csv with a column " + strings.Join(labelColumns, ", ") + ", or use \"{dataset} images\" for images without labels",
+		}
+	}
+	if err := l.name(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.distinct(); err != nil {
+		return nil, err
+	}
+	return l, l.there(ctx)
 }
 
 // listColumns reads the columns of a table of images; classes is nil if it has none.
@@ -125,57 +148,84 @@ func listColumns(list string) (paths, classes []string, err error) {
 	return paths, classes, err
 }
 
-// listedItems makes the items of a list's paths.
-func listedItems(ctx context.Context, list string, paths []string) ([]Item, error) {
-	folder := filepath.Dir(list)
-	items := make([]Item, len(paths))
+// path is where an image is.
+func (l *lines) path(i int) string {
+	path := filepath.FromSlash(l.paths[i])
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(filepath.Dir(l.list), path)
+}
+
+// item makes the item of an image, without its label.
+func (l *lines) item(i int) Item { return Item{Path: l.path(i), Name: l.names[i], Label: Unlabelled} }
+
+// name names the images.
+func (l *lines) name(ctx context.Context) error {
+	l.names = make([]string, len(l.paths))
 	local := true
-	for i, written := range paths {
+	for i, written := range l.paths {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if !isLine(written) {
-			return nil, fmt.Errorf("%s: image %d: %s", list, i+1, notALine)
-		}
-		path := filepath.FromSlash(written)
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(folder, path)
+			return fmt.Errorf("%s: image %d: %s", l.list, i+1, notALine)
 		}
 		local = local && filepath.IsLocal(filepath.FromSlash(written))
-		items[i] = Item{Path: filepath.Clean(path), Name: filepath.ToSlash(filepath.Clean(filepath.FromSlash(written))), Label: Unlabelled}
+		l.names[i] = filepath.ToSlash(filepath.Clean(filepath.FromSlash(written)))
 	}
-	if !local {
-		whole := make([]string, len(items))
-		for i := range items {
-			var err error
-			if whole[i], err = filepath.Abs(items[i].Path); err != nil {
-				return nil, err
-			}
-		}
-		for i, name := range below(whole) {
-			items[i].Name = name
+	if local {
+		return nil
+	}
+	for i := range l.names {
+		var err error
+		if l.names[i], err = filepath.Abs(l.path(i)); err != nil {
+			return err
 		}
 	}
-	seen := make(map[string]int, len(items))
+	l.names = below(l.names)
+	return nil
+}
+
+// distinct returns an error about the first image that is listed again.
+func (l *lines) distinct() error {
+	order := make([]int, len(l.names))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(strings.Compare(l.names[a], l.names[b]), a-b) })
+	first, again := 0, len(order)
+	for k := 1; k < len(order); k++ {
+		if before, i := order[k-1], order[k]; l.names[before] == l.names[i] && i < again {
+			first, again = before, i
+		}
+	}
+	if again == len(order) {
+		return nil
+	}
+	return fmt.Errorf("%s: image %s is listed twice, as number %d and %d", l.list, foreign.Name(l.names[again]), first+1, again+1)
+}
+
+// there returns an error if no image is there, or one is a folder.
+func (l *lines) there(ctx context.Context) error {
 	missing := 0
-	for i := range items {
-		if before, twice := seen[items[i].Name]; twice {
-			return nil, fmt.Errorf("%s: image %s is listed twice, as number %d and %d", list, foreign.Name(items[i].Name), before+1, i+1)
+	for i := range l.paths {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		seen[items[i].Name] = i
-		info, err := os.Stat(items[i].Path)
+		info, err := os.Stat(l.path(i))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			missing++
 		case err == nil && info.IsDir():
-			return nil, fmt.Errorf("%s: %s is a folder, want a list of images", list, items[i].Path)
+			return fmt.Errorf("%s: %s is a folder, want a list of images", l.list, l.path(i))
 		}
 	}
-	if missing == len(items) && missing > 0 { // each would be skipped, and a collection of nothing be left
-		return nil, hinted{
-			fmt.Errorf("%s: none of the %s that it lists is there; the first would be %s", list, quantity.Of(missing, "image"), items[0].Path),
+	if missing == len(l.paths) && missing > 0 { // each would be skipped, and a collection of nothing be left
+		return hinted{
+			fmt.Errorf("%s: none of the %s that it lists is there; the first would be %s", l.list, quantity.Of(missing, "image"), l.path(0)),
 			"want a path on each line, or in a column of a .csv, from the list's folder",
 		}
 	}
-	return items, nil
+	return nil
 }

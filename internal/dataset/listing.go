@@ -48,9 +48,9 @@ func (i identity) sums() (images, names string) {
 	return hex.EncodeToString(i.images.Sum(nil)), hex.EncodeToString(i.names.Sum(nil))
 }
 
-// WriteListing lists the images of a data set, at least one, and writes the list. Those in
-// archives and Parquet files without labels are listed one file after the other, so that
-// memory does not grow with the number of files.
+// WriteListing lists the images of a data set, at least one, and writes the list. Those without
+// labels in archives and Parquet files are listed one file after the other, and those in a folder
+// one folder within it after the other, so that memory does not grow with the number of these.
 func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head, error) {
 	if IsListing(o.Path) {
 		return nil, fmt.Errorf("%s: a list of this form already, want what it lists", o.Path)
@@ -75,9 +75,14 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 	l.head.Tables = tables
 	err = imagelist.Write(w, l.head, func(add func(imagelist.Entry) error) error {
 		l.add = add
-		if o.Kind == Images && archives != nil {
+		switch {
+		case o.Kind == Images && archives != nil:
 			err = l.eachStore(ctx, o, archives)
-		} else {
+		case o.Kind == Images && IsList(o.Path):
+			err = l.eachLine(ctx, o)
+		case o.Kind == Images:
+			err = l.eachFile(ctx, o)
+		default:
 			err = l.all(ctx, o)
 		}
 		l.head.SHA256, l.head.Names = l.both.sums()
@@ -134,14 +139,61 @@ func (l *listing) all(ctx context.Context, o Options) error {
 	return l.take(ctx, d)
 }
 
+// eachFile lists the images of a folder as Open does, and keeps none of them.
+func (l *listing) eachFile(ctx context.Context, o Options) error {
+	if err := checkFolder(o.Path); err != nil {
+		return err
+	}
+	dir := filepath.Clean(o.Path)
+	l.head.Base, l.head.Root = l.absolute(dir), l.absolute(dir)
+	found := 0
+	f := &finder{ctx: ctx, deep: true}
+	f.take = func(path string) error {
+		found++
+		item, ok := f.item(dir, path, Unlabelled)
+		if !ok {
+			return nil
+		}
+		return l.image(ctx, &item, item.Size())
+	}
+	if err := f.find(dir); err != nil {
+		return err
+	}
+	if found == 0 {
+		return f.noImages(dir)
+	}
+	l.leftOut(&Dataset{Skipped: f.named(dir), Passed: f.files})
+	return nil
+}
+
+// eachLine lists the images of a list as Open does, and makes their items one by one.
+func (l *listing) eachLine(ctx context.Context, o Options) error {
+	list := filepath.Clean(o.Path)
+	lines, err := openLines(ctx, list, o.Kind)
+	if err != nil {
+		return err
+	}
+	l.head.Base, l.head.Root = l.absolute(list), l.absolute(list)
+	for i := range lines.paths {
+		item := lines.item(i)
+		if err := l.image(ctx, &item, item.Size()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // eachStore lists archives or Parquet files one after the other, as Open would all of them.
 func (l *listing) eachStore(ctx context.Context, o Options, archives []string) error {
 	l.head.Root = l.absolute(o.Shown())
-	var tables *parquet.Cache
-	if l.head.Tables {
-		tables = &parquet.Cache{}
-	}
+	tables := &parquet.Cache{}
 	for i, at := range archives {
+		if !l.head.Tables {
+			if err := l.members(ctx, at, i); err != nil {
+				return err
+			}
+			continue
+		}
 		d, err := openStore(ctx, tables, at, l.head.Stores[i].Name)
 		if err != nil {
 			return err
@@ -153,6 +205,34 @@ func (l *listing) eachStore(ctx context.Context, o Options, archives []string) e
 	if !l.head.Tables {
 		slices.SortFunc(l.head.Skipped, func(a, b imagelist.Skipped) int { return strings.Compare(a.Path, b.Path) })
 	}
+	return nil
+}
+
+// members lists the images of an archive, a store of the head, as openStore does, without making
+// items of them.
+func (l *listing) members(ctx context.Context, at string, store int) error {
+	name, shown := l.head.Stores[store].Name, remote.Shown(at)
+	p := &pack{ctx: ctx, path: shown, archives: []string{at}}
+	a, err := p.open(at, name)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(a.Members, func(a, b archive.Member) int { return strings.Compare(a.Name, b.Name) })
+	there := a.Check() == nil
+	for _, m := range a.Members {
+		if !p.takes(shown, name, m.Name) {
+			continue
+		}
+		size := m.Size
+		if !there {
+			size = unopened
+		}
+		e := imagelist.Entry{Name: m.Name, Size: size, Label: Unlabelled, Store: store}
+		if err := l.entry(ctx, e, name+"!"+m.Name, shown+"!"+m.Name); err != nil {
+			return err
+		}
+	}
+	l.leftOut(&Dataset{Skipped: p.skipped, Passed: p.files})
 	return nil
 }
 
@@ -178,26 +258,41 @@ func openStore(ctx context.Context, tables *parquet.Cache, at, name string) (*Da
 func (l *listing) take(ctx context.Context, d *Dataset) error {
 	sizes := d.Sizes()
 	for i := range d.Items {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		item := &d.Items[i]
-		e := imagelist.Entry{Name: item.Name, Size: sizes[i], Label: item.Label, Store: -1}
-		switch at, packed := item.storePath(); {
-		case packed:
-			e.Store = l.store[at]
-			e.Name = item.Name[len(l.head.Stores[e.Store].Name)+1:]
-		case l.absolute(item.Path) != join(l.head.Base, filepath.FromSlash(item.Name)):
-			e.Path = l.absolute(item.Path)
-		}
-		if sizes[i] == unopened {
-			l.head.Unopened = append(l.head.Unopened, item.Path)
-		}
-		l.both.add(item.Name, sizes[i])
-		if err := l.add(e); err != nil {
+		if err := l.image(ctx, &d.Items[i], sizes[i]); err != nil {
 			return err
 		}
 	}
+	l.leftOut(d)
+	return nil
+}
+
+// image adds an image of a size.
+func (l *listing) image(ctx context.Context, item *Item, size int64) error {
+	e := imagelist.Entry{Name: item.Name, Size: size, Label: item.Label, Store: -1}
+	switch at, packed := item.storePath(); {
+	case packed:
+		e.Store = l.store[at]
+		e.Name = item.Name[len(l.head.Stores[e.Store].Name)+1:]
+	case l.absolute(item.Path) != join(l.head.Base, filepath.FromSlash(item.Name)):
+		e.Path = l.absolute(item.Path)
+	}
+	return l.entry(ctx, e, item.Name, item.Path)
+}
+
+// entry adds the entry of an image that has a name and a path.
+func (l *listing) entry(ctx context.Context, e imagelist.Entry, name, path string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.Size == unopened {
+		l.head.Unopened = append(l.head.Unopened, path)
+	}
+	l.both.add(name, e.Size)
+	return l.add(e)
+}
+
+// leftOut adds what was left out of a data set, or of a part of it.
+func (l *listing) leftOut(d *Dataset) {
 	for _, s := range d.Skipped {
 		l.head.Skipped = append(l.head.Skipped, imagelist.Skipped(s))
 	}
@@ -205,7 +300,6 @@ func (l *listing) take(ctx context.Context, d *Dataset) error {
 	p.Files, p.Bare, p.Folders = p.Files+d.Passed.Files, p.Bare+d.Passed.Bare, p.Folders+d.Passed.Folders
 	p.Inside += d.Passed.Inside
 	p.Split, p.Beside = d.Passed.Split, d.Passed.Beside
-	return nil
 }
 
 // storePath returns the path of the archive or Parquet file that an image is in.

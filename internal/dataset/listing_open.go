@@ -87,6 +87,18 @@ func (l *Listing) name(e imagelist.Entry) string {
 	return l.file.Stores[e.Store].Name + "!" + e.Name
 }
 
+// Names returns the names of every stride-th image.
+func (l *Listing) Names(ctx context.Context, stride int) ([]string, error) {
+	names := make([]string, 0, l.Images(stride))
+	err := l.file.Each(0, l.file.Images, func(i int, e imagelist.Entry) error {
+		if i%stride == 0 {
+			names = append(names, l.name(e))
+		}
+		return ctx.Err()
+	})
+	return names, err
+}
+
 // Part returns images lo to hi of every stride-th, and their sizes when they were listed.
 // Archives and Parquet files that they are in are opened, and no others; an image that is not
 // there any more is cache.ErrStale. Files are not looked at.

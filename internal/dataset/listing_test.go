@@ -96,6 +96,9 @@ func TestListingOfAll(t *testing.T) {
 				if err != nil || images != strided.Fingerprint() || names != cache.ListHash(strided.Names()) || l.Images(stride) != len(strided.Items) {
 					t.Errorf("stride %d: %d images, %s, %s, %v", stride, l.Images(stride), images, names, err)
 				}
+				if all, err := l.Names(t.Context(), stride); err != nil || !reflect.DeepEqual(all, strided.Names()) {
+					t.Errorf("stride %d: names %q, %v", stride, all, err)
+				}
 				for lo := range strided.Items {
 					items, sizes, err := l.Part(t.Context(), lo, len(strided.Items), stride)
 					if err != nil || l.CheckSizes(items, sizes) != nil {

@@ -157,10 +157,10 @@ func below(paths []string) []string {
 	return names
 }
 
-// add lists an archive.
-func (p *pack) add(at, name string) error {
+// open opens an archive.
+func (p *pack) open(at, name string) (*archive.Archive, error) {
 	if !isLine(name) {
-		return fmt.Errorf("%q: name has a line break or is not UTF-8", at)
+		return nil, fmt.Errorf("%q: name has a line break or is not UTF-8", at)
 	}
 	a, err := archive.Open(p.ctx, at, func(name string) bool {
 		base := path.Base(name)
@@ -174,7 +174,7 @@ func (p *pack) add(at, name string) error {
 		return false
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	at = remote.Shown(at)
 	for _, s := range a.Skipped {
@@ -184,6 +184,29 @@ func (p *pack) add(at, name string) error {
 			p.skip(at, name, s.Name, s.Reason)
 		}
 	}
+	return a, nil
+}
+
+// takes reports whether an image in an archive can be listed. One that cannot is skipped.
+func (p *pack) takes(at, name, inner string) bool {
+	switch {
+	case !isLine(inner):
+		p.skip(at, name, inner, notALine)
+	case strings.Count(inner, "/") > maxDepth:
+		p.skip(at, name, inner, fmt.Sprintf("more than %d folders within folders", maxDepth))
+	default:
+		return true
+	}
+	return false
+}
+
+// add lists an archive.
+func (p *pack) add(at, name string) error {
+	a, err := p.open(at, name)
+	if err != nil {
+		return err
+	}
+	at = remote.Shown(at)
 	members := make([]member, len(a.Members))
 	first := len(p.items)
 	for i := range a.Members {
@@ -193,11 +216,7 @@ func (p *pack) add(at, name string) error {
 		switch {
 		case !isImage(path.Base(inner)):
 			p.texts = append(p.texts, text{m, at + "!" + inner})
-		case !isLine(inner):
-			p.skip(at, name, inner, notALine)
-		case strings.Count(inner, "/") > maxDepth:
-			p.skip(at, name, inner, fmt.Sprintf("more than %d folders within folders", maxDepth))
-		default:
+		case p.takes(at, name, inner):
 			// All names share the memory of the path.
 			full := at + "!" + inner
 			item := Item{Path: full, Name: full[len(at)-len(name):], Label: Unlabelled, from: m}

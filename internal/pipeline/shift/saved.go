@@ -48,25 +48,25 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 	if err != nil {
 		return err
 	}
-	file, lo, hi, err := o.Shard.Result(o.SavePath, artefact.KindRatios, origin, len(src.Items))
+	file, _, _, err := o.Shard.Result(o.SavePath, artefact.KindRatios, origin, src.Inputs)
 	if err != nil {
 		return err
 	}
 	if labels != nil {
 		// Rows of two images are found even if they are in two shards.
-		names := make([]string, len(src.Items))
-		for i, item := range src.Items {
-			names[i] = item.Name
+		names, err := src.AllNames(ctx)
+		if err != nil {
+			return err
 		}
 		if _, err := labels.Join(names); err != nil {
 			return err
 		}
 	}
 	file.Strict, file.Store = o.Strict, o.Store
-	file.Listed = src.Listed()[lo:hi]
+	file.Listed = src.Listed()
 	saved := &savedRatios{}
 	done, err := file.Open(saved, o.Restart, say)
-	err = source.NameOther(err, file.Path, src.Items[lo:hi], file.Listed, source.NamesHash(src.Items))
+	err = source.NameOther(err, file.Path, src.Items, file.Listed, src.Origin.Images.Names)
 	if err != nil {
 		return err
 	}
@@ -85,12 +85,12 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		if err := source.Recall(r.Path, r.Skipped, o.Strict, say); err != nil {
 			return err
 		}
-		return r.compareMeasured(ctx, o, src.Items[lo:hi], file.Sums, say)
+		return r.compareMeasured(ctx, o, src.Items, file.Sums, say)
 	}
-	if err := source.Unchanged(ctx, src.Items[lo:hi], file.Sums, o.Threads, say.Progress()); err != nil {
+	if err := source.Unchanged(ctx, src.Items, file.Sums, o.Threads, say.Progress()); err != nil {
 		return err
 	}
-	src.Restrict(lo+done, hi)
+	src.Restrict(done, len(src.Items))
 	src.Read, src.Skipped = file.Add, saved.Skipped
 	earlier := saved.shiftImages()
 	skipped := len(src.Skipped) // among the images before the next batch

@@ -63,6 +63,9 @@ type Options struct {
 	Data   dataset.Options
 	Stride int      // every Stride-th image of Data
 	Paths  []string // instead of Data, of a model only: files, and folders of images
+
+	// Part says which images of a number of them a model is to see, lo to hi; nil: all.
+	Part func(images int) (lo, hi int, err error)
 }
 
 // A Batch is what a source says about a run of images. The next one may overwrite
@@ -113,7 +116,8 @@ type Source struct {
 	Model   *model.Model    // of a model only
 	Tower   clip.ImageTower // of a model only
 	Items   []dataset.Item  // its images
-	sizes   []int64         // of their files when they were listed
+	Inputs  int             // how many images a model has in all, of which Items may be a part
+	sizes   []int64         // of the files of Items when they were listed
 	Skipped []Skipped       // known after Each
 
 	// Read is called for each of Items that was read, skipped ones included, in
@@ -192,6 +196,11 @@ func (s *Source) EditedNeurons(gone []bool, means []float64) (features func(dst 
 
 // Listed are checksums of a model's images as they were listed.
 func (s *Source) Listed() []uint32 { return ListedAll(s.Items, s.sizes) }
+
+// AllNames returns the names of all images of a model, of which Items may be a part.
+func (s *Source) AllNames(ctx context.Context) ([]string, error) {
+	return s.reader.(*towerReader).part.allNames(ctx)
+}
 
 // Restrict leaves only items lo to hi of a model's images.
 func (s *Source) Restrict(lo, hi int) {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
@@ -12,6 +13,7 @@ import (
 // towerReader sends images through a model's tower.
 type towerReader struct {
 	model   *model.Model
+	part    *part
 	tower   clip.ImageTower
 	pairs   *clip.Pairs       // nil: only features are asked for
 	how     clip.ImageOptions // of the tower
@@ -22,24 +24,25 @@ type towerReader struct {
 
 // OpenTower makes a source of a model and images.
 func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source, error) {
-	data, err := ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
+	p, err := openPart(ctx, o, say)
 	if err != nil {
 		return nil, err
 	}
-	sizes := data.Sizes()
 	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.close())
 	}
 	m.Tell(say)
-	r, src, err := newTower(o, m, len(data.Items), threads, say)
+	items := p.data.Items
+	r, src, err := newTower(o, m, len(items), threads, say)
 	if err != nil {
-		m.Close()
-		return nil, err
+		return nil, errors.Join(err, m.Close(), p.close())
 	}
-	src.Images, src.Labelled, src.Items, src.Names, src.sizes = len(data.Items), len(data.Classes) > 0, data.Items, data.Names(), sizes
-	src.Origin.Images = ImagesOrigin(data.Kind, NamesHash(data.Items), data.FingerprintOf(sizes), o.Stride, o.Images)
-	src.Unlisted, src.reader = Unlisted(data.Skipped), r
+	r.part = p
+	src.Images, src.Labelled, src.Items, src.Names, src.sizes = len(items), len(p.data.Classes) > 0, items, p.data.Names(), p.sizes
+	src.Inputs = p.inputs
+	src.Origin.Images = ImagesOrigin(p.data.Kind, p.names, p.fingerprint, o.Stride, o.Images)
+	src.Unlisted, src.reader = Unlisted(p.data.Skipped), r
 	return src, nil
 }
 
@@ -163,4 +166,4 @@ func (s *Source) Others(ctx context.Context, paths []string, say ui.Reporter) (*
 	}, nil
 }
 
-func (r *towerReader) close() error { return r.model.Close() }
+func (r *towerReader) close() error { return errors.Join(r.model.Close(), r.part.close()) }
