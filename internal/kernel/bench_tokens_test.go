@@ -48,3 +48,41 @@ func BenchmarkAttention(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLayers runs the products of eight layers of a vision transformer one after the
+// other, each with weights of its own, which no cache holds from one run to the next.
+func BenchmarkLayers(b *testing.B) {
+	for _, s := range tokenCases {
+		for _, images := range []int{1, 8} {
+			b.Run(fmt.Sprintf("%s/B=%d", s.name, images), func(b *testing.B) {
+				const layers = 8
+				var run []func()
+				flops := 0.0
+				x := NewMap(s.width, images, 1, s.tokens)
+				x.SetPlanar(random(1, images*s.width*s.tokens, 1))
+				qkv, wide := NewMap(3*s.width, images, 1, s.tokens), NewMap(4*s.width, images, 1, s.tokens)
+				mixed := qkv
+				mixed.C, mixed.Data = s.width, mixed.Data[:s.width/Lanes*mixed.Stride*Lanes]
+				scratch := new(Scratch)
+				for range layers {
+					add := func(in, out int, activation Activation, residual *Map, dst, src Map) {
+						spec := ConvSpec{In: []int{in}, Out: out, Kernel: 1, H: 1, W: s.tokens, Images: images, Activation: activation}
+						dense := random(2, in*out, 0.02)
+						c := NewConv(spec, [][]float32{dense}, make([]float32, out))
+						flops += c.FLOPs(images)
+						run = append(run, func() { c.Run(dst, residual, scratch, par.NewTeam(1), src) })
+					}
+					add(s.width, 3*s.width, None, nil, qkv, x)
+					add(s.width, s.width, None, nil, x, mixed)
+					add(s.width, 4*s.width, QuickGELU, nil, wide, x)
+					add(4*s.width, s.width, None, nil, x, wide)
+				}
+				measure(b, flops, func() {
+					for _, r := range run {
+						r()
+					}
+				})
+			})
+		}
+	}
+}

@@ -140,7 +140,7 @@ func TestArgumentOffsets(t *testing.T) {
 	got := []uintptr{
 		unsafe.Offsetof(a.sources), unsafe.Offsetof(a.pixel), unsafe.Offsetof(a.blocks), unsafe.Offsetof(a.b),
 		unsafe.Offsetof(a.c), unsafe.Offsetof(a.cPixel), unsafe.Offsetof(a.cBlock), unsafe.Offsetof(a.bias),
-		unsafe.Offsetof(a.residual), unsafe.Offsetof(a.relu), unsafe.Offsetof(a.next), unsafe.Offsetof(a.nextEnd),
+		unsafe.Offsetof(a.residual), unsafe.Offsetof(a.relu), unsafe.Offsetof(a.next), unsafe.Offsetof(a.nextEnd), unsafe.Offsetof(a.pace),
 	}
 	for i, o := range got {
 		if unsafe.Sizeof(a.pixel) == 8 && o != uintptr(8*i) {
@@ -163,6 +163,21 @@ func TestArgumentOffsets(t *testing.T) {
 	} {
 		if unsafe.Sizeof(in.tap) == 8 && o.got != o.want {
 			t.Errorf("a field of a kernel's arguments is at %d, want %d", o.got, o.want)
+		}
+	}
+}
+
+// TestPace checks that tiles have time to prefetch their shares of the next panel, and do
+// not prefetch faster than they read this one.
+func TestPace(t *testing.T) {
+	for width := 1; width <= maxWidth; width++ {
+		for tiles := 1; tiles <= 100; tiles++ {
+			fours := Lanes / 4 // of a block of inputs
+			share := width * blockFloats * 4 / tiles
+			got := int(pace(width, tiles))
+			if got*fours < share || got > 4*width*laneBytes {
+				t.Errorf("width %d, %d tiles: %d bytes for four inputs, want at least %d, at most %d", width, tiles, got, share/fours, 4*width*laneBytes)
+			}
 		}
 	}
 }

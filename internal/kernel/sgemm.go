@@ -170,6 +170,7 @@ func (g *sgemm) block(area *sgemmArea, p *packed, m, count, rows, n, cols int, f
 		next, bytes := uintptr(b), w*p.kBlocks*blockFloats*4 // the next panel follows this one
 		next += uintptr(bytes)
 		wide := min(w*Lanes, cols-nb*Lanes)
+		t.pace = pace(w, (count+rows-1)/rows)
 		for i := 0; i < count; i += rows {
 			t.rows = min(rows, count-i)
 			t.pixel = i * p.kBlocks * laneBytes

@@ -53,12 +53,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -154,12 +157,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -273,12 +279,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -410,12 +419,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -565,12 +577,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -738,12 +753,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -929,12 +947,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1138,12 +1159,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1365,12 +1389,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1610,12 +1637,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1873,12 +1903,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2154,12 +2187,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2453,12 +2489,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2770,12 +2809,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3011,16 +3053,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3134,16 +3176,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3285,16 +3327,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3464,16 +3506,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3671,16 +3713,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3906,16 +3948,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4169,16 +4211,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4460,16 +4502,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4779,16 +4821,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5126,16 +5168,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5501,16 +5543,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5904,16 +5946,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -6335,16 +6377,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -6794,16 +6836,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7131,20 +7173,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7276,20 +7315,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7459,20 +7495,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7680,20 +7713,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7939,20 +7969,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8236,20 +8263,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8571,20 +8595,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8944,20 +8965,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9230,12 +9248,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9347,12 +9368,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9491,12 +9515,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9662,12 +9689,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9860,12 +9890,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -10085,12 +10118,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.

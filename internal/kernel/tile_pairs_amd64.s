@@ -53,12 +53,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -158,12 +161,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -285,12 +291,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -434,12 +443,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -605,12 +617,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -798,12 +813,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1013,12 +1031,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1250,12 +1271,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1509,12 +1533,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1790,12 +1817,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2093,12 +2123,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2418,12 +2451,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2765,12 +2801,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3134,12 +3173,15 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	ADDQ       $+256, R15
+	ADDQ       $+64, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3431,16 +3473,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3562,16 +3604,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3729,16 +3771,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3932,16 +3974,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4171,16 +4213,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4446,16 +4488,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4757,16 +4799,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5104,16 +5146,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5487,16 +5529,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5906,16 +5948,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -6361,16 +6403,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -6852,16 +6894,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7379,16 +7421,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7942,16 +7984,16 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	ADDQ       $+512, R15
+	ADDQ       $+128, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8391,20 +8433,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8548,20 +8587,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8755,20 +8791,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9012,20 +9045,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9319,20 +9349,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9676,20 +9703,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -10083,20 +10107,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -10540,20 +10561,17 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// Prefetch the next panel, as much as these inputs read of this one.
+	// Prefetch pace bytes of the next panel.
+	MOVQ 96(DI), R10
+	ADDQ R15, R10
+
+fetch:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
-	PREFETCHT1 192(R15)
-	PREFETCHT1 256(R15)
-	PREFETCHT1 320(R15)
-	PREFETCHT1 384(R15)
-	PREFETCHT1 448(R15)
-	PREFETCHT1 512(R15)
-	PREFETCHT1 576(R15)
-	PREFETCHT1 640(R15)
-	PREFETCHT1 704(R15)
-	ADDQ       $+768, R15
+	ADDQ       $+192, R15
+	CMPQ       R15, R10
+	JB         fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.

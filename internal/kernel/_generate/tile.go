@@ -22,6 +22,7 @@ const (
 	tileReLU     = 72
 	tileNext     = 80
 	tileNextEnd  = 88
+	tilePace     = 96
 )
 
 // tileShapes lists the tile kernels: up to rows pixels by width blocks. Registers limit
@@ -190,11 +191,16 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	c.Label("inputs")
 	c.CMPQ(next, nextEnd)
 	c.JAE(operand.LabelRef("fetched"))
-	c.Comment("Prefetch the next panel, as much as these inputs read of this one.")
-	for p := range unroll * width {
+	c.Comment("Prefetch pace bytes of the next panel.")
+	c.MOVQ(mem(args, tilePace), tmp)
+	c.ADDQ(next, tmp)
+	c.Label("fetch")
+	for p := range width {
 		c.PREFETCHT1(mem(next, p*64))
 	}
-	c.ADDQ(imm(unroll*width*64), next)
+	c.ADDQ(imm(width*64), next)
+	c.CMPQ(next, tmp)
+	c.JB(operand.LabelRef("fetch"))
 	c.Label("fetched")
 	for k := range unroll {
 		c.Commentf("Input %d: a row of the panel times each pixel's value.", k)
