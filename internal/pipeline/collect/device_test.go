@@ -30,7 +30,7 @@ const helperBehaviour = "CLIPNH_TEST_DEVICE"
 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "clipnh-ort" {
-		if err := pipe.Serve(os.Stdin, os.Stdout, new(fakeRuntime)); err != nil {
+		if err := pipe.Serve(os.Stdin, os.Stdout, pipe.MemoryFile(), new(fakeRuntime)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
