@@ -38,20 +38,24 @@ func dataCheckLong() string {
 }
 
 func newDataCheckCommand(g *globalOptions) *cobra.Command {
-	return &cobra.Command{
+	var dataPath string
+	cmd := &cobra.Command{
 		Use:         "check DATASET PATH",
 		Short:       "Check whether a folder has the layout of a data set",
 		Long:        dataCheckLong(),
 		Example:     "clipnh data check context VOCdevkit/VOC2010",
 		Annotations: reporting(exitStatus(exitInterrupted)),
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usageError{errors.New("want a data set and a folder")}
+			switch {
+			case len(args) == 2 && dataPath != "":
+				return usageError{fmt.Errorf("%s and --data-path %s: want one folder", args[1], dataPath)}
+			case len(args) == 2 || len(args) == 1 && dataPath != "":
+				return nil
 			}
-			return nil
+			return usageError{errors.New("want a data set and a folder")}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runDataCheck(cmd.Context(), args[0], args[1], g)
+			return runDataCheck(cmd.Context(), args[0], append(args, dataPath)[1], g)
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 {
@@ -60,6 +64,8 @@ func newDataCheckCommand(g *globalOptions) *cobra.Command {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
+	cmd.Flags().StringVarP(&dataPath, "data-path", "d", "", "`DIR` of the data set, instead of PATH")
+	return cmd
 }
 
 // checkedLayout is the result as JSON.

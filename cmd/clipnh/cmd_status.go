@@ -31,13 +31,14 @@ Shards that were merged into parts (merge --shards) are done, also where they
 have been removed since.
 
 To complete stopped, begun and missing shards, run the same command as before
-with their --shard: they resume.`
+with their --shard: they resume. Of a run without shards that is not finished,
+status says the same: what is done and left, and how to resume.`
 
 func newStatusCommand(g *globalOptions) *cobra.Command {
 	var opts statusOptions
 	cmd := &cobra.Command{
 		Use:         "status PATH",
-		Short:       "Show the progress of shards on several machines",
+		Short:       "Show the progress of a run, or of its shards on several machines",
 		Long:        statusHelp,
 		Example:     "clipnh status caches/val",
 		Annotations: exitStatus(exitMissing, exitInterrupted),
@@ -120,6 +121,11 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 	}
 	line := r.Path + ": "
 	switch {
+	case r.State != "":
+		line += fmt.Sprintf("not finished, %s: %s images done", r.State, outOf(r.Finished, r.Images))
+		if r.Images != nil {
+			line += fmt.Sprintf(", %d left", *r.Images-r.Finished)
+		}
 	case len(r.Shards) == 0:
 		line += "complete, and no shards beside it"
 	case r.Whole:
@@ -138,7 +144,10 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 		line += ", " + ratePerSecond(*r.Rate)
 	}
 	if r.Left != nil {
-		line += ", about " + ui.FormatDuration(seconds(*r.Left)) + " left of those running"
+		line += ", about " + ui.FormatDuration(seconds(*r.Left)) + " left"
+		if len(r.Shards) > 0 {
+			line += " of those running"
+		}
 	}
 	if err := p.Text(line + "\n"); err != nil {
 		return err

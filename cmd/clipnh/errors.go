@@ -248,7 +248,7 @@ func namingFlag(cmd *cobra.Command, err error, message string) string {
 		}
 	})
 	if len(flags) != 1 {
-		return message
+		return strings.Replace(message, file.Error(), strings.TrimPrefix(file.Error(), file.Op+" "), 1)
 	}
 	return strings.Replace(message, file.Error(), "--"+flags[0]+strings.TrimPrefix(file.Error(), file.Op), 1)
 }

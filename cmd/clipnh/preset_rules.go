@@ -30,6 +30,7 @@ var ownMeanings = map[string][]string{
 	"paper":       {"*"}, // without any of its inputs it is about the example
 	"verify":      {"*"},
 	"data subset": {"data-path", "sample-stride"},
+	"data check":  {"data-path"},
 	"segment":     {"data-path"},
 	"edit":        {"data-path"},
 	"export":      {"precision"},              // of what is stored

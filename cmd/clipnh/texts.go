@@ -203,12 +203,6 @@ func (t *textList) sources(r *textReader) ([]textSource, error) {
 	return all, nil
 }
 
-// isStdin reports whether a path stands for standard input, by - or by a name that systems
-// have for it.
-func isStdin(path string) bool {
-	return path == "-" || path == "/dev/stdin" || path == "/dev/fd/0" || path == "/proc/self/fd/0"
-}
-
 // lines returns the texts in the file that a flag names, or of standard input, which can be
 // read once.
 func (r *textReader) lines(flag, path string) ([]string, error) {

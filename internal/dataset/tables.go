@@ -175,7 +175,7 @@ func areTables(dataPath string, paths []string) (bool, error) {
 		}
 	}
 	if tables > 0 && tables < len(paths) {
-		return false, fmt.Errorf("%s: %d of %d %s Parquet files, want all or none", remote.Shown(dataPath), tables, len(paths), quantity.Is(tables))
+		return false, fmt.Errorf("%s: %d of %s in Parquet's format, want all or none", remote.Shown(dataPath), tables, quantity.Of(len(paths), "file"))
 	}
 	return tables > 0, nil
 }

@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -20,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/trend"
+	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -366,5 +369,22 @@ func TestNextCount(t *testing.T) {
 	}
 	if want := []int{1, 2, 5, 10, 20, 50, 100, 200}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// The list of an earlier audit, of which this one has none, is not removed without a word.
+func TestEarlierList(t *testing.T) {
+	var said strings.Builder
+	a := &auditor{Options: Options{Dir: t.TempDir(), Store: new(cache.Store)}, say: ui.NewPrinter(new(strings.Builder), &said, time.Now)}
+	for _, names := range [][]string{{"h0n1"}, nil, nil} {
+		if err := a.saveList(listFile, names); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(a.path(listFile)); !os.IsNotExist(err) {
+		t.Errorf("the list is there: %v", err)
+	}
+	if got := said.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, a.path(listFile)+": removed") {
+		t.Errorf("said %q, want one note of the list", got)
 	}
 }

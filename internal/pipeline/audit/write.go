@@ -149,6 +149,9 @@ func (a *auditor) sharedNeurons() []string {
 // saveList writes a list of units, one per line, or removes an earlier one where there are none.
 func (a *auditor) saveList(file string, names []string) error {
 	if len(names) == 0 {
+		if _, err := os.Stat(a.path(file)); err == nil {
+			a.say.Note("%s: removed, as this audit has no such list: it was that of an earlier one", a.path(file))
+		}
 		return a.Store.RemoveFile(a.path(file))
 	}
 	return a.Store.WriteFile(a.path(file), writing([]byte(strings.Join(names, "\n")+"\n")))

@@ -117,6 +117,9 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	if err != nil {
 		return nil, err
 	}
+	if !o.Shard.Whole() {
+		say.Note("{shard} %s is a part of %s", o.Shard, quantity.Of(listed.inputs, "image"))
+	}
 	if n := listed.inputs; o.StatsOnly && !o.FitTopK && o.TopK > n {
 		listed.close()
 		return nil, usage.Errorf("{top-k} %d: %s has %s, want at most that many", o.TopK, o.Data.Path, ui.Images.Count(int64(n)))

@@ -121,6 +121,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
+	if artefact.IsDense(o.ScoresPath) && o.Data.Path == "" {
+		say.Note("%s: its rows have no names, so that images are numbers from 0; {data-path} and {dataset}, those that it was collected from, give names", o.ScoresPath)
+	}
 	near, err := o.find(ctx, src, say)
 	if err != nil {
 		return nil, err

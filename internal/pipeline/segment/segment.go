@@ -203,7 +203,11 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 			return tally.finish(), err
 		}
 	}
-	return tally.finish(), nil
+	tally.finish()
+	if o.DataPath != "" && o.Shard.Whole() {
+		result.sayAbsent(say)
+	}
+	return result, nil
 }
 
 var errNoneSegmented = errors.New("none of the images could be segmented")

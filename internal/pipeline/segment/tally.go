@@ -7,7 +7,10 @@ import (
 	"math"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/quantity"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // tally counts labels, image by image.
@@ -104,6 +107,22 @@ func (t *tally) finish() *Result {
 		t.result.Paths = append(t.result.Paths, p)
 	}
 	return t.result
+}
+
+// sayAbsent says that many of the last classes are in no label map, which is how maps of other
+// classes look, such as those of VOC's 21 to a config of 59: their numbers are all in range.
+func (r *Result) sayAbsent(say ui.Reporter) {
+	if len(r.Methods) == 0 {
+		return // masks have no classes
+	}
+	classes := r.Methods[0].Classes
+	last := len(classes)
+	for last > 0 && classes[last-1].Pixels == 0 {
+		last--
+	}
+	if absent := len(classes) - last; last > 0 && 2*absent > len(classes) {
+		say.Note("no label map has one of the last %d of %s, from %s on: label maps of other classes than the config's look like this", absent, quantity.Of(len(classes), "class"), foreign.Quote(classes[last].Name))
+	}
 }
 
 // shares is how much of images without truth each class has, by pixels [methods,classes];

@@ -2,12 +2,14 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/quantity"
 )
@@ -121,7 +123,11 @@ func denseLabels(ctx context.Context, o Options, path string, rows int, a *cache
 		}
 	}
 	if len(names) != rows {
-		return nil, nil, fmt.Errorf("%s: %s, but %s has %s (every %d-th)", path, quantity.Of(rows, "row"), o.Data.Path, quantity.Of(len(names), "image"), stride)
+		text := fmt.Sprintf("%s: %s, but %s has %s", path, quantity.Of(rows, "row"), o.Data.Path, quantity.Of(len(names), "image"))
+		if stride > 1 {
+			text += fmt.Sprintf(" (every %d-th)", stride)
+		}
+		return nil, nil, hint.With(errors.New(text), "give the images that it was collected from: {data-path}, {dataset} and {sample-stride}")
 	}
 	if len(data.Classes) == 0 {
 		labels = nil

@@ -70,6 +70,7 @@ type Part struct {
 type Result struct {
 	Path     string         `json:"path"`
 	Whole    bool           `json:"whole"` // the collection is there, and complete
+	State    string         `json:"state"` // of a run without shards that is not finished: running, stopped or begun; empty otherwise
 	Shards   []Shard        `json:"shards"`
 	Parts    []Part         `json:"parts"`  // of several shards each, which a merge has made or begun
 	Counts   map[string]int `json:"counts"` // of shards by state
@@ -92,7 +93,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	paths, besideErr := shard.Beside(o.Path)
 	if besideErr != nil {
 		if !r.Whole {
-			return nil, besideErr
+			return r, o.alone(r, besideErr)
 		}
 		r.Next = "nothing is left to do"
 		return r, nil
@@ -137,6 +138,33 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	r.advise(of)
 	return r, nil
+}
+
+// alone looks at a run without shards, or at one shard by its own path. missing is the error of
+// nothing that is there.
+func (o Options) alone(r *Result, missing error) error {
+	s := Shard{Number: 1, Path: o.Path, State: Missing}
+	o.look(&s)
+	if s.State == Begun && s.Images == nil {
+		o.sums(&s, nil) // of a result that keeps a state
+	}
+	switch {
+	case s.State == Missing, s.State == Begun && s.Images == nil: // such as a folder of photos
+		return missing
+	case s.State == Damaged:
+		return errors.New(s.Error)
+	case s.State == Done:
+		r.Next = "nothing is left to do of this shard: give the path without its number for all"
+		r.Whole = true
+	case s.State != Running:
+		r.Next = "run the command that makes it again: it resumes from there"
+	}
+	if r.State = s.State; s.State == Done {
+		r.State = ""
+	}
+	r.Images, r.Finished, r.Skipped = s.Images, s.Finished, s.Skipped
+	r.add(s)
+	return nil
 }
 
 // partAt looks at a part.

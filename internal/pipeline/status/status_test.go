@@ -206,3 +206,48 @@ func TestSummaries(t *testing.T) {
 		t.Errorf("an hour later: %+v, %v", r, err)
 	}
 }
+
+// TestAlone: a run without shards says how far it is, and how to go on.
+func TestAlone(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "june")
+	if err := os.Mkdir(path, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Path: path, Late: time.Minute, Now: time.Now}
+	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no shards beside it") {
+		t.Errorf("a folder of others: %v", err)
+	}
+	w, err := new(cache.Store).OpenChunks(path, cache.Plan{
+		Kind: artefact.KindScores, Axes: []string{"B", "H"}, Row: []int{3}, DType: npy.Float32, Payload: artefact.ScoresFile, Inputs: 40, ChunkInputs: 16,
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 {
+		if n == 1 {
+			if err := w.Append(make([]float32, 16*3), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := Begun
+		if n == 1 {
+			state = Stopped // as of a store without a clock
+		}
+		if r.State != state || r.Next != "run the command that makes it again: it resumes from there" || r.Whole || *r.Images != 40 || r.Finished != 16*n || len(r.Shards) != 0 {
+			t.Errorf("with %d chunks: %+v", n, r)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(dir, "july")
+	writeState(t, state, 1, 30)
+	if r, err := Run(t.Context(), Options{Path: state, Late: time.Minute, Now: time.Now}); err != nil || r.State != Running || *r.Images != 40 || r.Finished != 30 {
+		t.Errorf("a summary: %+v, %v", r, err)
+	}
+}
