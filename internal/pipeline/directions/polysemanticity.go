@@ -80,7 +80,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if err := artefact.MakeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
 		return nil, err
 	}
-	if err := figure.CanDraw(o.PlotPath); err != nil {
+	if err := figure.CanDraw(o.PlotPath, "polysemanticity"); err != nil {
 		return nil, err
 	}
 	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics, artefact.KindSummary)
@@ -140,7 +140,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if o.PlotPath == "" {
 		return result, unwritten
 	}
-	err = figure.DrawFigure(o.Writer.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
+	err = figure.DrawFigure(o.Writer.Store, o.PlotPath, "polysemanticity", func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
 	if err != nil {
 		result.Plot = ""
 	}

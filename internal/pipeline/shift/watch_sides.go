@@ -61,7 +61,7 @@ func (o WatchOptions) canWrite() error {
 	if err := figure.CanWriteJSON(o.SavePath, "a result of watch", isWatch); err != nil {
 		return err
 	}
-	if err := figure.CanDraw(o.PlotPath); err != nil {
+	if err := figure.CanDraw(o.PlotPath, "watch"); err != nil {
 		return err
 	}
 	return o.canWriteReports()
