@@ -77,6 +77,9 @@ const histogramBins = 40
 // that comes with an error is whole, and lacks only the paths of what could not be
 // written.
 func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Reporter) (*PolysemanticityResult, error) {
+	if err := artefact.Apart(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
+		return nil, err
+	}
 	if err := artefact.MakeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
 		return nil, err
 	}
