@@ -127,7 +127,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&s.Sheets, "sheet-pairs", 10, "draw the images of the `N` first pairs")
 	fs.IntVar(&s.TopImages, "top-images", 8, "name and draw the `N` strongest images of each pair")
 	fs.StringVarP(&s.Dir, "out", "o", "", "`DIR` for the page")
-	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	fs.IntVar(&o.from.BatchSize, "batch-size", 8, batchUsage)
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
 	imageFlags(fs, &o.from.Images)

@@ -137,7 +137,7 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
-	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	fs.IntVar(&o.from.BatchSize, "batch-size", 8, batchUsage)
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
 	imageFlags(fs, &o.from.Images)

@@ -128,7 +128,7 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.stage.Units, "list", 5, "list the `N` strongest pairs and neurons for the class, and as many against it")
 	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed")
 	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for a sheet of each image, .png")
-	fs.IntVar(&o.stage.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	fs.IntVar(&o.stage.BatchSize, "batch-size", 8, batchUsage)
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.stage.Strict, "strict", false, "stop at an image that cannot be read")
 	imageFlags(fs, &o.stage.Images)

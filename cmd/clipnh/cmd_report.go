@@ -94,7 +94,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	takesCollectedKind(fs)
 	modelFlag(fs, &s.Model)
 	detailFlags(fs, &s.Details)
-	fs.IntVar(&s.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	fs.IntVar(&s.BatchSize, "batch-size", 8, batchUsage)
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&s.Strict, "strict", false, "stop at an image that cannot be read, or has changed")
 	fs.StringVar(&s.Groups.Path, "groups-csv", "", "`FILE` of groups of images, with one row per image")

@@ -32,7 +32,7 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image of --data-path in name order")
-	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	fs.IntVar(&o.from.BatchSize, "batch-size", 8, batchUsage)
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
 	imageFlags(fs, &o.from.Images)
@@ -68,6 +68,10 @@ func (o *sourceOptions) validateValues() error {
 	_, err := parseShape(o.shape)
 	return err
 }
+
+// batchUsage is of commands whose towers are planned for several images whatever N is, so that
+// all bits are the same; collect and registers plan for one where N is 1.
+const batchUsage = "run `N` images at a time through the tower; results do not depend on it, but for the error of bf16, which is that of the first batch"
 
 // towerFlags are those that only the tower and what it reads of images depend on.
 var towerFlags = []string{"neuron-layer", "precision", "batch-size", "exif", "preprocess", "max-pixels", "strict"}

@@ -3,10 +3,12 @@ package artefact
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -21,6 +23,10 @@ type Components struct {
 	Units    unit.Layered
 	OutDim   int
 	Artefact *cache.Artefact // nil for a file of another program
+
+	// AnyLength accepts other lengths than 1 of another program's components, as a code has
+	// coefficients for any.
+	AnyLength bool
 
 	tensor *Tensor
 	ov     *decomp.OV // instead of a file
@@ -136,7 +142,40 @@ func (c *Components) ReadRange(rows []float32, first int) error {
 	if i := FirstNonFinite(rows); i >= 0 {
 		return fmt.Errorf("%s: component of %s: element %d is %g, want a finite number", c.Path, c.Units.Name(first+i/c.OutDim), i%c.OutDim, rows[i])
 	}
+	if c.ov != nil || c.Artefact != nil || c.AnyLength {
+		return nil // made here, or taken as they are
+	}
+	return c.tensor.unitVectors(rows, first)
+}
+
+// notOne is how far from 1 the length of a component may be that another program wrote: more
+// than half precision or bfloat16 move that of a unit vector.
+const notOne = 0.01
+
+// unitVectors returns an error unless rows of the tensor, from number first on, are unit
+// vectors, or zero, as of units without a component.
+func (t *Tensor) unitVectors(rows []float32, first int) error {
+	outDim := t.Shape[len(t.Shape)-1]
+	for i := range len(rows) / outDim {
+		length := decomp.Norm(rows[i*outDim : (i+1)*outDim])
+		if length == 0 || math.Abs(length-1) <= notOne {
+			continue
+		}
+		shape := t.Shape[:len(t.Shape)-1]
+		name := unit.Layered{Shape: slices.Clone(shape)}.Name(first + i)
+		return hint.With(fmt.Errorf("%s: row %d, the component of %s, has the length %.4g, want 1 (or 0 where there is none)", t.Path, first+i, name, length),
+			"divide every row by its length in the program that wrote it")
+	}
 	return nil
+}
+
+// ComponentRows fills rows with those of a tensor of components, from number first on, which must
+// be unit vectors where another program wrote them.
+func (t *Tensor) ComponentRows(rows []float32, first int) error {
+	if err := t.Read(rows, first*t.Shape[len(t.Shape)-1]); err != nil || t.Artefact != nil {
+		return err
+	}
+	return t.unitVectors(rows, first)
 }
 
 // A Near is a unit and the product of its component with a text's embedding,

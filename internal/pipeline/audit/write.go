@@ -74,7 +74,7 @@ func (o *Options) canWrite() error {
 		figure.CanReplace(o.path(neuronFile), "a list of neurons", isList),
 		figure.CanReplace(o.path(pageFile), "a page of clipnh audit", isPage),
 		figure.CanWriteJSON(o.path(jsonFile), "a result of clipnh audit", func(first, second string) bool { return first == "audit" && second == "model" }),
-		figure.CanDraw(o.path(curveFile)),
+		figure.CanDraw(o.path(curveFile), "audit"),
 		figure.CanReplace(o.path(sheetFile), "a sheet of clipnh audit", isSheet))
 }
 
@@ -174,7 +174,7 @@ func (a *auditor) write(ctx context.Context) error {
 	if len(r.Curve) > 1 {
 		r.Files = append(r.Files, a.path(curveFile))
 		draw := func(w io.Writer, format plot.Format) error { return plot.Write(w, a.curve(), format) }
-		if err := figure.DrawFigure(a.Store, a.path(curveFile), draw); err != nil {
+		if err := figure.DrawFigure(a.Store, a.path(curveFile), "audit", draw); err != nil {
 			return err
 		}
 	} else if err := a.Store.RemoveFile(a.path(curveFile)); err != nil {

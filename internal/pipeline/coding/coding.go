@@ -51,6 +51,7 @@ func Open(o Options) (*Coding, error) {
 	if err != nil {
 		return nil, err
 	}
+	pcs.AnyLength = true
 	c := &Coding{Options: o, PCs: pcs}
 	if err := c.open(); err != nil {
 		return nil, errors.Join(err, c.Close())

@@ -77,10 +77,13 @@ const histogramBins = 40
 // that comes with an error is whole, and lacks only the paths of what could not be
 // written.
 func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Reporter) (*PolysemanticityResult, error) {
+	if err := artefact.Apart(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
+		return nil, err
+	}
 	if err := artefact.MakeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
 		return nil, err
 	}
-	if err := figure.CanDraw(o.PlotPath); err != nil {
+	if err := figure.CanDraw(o.PlotPath, "polysemanticity"); err != nil {
 		return nil, err
 	}
 	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics, artefact.KindSummary)
@@ -140,7 +143,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if o.PlotPath == "" {
 		return result, unwritten
 	}
-	err = figure.DrawFigure(o.Writer.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
+	err = figure.DrawFigure(o.Writer.Store, o.PlotPath, "polysemanticity", func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
 	if err != nil {
 		result.Plot = ""
 	}

@@ -82,6 +82,9 @@ func (o *SVDOptions) fitTopK(images int, say ui.Reporter) {
 // pair or neuron; see package lowrank. Outputs appear together, after all
 // units are done.
 func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error) {
+	if err := artefact.Apart(o.OutPath, o.MeanPath, o.NormPath); err != nil {
+		return nil, err
+	}
 	if err := artefact.MakeFolders(o.OutPath, o.MeanPath, o.NormPath); err != nil {
 		return nil, err
 	}

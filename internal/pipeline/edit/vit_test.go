@@ -9,9 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -212,10 +215,14 @@ func TestNeuronComponents(t *testing.T) {
 	for n := range vitNeurons {
 		pcs[n*vitDims] = float32(n%7) - float32(n)/1000
 	}
+	components := filepath.Join(t.TempDir(), "pcs.npy") // of other lengths than 1, which only an artefact may have
+	if err := (artefact.Writer{Store: new(cache.Store)}).SaveFloat32(artefact.KindComponents, components, []string{"C", "O"}, []int{vitNeurons, vitDims}, pcs, origin.Origin{}); err != nil {
+		t.Fatal(err)
+	}
 	model := pipelinetest.GoldenViTWithText(t)
 	layer := vitLayer
 	o := Options{Model: model, SavePath: filepath.Join(t.TempDir(), "edited.pt"), Threads: 2, By: ByZero,
-		TextOptions: TextOptions{Texts: []string{"dog"}, K: 2, PCsPath: saveNPY(t, []int{vitNeurons, vitDims}, pcs), Vocab: testutil.Golden("text/toy_merges.txt.gz")},
+		TextOptions: TextOptions{Texts: []string{"dog"}, K: 2, PCsPath: components, Vocab: testutil.Golden("text/toy_merges.txt.gz")},
 		Images:      source.Options{Details: vitDetails(), NeuronLayer: &layer}}
 	r := run(t, o)
 	sign := 1.0 // of the text along the one dimension that components have

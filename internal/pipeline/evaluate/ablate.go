@@ -90,7 +90,7 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	if err := artefact.MakeFolders(o.FeaturesPath, o.PlotPath); err != nil {
 		return nil, err
 	}
-	if err := figure.CanDraw(o.PlotPath); err != nil {
+	if err := figure.CanDraw(o.PlotPath, "ablate"); err != nil {
 		return nil, err
 	}
 	o.FirstOrder = slices.ContainsFunc(o.Modes, IsFirstOrder)
@@ -130,7 +130,7 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	if o.PlotPath == "" {
 		return result, err
 	}
-	drawn := figure.DrawFigure(o.Writer.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
+	drawn := figure.DrawFigure(o.Writer.Store, o.PlotPath, "ablate", func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
 	if drawn != nil {
 		result.PlotPath = ""
 	}

@@ -109,7 +109,7 @@ type unitDirections interface {
 type storedComponents struct{ *artefact.Tensor }
 
 func (d storedComponents) read(dst []float32, first int) error {
-	return d.Read(dst, first*d.Shape[len(d.Shape)-1])
+	return d.ComponentRows(dst, first)
 }
 
 func (d storedComponents) close() error { return d.Close() }

@@ -55,6 +55,9 @@ type TextSpanResult struct {
 // that comes with an error is whole, and lacks only the paths of what could not be written.
 // See package textspan.
 func TextSpan(ctx context.Context, o TextSpanOptions, say ui.Reporter) (*TextSpanResult, error) {
+	if err := artefact.Apart(o.SpansPath, o.FeaturesPath); err != nil {
+		return nil, err
+	}
 	if err := artefact.MakeFolders(o.SpansPath, o.FeaturesPath); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ type Options struct {
 	NeuronLayer *int
 	Precision   kernel.Precision
 	Threads     int
-	BatchSize   int // images at a time in the tower; results do not depend on it
+	BatchSize   int // images at a time in the tower; results do not depend on it, but for Rounding, which is of the first ones
 
 	Inputs
 	Texts

@@ -19,18 +19,22 @@ import (
 	"github.com/clipnh/clipnh/internal/plot"
 )
 
-// Figures and results in JSON have no manifest. What says that they are this
-// program's, and may be replaced, is in them: a PNG file's maker, an SVG file's
+// Figures and results in JSON have no manifest. What says that they are a command's of this
+// program, and that it may replace them, is in them: a PNG file's maker, an SVG file's
 // last line, the first keys of a JSON document.
 const (
-	figureMaker = "clipnh"
-	svgMaker    = "<!-- Drawn by clipnh -->\n"
-	mostKeys    = 1 << 20 // bytes up to the second key
+	anyMaker = "clipnh" // of figures of builds that did not say which command drew them
+	mostKeys = 1 << 20  // bytes up to the second key
 )
 
-// CanDraw returns ErrExists if what is at path is not a figure that drawFigure
-// wrote. An empty path is fine.
-func CanDraw(path string) error {
+// Maker is what files that a command draws have as their maker.
+func Maker(command string) string { return "clipnh " + command }
+
+func mark(maker string) string { return "<!-- Drawn by " + maker + " -->\n" }
+
+// CanDraw returns ErrExists if what is at path is not a figure that DrawFigure wrote for
+// this command. An empty path is fine.
+func CanDraw(path, command string) error {
 	if path == "" {
 		return nil
 	}
@@ -38,22 +42,31 @@ func CanDraw(path string) error {
 	if err != nil {
 		return err
 	}
-	return CanReplace(path, "a figure of clipnh", func(f *os.File) (bool, error) {
+	return CanReplace(path, "a figure of "+Maker(command), func(f *os.File) (bool, error) {
 		if format == plot.SVG {
-			end := make([]byte, len(svgMaker))
-			if _, err := f.Seek(-int64(len(end)), io.SeekEnd); err != nil {
-				return false, nil // shorter than that
+			own, err := endsIn(f, mark(Maker(command)))
+			if own || err != nil {
+				return own, err
 			}
-			_, err := io.ReadFull(f, end)
-			return string(end) == svgMaker, err
+			return endsIn(f, mark(anyMaker))
 		}
 		maker, err := canvas.Maker(f)
-		return maker == figureMaker, err
+		return maker == Maker(command) || maker == anyMaker, err
 	})
 }
 
-// DrawFigure writes what draw draws to path, with its maker.
-func DrawFigure(store *cache.Store, path string, draw func(io.Writer, plot.Format) error) error {
+// endsIn reports whether a file ends in a text.
+func endsIn(f *os.File, text string) (bool, error) {
+	end := make([]byte, len(text))
+	if _, err := f.Seek(-int64(len(end)), io.SeekEnd); err != nil {
+		return false, nil // shorter than that
+	}
+	_, err := io.ReadFull(f, end)
+	return string(end) == text, err
+}
+
+// DrawFigure writes what draw draws to path, and that this command drew it.
+func DrawFigure(store *cache.Store, path, command string, draw func(io.Writer, plot.Format) error) error {
 	format, err := plot.FormatOf(path)
 	if err != nil {
 		return err
@@ -64,9 +77,9 @@ func DrawFigure(store *cache.Store, path string, draw func(io.Writer, plot.Forma
 			return err
 		}
 		if format == plot.PNG {
-			return canvas.Sign(w, b.Bytes(), figureMaker)
+			return canvas.Sign(w, b.Bytes(), Maker(command))
 		}
-		b.WriteString(svgMaker)
+		b.WriteString(mark(Maker(command)))
 		_, err := w.Write(b.Bytes())
 		return err
 	})

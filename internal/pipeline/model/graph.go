@@ -44,7 +44,7 @@ func DrawGraph(model string, d Details, batch int, path string, store *cache.Sto
 	result := &GraphResult{path, tower.Graph()}
 	g := graphDiagram("Image tower of "+filepath.Base(model), result.Nodes)
 	if format == diagram.SVG {
-		err = figure.DrawFigure(store, path, func(w io.Writer, _ plot.Format) error { return diagram.WriteSVG(w, g) })
+		err = figure.DrawFigure(store, path, "info", func(w io.Writer, _ plot.Format) error { return diagram.WriteSVG(w, g) })
 	} else {
 		err = store.WriteFile(path, func(w io.Writer) error {
 			if _, err := io.WriteString(w, dotMaker); err != nil {
@@ -65,9 +65,9 @@ const dotMaker = "// Drawn by clipnh\n"
 // canDrawGraph returns ErrExists if what is at path is not a drawing of this program.
 func canDrawGraph(path string, format diagram.Format) error {
 	if format == diagram.SVG {
-		return figure.CanDraw(path)
+		return figure.CanDraw(path, "info")
 	}
-	return figure.CanReplace(path, "a figure of clipnh", func(f *os.File) (bool, error) {
+	return figure.CanReplace(path, "a figure of "+figure.Maker("info"), func(f *os.File) (bool, error) {
 		start := make([]byte, len(dotMaker))
 		n, err := io.ReadFull(f, start)
 		if err == io.EOF || err == io.ErrUnexpectedEOF {

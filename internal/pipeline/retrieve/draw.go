@@ -139,7 +139,8 @@ func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, 
 			return d.skipped, err
 		}
 	}
-	return d.skipped, nil
+	progress.Done()
+	return d.skipped, nameEarlier(d.SaveDir, result, d.say)
 }
 
 // images are the images that the neuron or one of its pairs is strongest on,

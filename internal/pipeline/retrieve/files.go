@@ -17,6 +17,8 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // The files in a neuron's folder, DIR/624, are its sheet and its heat maps; its pairs
@@ -33,6 +35,7 @@ const (
 var (
 	copyName   = regexp.MustCompile(`^\d+_\d+\.png$`)
 	storedName = regexp.MustCompile(`^\d+_.*\.png$`)
+	unitName   = regexp.MustCompile(`^\d+(_\d+)?$`) // of a folder
 )
 
 // storedPath is where an image is stored for all units: by its row in the scores, which no
@@ -166,4 +169,57 @@ func (d *renderer) collection() (*cache.Artefact, error) {
 		return nil, err
 	}
 	return dense.Artefact, dense.Close()
+}
+
+// nameEarlier tells which folders of units lie in dir that earlier runs wrote and this one did
+// not: their images may be of other scores.
+func nameEarlier(dir string, of *Result, say ui.Reporter) error {
+	now := map[string]bool{}
+	for _, n := range of.Neurons {
+		now[neuronFolder(dir, n.index)] = true
+		for _, u := range n.Units {
+			now[unitFolder(dir, n.index, u.head)] = true
+		}
+	}
+	var earlier []string
+	look := func(folder string) error {
+		ours, err := ourImages(folder, copyName)
+		if len(ours) > 0 {
+			earlier = append(earlier, folder)
+		}
+		if errors.Is(err, cache.ErrExists) { // another program's, which nothing is said of
+			return nil
+		}
+		return err
+	}
+	folders, err := unitFolders(dir)
+	for i := 0; err == nil && i < len(folders); i++ {
+		if !now[folders[i]] {
+			err = look(folders[i])
+			continue
+		}
+		var pairs []string
+		pairs, err = unitFolders(folders[i])
+		for j := 0; err == nil && j < len(pairs); j++ {
+			if !now[pairs[j]] {
+				err = look(pairs[j])
+			}
+		}
+	}
+	if err == nil && len(earlier) > 0 {
+		say.Note("%s: %s of an earlier run beside those of this one, such as %s: remove what is of no use any more", dir, quantity.Of(len(earlier), "folder"), earlier[0])
+	}
+	return err
+}
+
+// unitFolders lists the folders below dir that have a unit's name.
+func unitFolders(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	var folders []string
+	for _, e := range entries {
+		if e.IsDir() && unitName.MatchString(e.Name()) {
+			folders = append(folders, filepath.Join(dir, e.Name()))
+		}
+	}
+	return folders, err
 }

@@ -9,8 +9,11 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
@@ -33,13 +36,17 @@ func vitSegmentation(t testing.TB, methods ...heat.Method) Options {
 	}
 	texts, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("texts.npy"))
 	directions, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("gelu/second_directions.npy"))
+	pcs := filepath.Join(t.TempDir(), "pcs.npy") // of other lengths than 1, which only an artefact may have
+	if err := (artefact.Writer{Store: new(cache.Store)}).SaveFloat32(artefact.KindComponents, pcs, []string{"H", "C", "O"}, []int{8, 128, 24}, directions, origin.Origin{}); err != nil {
+		t.Fatal(err)
+	}
 	setup := &configs.Segmentation{Classes: []configs.Class{{"a"}, {"b"}, {"c"}}, Pairs: 40, Block: -1, LogitScale: 40, Sink: true}
 	layer := 2
 	return Options{
 		Model: testutil.GoldenViT("vit_sd32.pt"), Details: model.Details{Heads: 4, Activation: "gelu"}, NeuronLayer: &layer, Threads: 2,
 		Texts:  Texts{TextsPath: write("texts.npy", []int{3, 24}, texts[:3*24])},
 		Scenes: Scenes{Paths: []string{testutil.GoldenViT("images")}},
-		Heat:   Heat{Setup: setup, SimBlock: -1, Methods: methods, PCsPath: write("pcs.npy", []int{8, 128, 24}, directions)},
+		Heat:   Heat{Setup: setup, SimBlock: -1, Methods: methods, PCsPath: pcs},
 		Output: Output{SaveDir: t.TempDir(), Store: nil},
 	}
 }

@@ -250,5 +250,5 @@ func canWrite(savePath, plotPath string) error {
 	if err := figure.CanWriteJSON(savePath, "a result of shift", isSavedShift); err != nil {
 		return err
 	}
-	return figure.CanDraw(plotPath)
+	return figure.CanDraw(plotPath, "shift")
 }

@@ -387,7 +387,7 @@ func (r *Result) write(o Options) error {
 		}
 	}
 	if o.PlotPath != "" {
-		drawn = figure.DrawFigure(o.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
+		drawn = figure.DrawFigure(o.Store, o.PlotPath, "shift", func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
 		if drawn != nil {
 			r.Plot = ""
 		}

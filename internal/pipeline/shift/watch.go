@@ -71,7 +71,7 @@ func (r *WatchResult) write(o WatchOptions) error {
 		}
 	}
 	if o.PlotPath != "" {
-		drawn = figure.DrawFigure(o.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteIntervals(w, r.figure(), format) })
+		drawn = figure.DrawFigure(o.Store, o.PlotPath, "watch", func(w io.Writer, format plot.Format) error { return plot.WriteIntervals(w, r.figure(), format) })
 		if drawn != nil {
 			r.Plot = ""
 		}

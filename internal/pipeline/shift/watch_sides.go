@@ -54,6 +54,9 @@ func openWatched(path string, r artefact.Reader) (*watched, error) {
 
 // canWrite returns an error if a file is to be written that cannot be, or is not ours.
 func (o WatchOptions) canWrite() error {
+	if err := artefact.Apart(o.SavePath, o.PlotPath, o.JUnitPath, o.MetricsPath); err != nil {
+		return err
+	}
 	if err := artefact.MakeFolders(o.SavePath, o.PlotPath, o.JUnitPath, o.MetricsPath); err != nil {
 		return err
 	}
@@ -61,7 +64,7 @@ func (o WatchOptions) canWrite() error {
 	if err := figure.CanWriteJSON(o.SavePath, "a result of watch", isWatch); err != nil {
 		return err
 	}
-	if err := figure.CanDraw(o.PlotPath); err != nil {
+	if err := figure.CanDraw(o.PlotPath, "watch"); err != nil {
 		return err
 	}
 	return o.canWriteReports()

@@ -67,6 +67,9 @@ const mostStopsNamed = 100
 // kept beside the outputs, and the bytes in the end are those of an undisturbed
 // run.
 func Sparse(ctx context.Context, o SparseOptions, say ui.Reporter) (*SparseResult, error) {
+	if err := artefact.Apart(o.DescriptionsPath, o.DecompositionPath); err != nil {
+		return nil, err
+	}
 	if err := artefact.MakeFolders(o.DescriptionsPath, o.DecompositionPath); err != nil {
 		return nil, err
 	}
