@@ -151,3 +151,25 @@ func BenchmarkLayerNorm(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPackConv packs the weights of a 3x3 layer for Winograd's algorithms.
+func BenchmarkPackConv(b *testing.B) {
+	const c = 192
+	weights, bias := [][]float32{random(1, c*c*taps, 1)}, make([]float32, c)
+	for _, a := range []Algorithm{Winograd2, Winograd4} {
+		b.Run(a.String(), func(b *testing.B) {
+			spec := ConvSpec{In: []int{c}, Out: c, Kernel: 3, H: 24, W: 24, Images: 1, Algorithm: a}
+			dst := Alloc(spec.PackedLen())
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			best := time.Duration(1 << 62)
+			for b.Loop() {
+				start := threadTime()
+				PackConv(dst, spec, weights, bias)
+				best = min(best, threadTime()-start)
+			}
+			b.ReportMetric(float64(best.Nanoseconds())/(c*c), "ns/filter")
+			b.ReportMetric(float64(best.Nanoseconds()), "ns/op")
+		})
+	}
+}

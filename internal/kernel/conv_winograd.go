@@ -72,21 +72,46 @@ func (p *winogradPart) row(tap, input int) []float32 {
 	return p.data[tap*p.tap+input*p.lanes:][:p.lanes]
 }
 
-// set stores G k G^T for one input and output.
+// set stores G k G^T for one input and output. The compiler keeps the values of a line in
+// registers, since the lines' functions are inlined and return no arrays.
 func (p *winogradPart) set(input, output int, k *[taps]float32) {
-	var columns [3][6]float64
-	for x := range columns {
-		columns[x] = winogradKernelLine(p.m, float64(k[x]), float64(k[3+x]), float64(k[6+x]))
-	}
-	n := p.m + 2
 	at := input*p.lanes + output
-	for r := range n {
-		line := winogradKernelLine(p.m, columns[0][r], columns[1][r], columns[2][r])
-		for _, v := range line[:n] {
-			p.data[at] = float32(v)
-			at += p.tap
-		}
+	if p.m == 2 {
+		a0, a1, a2, a3 := winogradKernelLine2(float64(k[0]), float64(k[3]), float64(k[6]))
+		b0, b1, b2, b3 := winogradKernelLine2(float64(k[1]), float64(k[4]), float64(k[7]))
+		c0, c1, c2, c3 := winogradKernelLine2(float64(k[2]), float64(k[5]), float64(k[8]))
+		p.line2(at, a0, b0, c0)
+		p.line2(at+4*p.tap, a1, b1, c1)
+		p.line2(at+8*p.tap, a2, b2, c2)
+		p.line2(at+12*p.tap, a3, b3, c3)
+		return
 	}
+	a0, a1, a2, a3, a4, a5 := winogradKernelLine4(float64(k[0]), float64(k[3]), float64(k[6]))
+	b0, b1, b2, b3, b4, b5 := winogradKernelLine4(float64(k[1]), float64(k[4]), float64(k[7]))
+	c0, c1, c2, c3, c4, c5 := winogradKernelLine4(float64(k[2]), float64(k[5]), float64(k[8]))
+	p.line4(at, a0, b0, c0)
+	p.line4(at+6*p.tap, a1, b1, c1)
+	p.line4(at+12*p.tap, a2, b2, c2)
+	p.line4(at+18*p.tap, a3, b3, c3)
+	p.line4(at+24*p.tap, a4, b4, c4)
+	p.line4(at+30*p.tap, a5, b5, c5)
+}
+
+// line2 stores the four taps of a row of F(2x2), the first at index at.
+func (p *winogradPart) line2(at int, a, b, c float64) {
+	v0, v1, v2, v3 := winogradKernelLine2(a, b, c)
+	tap := p.tap
+	data := p.data[at:]
+	data[0], data[tap], data[2*tap], data[3*tap] = float32(v0), float32(v1), float32(v2), float32(v3)
+}
+
+// line4 stores the six taps of a row of F(4x4), the first at index at.
+func (p *winogradPart) line4(at int, a, b, c float64) {
+	v0, v1, v2, v3, v4, v5 := winogradKernelLine4(a, b, c)
+	tap := p.tap
+	data := p.data[at:]
+	data[0], data[tap], data[2*tap] = float32(v0), float32(v1), float32(v2)
+	data[3*tap], data[4*tap], data[5*tap] = float32(v3), float32(v4), float32(v5)
 }
 
 // winograd is one Run of a Winograd convolution.

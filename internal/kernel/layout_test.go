@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"hash/crc32"
+	"math"
 	"runtime"
 	"testing"
 	"unsafe"
@@ -96,5 +97,38 @@ func checkLayout(t *testing.T, name string, packed []float32) {
 	sum := crc32.ChecksumIEEE(unsafe.Slice((*byte)(unsafe.Pointer(&packed[0])), 4*len(packed)))
 	if want, known := packedSums[name]; sum != want {
 		t.Errorf("%q: %#08x, want %#08x (known: %t); if the layout is to change, count layoutVersion up", name, sum, want, known)
+	}
+}
+
+// TestWinogradPart compares transformed weights with the loops of G k G^T, bit by bit.
+func TestWinogradPart(t *testing.T) {
+	line := func(m int, a, b, c float64) [6]float64 {
+		if m == 2 {
+			return [6]float64{a, (a + c + b) / 2, (a + c - b) / 2, c}
+		}
+		evenA, oddA := (a+c/2)*(-2./3), b*(-2./3*sqrtHalf)
+		evenB, oddB := (a+c*2)*(1./6), b*(1./6*sqrt2)
+		return [6]float64{a, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, c}
+	}
+	const lanes = 3 * Lanes
+	for _, m := range []int{2, 4} {
+		part, weights := newWinogradPart(m, lanes), random(uint64(m), Lanes*lanes*taps, 1)
+		for i := range Lanes * lanes {
+			k := (*[taps]float32)(weights[i*taps:])
+			part.set(i%Lanes, i/Lanes, k)
+			var columns [3][6]float64
+			for x := range columns {
+				columns[x] = line(m, float64(k[x]), float64(k[3+x]), float64(k[6+x]))
+			}
+			for r := range m + 2 {
+				want := line(m, columns[0][r], columns[1][r], columns[2][r])
+				for x := range m + 2 {
+					got := part.row(r*(m+2)+x, i%Lanes)[i/Lanes]
+					if math.Float32bits(got) != math.Float32bits(float32(want[x])) {
+						t.Fatalf("F(%dx%d), filter %d, tap %d,%d: %g, want %g", m, m, i, r, x, got, want[x])
+					}
+				}
+			}
+		}
 	}
 }

@@ -50,16 +50,17 @@ type winogradOut struct {
 // infinity: their powers have the smallest range, and the error is a third of that of
 // the usual points 0, +-1, +-2.
 
-// winogradKernelLine returns G g of F(2x2) or F(4x4) for one line (a, b, c) of the
-// kernel: the polynomial a + b p + c p^2 at each point p, divided by the product of
-// p's distances to the other points. The weights of the taps are G g G^T.
-func winogradKernelLine(m int, a, b, c float64) [6]float64 {
-	if m == 2 {
-		return [6]float64{a, (a + c + b) / 2, (a + c - b) / 2, c}
-	}
+// winogradKernelLine2 and winogradKernelLine4 return G g of F(2x2) and of F(4x4) for one line
+// (a, b, c) of the kernel: the polynomial a + b p + c p^2 at each point p, divided by the
+// product of p's distances to the other points. The weights of the taps are G g G^T.
+func winogradKernelLine2(a, b, c float64) (v0, v1, v2, v3 float64) {
+	return a, (a + c + b) / 2, (a + c - b) / 2, c
+}
+
+func winogradKernelLine4(a, b, c float64) (v0, v1, v2, v3, v4, v5 float64) {
 	evenA, oddA := (a+c/2)*(-2./3), b*(-2./3*sqrtHalf)
 	evenB, oddB := (a+c*2)*(1./6), b*(1./6*sqrt2)
-	return [6]float64{a, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, c}
+	return a, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, c
 }
 
 const (
