@@ -27,7 +27,7 @@ case ${1:-} in
 	echo $missing
 	exit
 	;;
---short) copies=10 nodes=n1 short=yes ;;
+--short) copies=14 nodes=n1 short=yes ;;
 esac
 export PATH="$PATH:/usr/sbin"
 if [ -n "$missing" ]; then
@@ -197,13 +197,14 @@ grep -q "only if this machine exports it" warnings || [ "$(stat -f -c %T caches)
 
 # A node is lost: its daemon and all that runs there are killed at once.
 until_true "tasks run on n2" 40 running_on n2
-# shellcheck disable=SC2046
-begun_on() { [ -n "$(steps_above $(processes "SLURMD_NODENAME=$1"))" ]; } # a node that is busy starts them late
-sleep 1.5
+begun_on() { # NODE: tasks run there; sets their processes, and the slurmstepd above
+	inside=$(processes "SLURMD_NODENAME=$1")
+	# shellcheck disable=SC2086
+	steps=$(steps_above $inside)
+	[ -n "$steps" ]
+}
+[ -n "$short" ] || sleep 1.5 # of few images, tasks would have ended
 until_true "tasks have begun on n2" 40 begun_on n2
-inside=$(processes "SLURMD_NODENAME=n2")
-# shellcheck disable=SC2086
-steps=$(steps_above $inside)
 # shellcheck disable=SC2086
 disown "${slurmd[n2]}" # so that the shell does not report it
 kill -KILL "${slurmd[n2]}" $steps $inside 2>/dev/null || true
