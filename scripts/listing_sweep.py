@@ -5,7 +5,8 @@
 
 For each COUNT (default 10000, 100000 and 1000000), makes a folder of COUNT links to the
 images in --images, keeps a list of it with "clipnh data list", and collects a shard of 32
-images, with the list and without. Prints the seconds and the peak memory of each.
+images, with the list and without. Prints the seconds, those of processors and the peak
+memory of each.
 """
 import argparse
 import os
@@ -16,14 +17,14 @@ import time
 
 
 def run(*args):
-    """Runs the program; seconds and peak KiB."""
+    """Runs the program; seconds, CPU seconds and peak KiB."""
     began = time.time()
     process = subprocess.Popen(args, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit("%s: exit status %d" % (" ".join(args[:3]), process.returncode))
-    return time.time() - began, usage.ru_maxrss
+    return time.time() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
 def main():
@@ -52,13 +53,13 @@ def main():
             shards = max(1, count // 32)
             if shards > 65536:
                 raise SystemExit("%d images: want at most 2 million, for a shard of about 32" % count)
-            seconds, peak = run(a.program, "data", "list", "--quiet", "--dataset", "images", "--data-path", data, "--save-path", kept)
+            seconds, used, peak = run(a.program, "data", "list", "--quiet", "--dataset", "images", "--data-path", data, "--save-path", kept)
             size = os.path.getsize(kept)
-            print("%8d images: data list %.1f s, %.0f MiB at most, %.1f MB on disk" % (count, seconds, peak / 1024, size / 1e6), flush=True)
+            print("%8d images: data list %.1f s, %.1f s of a core, %.0f MiB at most, %.1f MB on disk" % (count, seconds, used, peak / 1024, size / 1e6), flush=True)
             for name, path in (("all listed", data), ("with the list", kept)):
-                seconds, peak = run(a.program, "collect", "--quiet", "--model", a.model, "--dataset", "images", "--data-path", path, "--threads", "1",
+                seconds, used, peak = run(a.program, "collect", "--quiet", "--model", a.model, "--dataset", "images", "--data-path", path, "--threads", "1",
                                     "--shard", "%d/%d" % (shards // 2, shards), "--save-path", os.path.join(dir, name.split()[0]))
-                print("%8d images: a shard, %s: %.1f s, %.0f MiB at most" % (count, name, seconds, peak / 1024), flush=True)
+                print("%8d images: a shard, %s: %.1f s, %.1f s of a core, %.0f MiB at most" % (count, name, seconds, used, peak / 1024), flush=True)
 
 
 main()

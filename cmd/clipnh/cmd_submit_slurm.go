@@ -19,11 +19,11 @@ Submits a Slurm array with a task for each shard, and a job that depends on it
 the same line again, and shards that are done end at once.
 
 With --list a job before the array keeps a list of the images next to
---save-path, of which each task of collect reads its part (data list). Without,
-each task lists all images. Shards of --stats-only are merged in a tree where
-there are more than 64: an array merges --fan-in of them at a time to parts, and
-the last job these. Other shards are copied to one place, which a tree would do
-twice.
+--save-path, of which each task of collect or shift reads its part (data list).
+Without, each task lists all images. Shards of --stats-only are merged in a tree
+where there are more than 64: an array merges --fan-in of them at a time to
+parts, and the last job these. Other shards are copied to one place, which a
+tree would do twice.
 
 Paths in the command line are made absolute; --model and --data-path must be
 there. The program, the current folder and that of --save-path must be on a disk

@@ -127,14 +127,16 @@ func (l *remoteLine) locate(folder string) error {
 	return nil
 }
 
-// listFirst has a line of collect read a list of its images, and returns the command line that
+// listFirst has a line of collect or shift read a list of its images, and returns the command line that
 // keeps this list, next to what is written.
 func (l *remoteLine) listFirst() ([]string, error) {
 	value := func(name string) string { return l.flags.Lookup(name).Value.String() }
 	data := value("data-path")
 	switch {
-	case l.name != "collect":
-		return nil, usageError{fmt.Errorf("--list is for collect: %s reads all of a list", l.name)}
+	case l.name == "segment":
+		return nil, usageError{errors.New("--list is for collect and shift: segment finds label maps in the data set's folder")}
+	case l.name == "shift" && value("labels-csv") == "" && (value("dataset") == dataset.Cars || value("colours-csv") != ""):
+		return nil, usageError{errors.New("--list: labels of Stanford Cars are read from the folder at --data-path, want no --list")}
 	case dataset.IsListing(data):
 		return nil, usageError{fmt.Errorf("--list: --data-path %s is a list already, want no --list", data)}
 	}

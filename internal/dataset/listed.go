@@ -33,6 +33,14 @@ func IsList(path string) bool {
 	return (ext == ".txt" || ext == ".csv") && isFile(path)
 }
 
+// ListingEnd is how the names of kept lists end.
+const ListingEnd = ".listing"
+
+// IsListing reports whether a file is called a kept list of images.
+func IsListing(path string) bool {
+	return strings.EqualFold(filepath.Ext(path), ListingEnd) && isFile(path)
+}
+
 // readList lists the images of a list.
 func readList(ctx context.Context, list, kind string) (*Dataset, error) {
 	l, err := openLines(ctx, list, kind)

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/imagelist"
@@ -15,14 +14,6 @@ import (
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 )
-
-// ListingEnd is how the names of kept lists end.
-const ListingEnd = ".listing"
-
-// IsListing reports whether a file is called a kept list of images.
-func IsListing(path string) bool {
-	return strings.EqualFold(filepath.Ext(path), ListingEnd) && isFile(path)
-}
 
 // A Listing is an open list that was kept.
 type Listing struct {

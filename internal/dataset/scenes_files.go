@@ -37,6 +37,9 @@ func (o *SceneOptions) openSceneFiles(ctx context.Context) (sceneFiles, error) {
 	if err != nil {
 		return nil, err
 	}
+	if IsList(o.Path) || IsListing(o.Path) {
+		return nil, fmt.Errorf("%s: a list of images, want the folder or archives of the data set", o.Path)
+	}
 	if archives == nil {
 		if err := checkFolder(o.Path); err != nil {
 			return nil, err

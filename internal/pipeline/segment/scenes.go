@@ -85,6 +85,9 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 		return nil, err
 	}
 	for _, path := range paths {
+		if dataset.IsList(path) || dataset.IsListing(path) {
+			return nil, usage.Errorf("{image} %s: a list, want images, folders or archives", path)
+		}
 		first := len(list.scenes)
 		info, err := os.Stat(path)
 		if remote.Named(path) {

@@ -96,8 +96,8 @@ func nameSplit(data *dataset.Dataset, strict bool, say ui.Reporter) error {
 func ListImages(ctx context.Context, paths []string, o dataset.Options, stride int, strict bool, say ui.Reporter) (*dataset.Dataset, error) {
 	if len(paths) == 0 {
 		data, err := OpenImages(ctx, o, strict, say)
-		if err != nil {
-			return nil, err
+		if err != nil || stride == 1 {
+			return data, err
 		}
 		return data.Stride(stride), nil
 	}
