@@ -39,6 +39,15 @@ func TestVerifyOfTwoModels(t *testing.T) {
 			t.Errorf("without %s, verify says\n%s%s", gone, out, said)
 		}
 	}
+	// Components of another program's scores are of a model that they do not name.
+	must(t, exitDone, "collect", "--model", first, "--data-path", images, "--dataset", "images", "--save-path", in("dense.npy"), "--quiet")
+	if err := os.Remove(in("dense.npy.json")); err != nil {
+		t.Fatal(err)
+	}
+	must(t, exitDone, "svd", "--scores", in("dense.npy"), "--out-save-path", in("foreign.npy"), "--quiet")
+	if _, out, said := clipnh("verify", in("codes1.npz"), in("foreign.npy")); strings.Contains(out, "stale") || !strings.Contains(said, "made from perhaps another model than "+in("foreign.npy")+": not checked") {
+		t.Errorf("beside components of a model unknown, verify says\n%s%s", out, said)
+	}
 	// Those of its own model are compared: components that were made again.
 	must(t, exitDone, "svd", "--scores", in("scores2"), "--out-save-path", in("pc2.npy"), "--top-k-pca", "2", "--quiet", "--restart")
 	if _, out, said := clipnh("verify", dir); !strings.Contains(said, in("codes2.npz")+": made from other components than "+in("pc2.npy")) || strings.Contains(said, "codes1.npz: made from other") {

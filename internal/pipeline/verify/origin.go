@@ -90,7 +90,7 @@ func (v *verifier) parents(f *found) {
 }
 
 // stranger says what an artefact of some origin is of that one which was read in a role was not:
-// other images or texts, or another model; empty where it may be that one, made again. An edited
+// other images or texts, or another model, or one that it does not know; empty where it may be that one, made again. An edited
 // checkpoint is of the weights before its edit, which tells nothing.
 func stranger(of origin.Origin, role string, other origin.Origin) string {
 	if was, is := of.Subjects[role], other.Subject(); was != "" && is != "" && was != is {
@@ -104,6 +104,8 @@ func stranger(of origin.Origin, role string, other origin.Origin) string {
 	case artefact.Role(role) == "checkpoint":
 	case of.Weights != "" && other.Weights != "" && !of.SameWeights(other):
 		return "another model"
+	case of.Weights != "" && other.Weights == "": // computed of another program's file
+		return "perhaps another model"
 	case of.Block != "" && other.Block != "" && of.Block != other.Block:
 		return "another block"
 	case layer != nil && others != nil && *layer != *others:
