@@ -92,7 +92,7 @@ func conceptRows(o ConceptOptions, weights origin.Origin, outDim int) ([]float32
 	}
 	all := e.Rows
 	if e.Texts != len(listed) {
-		return nil, fmt.Errorf("%s: embeddings of %s, but %s has %d", o.EmbeddingsPath, quantity.Of(e.Texts, "text"), from, len(listed))
+		return nil, fmt.Errorf("%s: embeddings of %s, want %d, those of %s", o.EmbeddingsPath, quantity.Of(e.Texts, "text"), len(listed), from)
 	}
 	if o.Texts == nil {
 		return all, nil

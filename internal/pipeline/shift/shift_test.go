@@ -227,7 +227,7 @@ func TestShiftRefuses(t *testing.T) {
 	words := testutil.Golden("text/words.npy")
 	for want, change := range map[string]func(o *Options){
 		"want 4x256x32": func(o *Options) { o.PCsPath = testutil.Golden("pc0_n.npy") },
-		"embeddings of 300 texts, but there are 2 in the concepts": func(o *Options) { o.EmbeddingsPath = words },
+		"embeddings of 300 texts, want 2, those of the concepts": func(o *Options) { o.EmbeddingsPath = words },
 		`words.txt: no line "a yellow car"`: func(o *Options) {
 			o.Concepts = []string{"a yellow car"}
 			o.EmbeddingsPath, o.TextsPath = words, "words.txt"
