@@ -38,7 +38,7 @@ func newStatusCommand(g *globalOptions) *cobra.Command {
 	var opts statusOptions
 	cmd := &cobra.Command{
 		Use:         "status PATH",
-		Short:       "Show the progress of a run, or of its shards on several machines",
+		Short:       "Show the progress of a run, or of shards on many machines",
 		Long:        statusHelp,
 		Example:     "clipnh status caches/val",
 		Annotations: exitStatus(exitMissing, exitInterrupted),

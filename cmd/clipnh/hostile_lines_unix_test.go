@@ -60,6 +60,7 @@ var hostileLines = []string{
 	"merge --save-path {out} {in}/parts.1-of-1",
 	"verify {in}/scores --data-path {data}",
 	"data check cars {cars}",
+	"data check cars --data-path {cars}",
 	"sparse --pcs-path {in}/pc0_n.npy --svd-scores {in}/scores --method textspan --num-components 2 --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --decomposition-save-path {out}.npz",
 	"describe n1 --pcs-path {in}/pc0_n.npy --svd-scores {in}/scores --method textspan --num-components 2 --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
 	"show n1 --scores {in}/scores --neuron-pcs-path {in}/pc0_n.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",

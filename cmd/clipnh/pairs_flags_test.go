@@ -27,6 +27,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh audit":           {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt, "out": written},
 	"clipnh classify":        {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt},
 	"clipnh collect":         {"data-path": photos},
+	"clipnh data check":      {"data-path": photos},
 	"clipnh data list":       {"data-path": photos, "save-path": written},
 	"clipnh data subset":     {"data-path": photos, "save-path": written},
 	"clipnh demo":            {"dir": written},

@@ -77,7 +77,14 @@ const histogramBins = 40
 // that comes with an error is whole, and lacks only the paths of what could not be
 // written.
 func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Reporter) (*PolysemanticityResult, error) {
-	if err := artefact.Apart(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
+	outputs := []string{o.PlotPath}
+	if o.Pairs {
+		outputs = append(outputs, o.PairsPath)
+	}
+	if o.Neurons {
+		outputs = append(outputs, o.NeuronsPath)
+	}
+	if err := artefact.Apart(outputs...); err != nil {
 		return nil, err
 	}
 	if err := artefact.MakeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
