@@ -111,10 +111,9 @@ type Images struct {
 	MaxPixels     int    `json:"max_pixels"`             // larger images are skipped
 }
 
-// Preparation is how images were prepared that an artefact was computed from by way of its
-// parents: of what is computed from a
-// collection. It follows from Parents, and is not compared when work is done
-// again; nil in artefacts of builds that did not have it.
+// Preparation is how images were prepared, in what was computed of a collection of them and has
+// no Images of its own. It follows from Parents, so it is not compared when work is done again;
+// nil in artefacts of older builds.
 type Preparation struct {
 	Preprocessing string `json:"preprocessing"` // these are as in Images
 	Preprocess    string `json:"preprocess"`
