@@ -78,7 +78,7 @@ func (c *collector) warnOfZeros() {
 // describe adds to a result what the run says of it.
 func (c *collector) describe(result *Result) {
 	result.Precision, result.Rounding, result.Device = c.precision(), c.rounding, c.onDevice
-	result.Skipped = append(result.Skipped, source.Unlisted(c.listed.data.Skipped)...)
+	result.Skipped = append(result.Skipped, source.Unlisted(c.listed.Data.Skipped)...)
 }
 
 // precision labels products that are not float32's; it is empty for those.
@@ -93,7 +93,7 @@ func (c *collector) precision() string {
 type collector struct {
 	options  Options
 	say      ui.Reporter
-	listed   images
+	listed   *source.ImageSet
 	items    []dataset.Item // those of the shard
 	model    *model.Model
 	mode     mode
@@ -118,15 +118,15 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 		return nil, err
 	}
 	if !o.Shard.Whole() {
-		say.Note("{shard} %s is a part of %s", o.Shard, quantity.Of(listed.inputs, "image"))
+		say.Note("{shard} %s is a part of %s", o.Shard, quantity.Of(listed.Count, "image"))
 	}
-	if n := listed.inputs; o.StatsOnly && !o.FitTopK && o.TopK > n {
-		listed.close()
+	if n := listed.Count; o.StatsOnly && !o.FitTopK && o.TopK > n {
+		listed.Close()
 		return nil, usage.Errorf("{top-k} %d: %s has %s, want at most that many", o.TopK, o.Data.Path, ui.Images.Count(int64(n)))
 	}
 	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
-		listed.close()
+		listed.Close()
 		return nil, err
 	}
 	c := &collector{options: o, say: say, listed: listed, model: m}
@@ -144,12 +144,12 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 // close closes the model, and a list of images that was kept.
 func (c *collector) close() {
 	c.model.Close()
-	c.listed.close()
+	c.listed.Close()
 }
 
 // take has the collection be of images lo to hi.
 func (c *collector) take(ctx context.Context, lo, hi int) (err error) {
-	c.items, c.sizes, err = c.listed.part(ctx, lo, hi)
+	c.items, c.sizes, err = c.listed.Part(ctx, lo, hi)
 	return err
 }
 
@@ -182,7 +182,7 @@ func (c *collector) originOf(mode string, neuronLayer int) origin.Origin {
 	o := c.options
 	from := origin.Origin{
 		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: mode,
-		Images:  source.ImagesOrigin(c.listed.data.Kind, c.listed.names, c.listed.fingerprint, o.Stride, o.Images),
+		Images:  source.ImagesOrigin(c.listed.Data.Kind, c.listed.Names, c.listed.Fingerprint, o.Stride, o.Images),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand, Form: formOf(o.Published)},
 	}
 	if c.device != nil {
@@ -242,7 +242,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 	rowBytes := 4 * int64(artefact.Product(row.shape))
 	plan := cache.Plan{
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
-		Origin: c.origin(), Inputs: c.listed.inputs, Payload: row.file, ChunkInputs: c.chunkInputs(),
+		Origin: c.origin(), Inputs: c.listed.Count, Payload: row.file, ChunkInputs: c.chunkInputs(),
 	}
 	if o.Half {
 		plan.DType, rowBytes = npy.Float16, rowBytes/2
@@ -355,7 +355,7 @@ func (r *rows) close() {
 
 // unreadable is the error of a collection without a single row.
 func (c *collector) unreadable() error {
-	err := fmt.Errorf("%s: none of %s could be read", c.listed.data.Root, ui.Images.Count(int64(len(c.items))))
+	err := fmt.Errorf("%s: none of %s could be read", c.listed.Data.Root, ui.Images.Count(int64(len(c.items))))
 	return hint.With(err, "to include them once they can be read, discard what is there with {restart}")
 }
 

@@ -46,7 +46,7 @@ func TestRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	if err := c.take(t.Context(), 0, c.listed.inputs); err != nil {
+	if err := c.take(t.Context(), 0, c.listed.Count); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.room(math.MaxInt64/1000, 0); err == nil || !strings.Contains(err.Error(), "are still to be written, the disk has room for") {

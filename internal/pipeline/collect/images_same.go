@@ -37,7 +37,7 @@ func (c *collector) namingImages(ctx context.Context, err error) error {
 	} else if a, e := cache.Open(other.Path); e == nil {
 		sums, made = a.InputSums(), a.Manifest.Origin.Images
 	}
-	sameNames := made != nil && made.Names == c.listed.names
+	sameNames := made != nil && made.Names == c.listed.Names
 	what := source.FirstOther(c.items, source.ListedAll(c.items, c.sizes), listed, sameNames)
 	if what == "" {
 		now, stopped := c.sumsNow(ctx, min(len(c.items), len(sums)+1))
@@ -82,7 +82,7 @@ func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
 	}
 	if got := addSums(0, now); got != state.Sum {
 		return hint.With(
-			fmt.Errorf("%s: %w: one of the first %s is not the file that it was: its bytes have changed", c.listed.data.Root, cache.ErrStale,
+			fmt.Errorf("%s: %w: one of the first %s is not the file that it was: its bytes have changed", c.listed.Data.Root, cache.ErrStale,
 				ui.Images.Count(int64(state.Done))),
 			"restore it, or discard what is there with {restart}",
 		)

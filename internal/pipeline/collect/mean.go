@@ -20,7 +20,7 @@ import (
 // images.
 func (c *collector) mean(ctx context.Context) (*Result, error) {
 	o := c.options
-	if err := c.take(ctx, 0, c.listed.inputs); err != nil {
+	if err := c.take(ctx, 0, c.listed.Count); err != nil {
 		return nil, err
 	}
 	row := c.mode.row()

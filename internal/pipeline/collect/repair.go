@@ -59,7 +59,7 @@ func Repair(ctx context.Context, a *cache.Artefact, v RepairOptions, say ui.Repo
 	if err := a.IsOf(a.Manifest.Kind, from); err != nil {
 		return hint.With(err, "repair with the model and the images that it was made from")
 	}
-	lo, hi, err := o.Shard.Bounds(c.listed.inputs, a.Manifest.ChunkInputs)
+	lo, hi, err := o.Shard.Bounds(c.listed.Count, a.Manifest.ChunkInputs)
 	if err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func (s *summary) end(err error) error {
 		return err
 	}
 	if s.state.Images == 0 && s.c.options.Shard.Whole() {
-		return fmt.Errorf("%s: none of %s could be read", s.c.listed.data.Root, quantity.Of(s.at.Inputs, "image"))
+		return fmt.Errorf("%s: none of %s could be read", s.c.listed.Data.Root, quantity.Of(s.at.Inputs, "image"))
 	}
 	pairs := s.c.mode.(statisticsMode).pairs
 	s.w.Kernel = s.state.Kernel

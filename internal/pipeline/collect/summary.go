@@ -46,7 +46,7 @@ func (s summarySums) arrays() []any {
 // addToSummary adds the values of a chunk, which must be such as sketches take.
 func (c *collector) addToSummary(s summarySums, chunk collected) error {
 	if i := sketch.OutOfRange(chunk.values); i >= 0 {
-		err := fmt.Errorf("%s: %s is %g, want less than %d in size", c.listed.data.Root, c.mode.label(i%c.mode.values()), chunk.values[i], sketch.Limit)
+		err := fmt.Errorf("%s: %s is %g, want less than %d in size", c.listed.Data.Root, c.mode.label(i%c.mode.values()), chunk.values[i], sketch.Limit)
 		return hint.With(err, "collect without {no-features}")
 	}
 	s.add(chunk.values)
@@ -64,7 +64,7 @@ func (c *collector) summary(ctx context.Context) (*Result, error) {
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: 1, ChunkInputs: 1, Payload: row.file,
 	}
-	lo, hi, err := o.Shard.RestrictSums(&plan, c.listed.inputs)
+	lo, hi, err := o.Shard.RestrictSums(&plan, c.listed.Count)
 	if err != nil {
 		return nil, err
 	}

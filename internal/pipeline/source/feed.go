@@ -115,3 +115,13 @@ func (f *Feed) flush(v Visitor) error {
 
 // Close ends the decoding.
 func (f *Feed) Close() { f.decoder.Close() }
+
+// Unlisted returns what a listing left out as results have it. Manifests do not:
+// what they count as skipped has a place among the rows.
+func Unlisted(skipped []dataset.Skipped) []Skipped {
+	unlisted := make([]Skipped, len(skipped))
+	for i, s := range skipped {
+		unlisted[i] = Skipped{Name: s.Name, Reason: s.Reason}
+	}
+	return unlisted
+}

@@ -199,7 +199,7 @@ func (s *Source) Listed() []uint32 { return ListedAll(s.Items, s.sizes) }
 
 // AllNames returns the names of all images of a model, of which Items may be a part.
 func (s *Source) AllNames(ctx context.Context) ([]string, error) {
-	return s.reader.(*towerReader).part.allNames(ctx)
+	return s.reader.(*towerReader).images.AllNames(ctx)
 }
 
 // Restrict leaves only items lo to hi of a model's images.
@@ -257,16 +257,6 @@ func ImagesOrigin(dataset, names, fingerprint string, stride int, o imageprep.Op
 		Dataset: dataset, SHA256: fingerprint, Names: names, Stride: stride, Preprocessing: imageprep.Version,
 		Preprocess: o.Order.String(), EXIF: o.EXIF, MaxPixels: o.MaxPixels,
 	}
-}
-
-// NamesHash is the hash of the names of images, which a collection of them keeps
-// whatever becomes of their files.
-func NamesHash(items []dataset.Item) string {
-	names := make([]string, len(items))
-	for i, item := range items {
-		names[i] = item.Name
-	}
-	return cache.ListHash(names)
 }
 
 // PrecisionOf names the precision of products in a tower.

@@ -13,7 +13,7 @@ import (
 // towerReader sends images through a model's tower.
 type towerReader struct {
 	model   *model.Model
-	part    *part
+	images  *ImageSet // of which the source's are a part
 	tower   clip.ImageTower
 	pairs   *clip.Pairs       // nil: only features are asked for
 	how     clip.ImageOptions // of the tower
@@ -24,25 +24,24 @@ type towerReader struct {
 
 // OpenTower makes a source of a model and images.
 func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source, error) {
-	p, err := openPart(ctx, o, say)
+	set, items, sizes, err := openPart(ctx, o, say)
 	if err != nil {
 		return nil, err
 	}
 	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, errors.Join(err, set.Close())
 	}
 	m.Tell(say)
-	items := p.data.Items
 	r, src, err := newTower(o, m, len(items), threads, say)
 	if err != nil {
-		return nil, errors.Join(err, m.Close(), p.close())
+		return nil, errors.Join(err, m.Close(), set.Close())
 	}
-	r.part = p
-	src.Images, src.Labelled, src.Items, src.Names, src.sizes = len(items), len(p.data.Classes) > 0, items, p.data.Names(), p.sizes
-	src.Inputs = p.inputs
-	src.Origin.Images = ImagesOrigin(p.data.Kind, p.names, p.fingerprint, o.Stride, o.Images)
-	src.Unlisted, src.reader = Unlisted(p.data.Skipped), r
+	r.images = set
+	src.Images, src.Labelled, src.Items, src.Names, src.sizes = len(items), len(set.Data.Classes) > 0, items, (&dataset.Dataset{Items: items}).Names(), sizes
+	src.Inputs = set.Count
+	src.Origin.Images = ImagesOrigin(set.Data.Kind, set.Names, set.Fingerprint, o.Stride, o.Images)
+	src.Unlisted, src.reader = Unlisted(set.Data.Skipped), r
 	return src, nil
 }
 
@@ -166,80 +165,32 @@ func (s *Source) Others(ctx context.Context, paths []string, say ui.Reporter) (*
 	}, nil
 }
 
-func (r *towerReader) close() error { return errors.Join(r.model.Close(), r.part.close()) }
+func (r *towerReader) close() error { return errors.Join(r.model.Close(), r.images.Close()) }
 
-// part is the images that a model is to see, of all that there are. Of a kept list only those
-// are read and compared with their sizes in it, unless all are asked for.
-type part struct {
-	data   *dataset.Dataset // with these images only
-	sizes  []int64          // of their files when they were listed
-	inputs int              // images in all
-	names  string           // the hash of the names of all
-	// fingerprint is that of all.
-	fingerprint string
-
-	all     []dataset.Item   // where they were listed
-	listing *dataset.Listing // else
-	stride  int
-}
-
-// openPart lists the images of a model, or reads their part of a list that was kept.
-func openPart(ctx context.Context, o Options, say ui.Reporter) (*part, error) {
-	if o.Part != nil && len(o.Paths) == 0 && dataset.IsListing(o.Data.Path) {
-		l, err := OpenListing(o.Data, o.Strict, say)
-		if err != nil {
-			return nil, err
+// openPart returns the images that a model is to see, their files' sizes when they were listed,
+// and the set that they are of. Of a kept list only a part is read and compared with the sizes
+// in it, unless all are asked for.
+func openPart(ctx context.Context, o Options, say ui.Reporter) (set *ImageSet, items []dataset.Item, sizes []int64, err error) {
+	if o.Part != nil && len(o.Paths) == 0 {
+		set, err = OpenImageSet(ctx, o.Data, o.Stride, o.Strict, say)
+	} else {
+		var data *dataset.Dataset
+		if data, err = ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say); err == nil {
+			set = newImageSet(data)
 		}
-		p := &part{data: l.Data, inputs: l.Images(o.Stride), listing: l, stride: o.Stride}
-		if err := p.read(ctx, o); err != nil {
-			l.Close()
-			return nil, err
-		}
-		return p, nil
 	}
-	data, err := ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	sizes := data.Sizes()
-	p := &part{data: data, inputs: len(data.Items), names: NamesHash(data.Items), fingerprint: data.FingerprintOf(sizes), all: data.Items}
-	lo, hi := 0, p.inputs
+	lo, hi := 0, set.Count
 	if o.Part != nil {
-		if lo, hi, err = o.Part(p.inputs); err != nil {
-			return nil, err
-		}
+		lo, hi, err = o.Part(set.Count)
 	}
-	data.Items, p.sizes = data.Items[lo:hi], sizes[lo:hi]
-	return p, nil
-}
-
-// read reads the part of a list.
-func (p *part) read(ctx context.Context, o Options) (err error) {
-	if p.fingerprint, p.names, err = p.listing.Identity(ctx, p.stride); err != nil {
-		return err
+	if err == nil {
+		items, sizes, err = set.Part(ctx, lo, hi)
 	}
-	lo, hi, err := o.Part(p.inputs)
 	if err != nil {
-		return err
+		return nil, nil, nil, errors.Join(err, set.Close())
 	}
-	if p.data.Items, p.sizes, err = p.listing.Part(ctx, lo, hi, p.stride); err != nil {
-		return err
-	}
-	return p.listing.CheckSizes(p.data.Items, p.sizes)
-}
-
-// allNames returns the names of all images.
-func (p *part) allNames(ctx context.Context) ([]string, error) {
-	if p.listing != nil {
-		return p.listing.Names(ctx, p.stride)
-	}
-	return (&dataset.Dataset{Items: p.all}).Names(), nil
-}
-
-// close closes a list that was kept.
-func (p *part) close() error {
-	if p.listing == nil {
-		return nil
-	}
-	return p.listing.Close()
+	return set, items, sizes, nil
 }

@@ -1,0 +1,128 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// OpenAs opens the images of a collection, under the names that it has for them; a is nil
+// for another program's file.
+func OpenAs(ctx context.Context, o dataset.Options, a *cache.Artefact) (*dataset.Dataset, error) {
+	data, err := dataset.Open(ctx, o)
+	if err != nil || a == nil {
+		return data, err
+	}
+	if _, err := a.Payload(artefact.ImagesFile); err != nil {
+		return data, nil // a dense file, whose rows have no names
+	}
+	names, err := artefact.ImageNames(a)
+	if err != nil {
+		return nil, err
+	}
+	return data.NamedAs(names), nil
+}
+
+// NameOtherImages warns where images that are shown beside a collection's numbers are not
+// those that it was made of, as far as names and sizes tell. To a strict run, images of the same
+// names and other sizes are an error, which is cache.ErrStale.
+func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scores string, strict bool, say ui.Reporter) error {
+	from := artefact.OriginOf(a).Images
+	if from == nil {
+		return nil
+	}
+	there := data.Stride(max(from.Stride, 1))
+	if there.Fingerprint() == from.SHA256 {
+		return nil
+	}
+	names, err := artefact.ImageNames(a)
+	if strict && err == nil && haveOtherSizes(data, names, a) {
+		return otherSizes(path, scores)
+	}
+	if err == nil && len(names) > 0 && !anyNamed(there, names) {
+		say.Warn("%s: none of the images that %s was made of: all names differ", path, scores)
+		return nil
+	}
+	say.Warn("%s: not quite the images that %s was made of: names or sizes differ", path, scores)
+	return nil
+}
+
+// nameOtherSizes warns where the images that labels are taken of have the names of those of a
+// collection, but not their sizes: archives often have the same names within. names are those
+// of the rows, by which images are found whatever their order. To a strict run it is an error.
+func nameOtherSizes(data *dataset.Dataset, names []string, path string, of *cache.Artefact, strict bool, say ui.Reporter) error {
+	switch {
+	case !haveOtherSizes(data, names, of):
+	case strict:
+		return otherSizes(path, of.Path())
+	default:
+		say.Warn("%s: %s that %s was made of: %s; the labels may be those of others", path, notTheImages, of.Path(), differentSizes)
+	}
+	return nil
+}
+
+const (
+	notTheImages   = "not the images"
+	differentSizes = "their names are the same, their sizes differ"
+)
+
+// otherSizes is the error of images at path that are not those that scores were made of.
+func otherSizes(path, scores string) error {
+	return hint.With(fmt.Errorf("%s: %w: %s that %s was made of: %s", path, cache.ErrStale, notTheImages, scores, differentSizes),
+		"restore the images, or collect them again")
+}
+
+// haveOtherSizes reports whether images that have the names of those of a collection, of whose
+// rows names are, have other sizes than these had, as far as its manifest tells.
+func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) bool {
+	from := artefact.OriginOf(of).Images
+	if from == nil {
+		return false
+	}
+	items := dataset.ByName(data.Items)
+	there := data.Stride(1)
+	there.Items = nil
+	if cache.ListHash(names) == from.Names { // every image has a row
+		for _, name := range names {
+			if item := items[name]; item != nil {
+				there.Items = append(there.Items, *item)
+			}
+		}
+		return there.Fingerprint() != from.SHA256
+	}
+	// Others have none; they stand among them in the order of the data set.
+	known := make(map[string]bool, len(names))
+	for _, name := range names {
+		known[name] = true
+	}
+	for _, s := range of.Manifest.Skipped {
+		known[s.Name] = true
+	}
+	for _, item := range data.Items {
+		if known[item.Name] {
+			there.Items = append(there.Items, item)
+		}
+	}
+	if NamesHash(there.Items) != from.Names {
+		there = data.Stride(max(from.Stride, 1))
+		if len(there.Items) != of.Manifest.Inputs {
+			return false // of more images than those of the collection
+		}
+	}
+	return there.Fingerprint() != from.SHA256
+}
+
+// anyNamed reports whether an image has one of some names.
+func anyNamed(data *dataset.Dataset, names []string) bool {
+	known := make(map[string]bool, len(names))
+	for _, name := range names {
+		known[name] = true
+	}
+	return slices.ContainsFunc(data.Items, func(item dataset.Item) bool { return known[item.Name] })
+}
