@@ -2,9 +2,16 @@ package collect
 
 import (
 	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // worthList is from how many images on a shard says that the list of all can be kept: listing
@@ -17,8 +24,37 @@ func openImages(ctx context.Context, o Options, say ui.Reporter) (*source.ImageS
 	if err != nil {
 		return nil, err
 	}
+	if err := notAClass(set.Data, o.SavePath); err != nil {
+		return nil, errors.Join(err, set.Close())
+	}
 	if len(set.Data.Items)*o.Stride >= worthList && !o.Shard.Whole() {
 		say.Note("each shard lists all images: a list that \"clipnh data list\" keeps, given as {data-path}, is read in parts")
 	}
 	return set, nil
+}
+
+// notAClass returns an error if a folder that is to be made at or above path would count as a
+// class of the images from then on.
+func notAClass(data *dataset.Dataset, path string) error {
+	if data.Kind != dataset.ImageNetVal || data.ClassesFile != "" {
+		return nil
+	}
+	root, err := filepath.Abs(data.Root)
+	if err != nil {
+		return err
+	}
+	at, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	within, err := filepath.Rel(root, at)
+	if err != nil || !filepath.IsLocal(within) || within == "." {
+		return nil
+	}
+	folder, _, _ := strings.Cut(within, string(filepath.Separator))
+	if slices.Contains(data.Classes, folder) {
+		return nil
+	}
+	err = usage.Errorf("{save-path} %s is within %s, of which each folder is a class", path, data.Root)
+	return hint.With(err, "write it beside the images")
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 )
@@ -25,6 +26,35 @@ func TestWorthList(t *testing.T) {
 		}
 		if said := strings.Contains(heard.String(), "note: each shard lists all images: "); said != tt.said {
 			t.Errorf("%d images, shard %v: said %q", tt.worth, tt.shard, heard)
+		}
+	}
+}
+
+// TestNotAClass: a collection does not become a class folder of its own images.
+func TestNotAClass(t *testing.T) {
+	folders := &dataset.Dataset{Kind: dataset.ImageNetVal, Root: "val", Classes: []string{"cat", "dog"}}
+	table := &dataset.Dataset{Kind: dataset.ImageNetVal, Root: "val", Classes: []string{"cat", "dog"}, ClassesFile: "classes.txt"}
+	flat := &dataset.Dataset{Kind: dataset.Images, Root: "val"}
+	for _, tt := range []struct {
+		data    *dataset.Dataset
+		path    string
+		refused bool
+	}{
+		{folders, "val/caches/scores", true},
+		{folders, "val/scores.npy", true},
+		{folders, "./val/../val/scores", true},
+		{folders, "val/cat/scores", false},
+		{folders, "caches/val", false},
+		{folders, "value/scores", false},
+		{table, "val/scores", false},
+		{flat, "val/scores", false},
+	} {
+		err := notAClass(tt.data, tt.path)
+		if (err != nil) != tt.refused {
+			t.Errorf("%s with classes %v of %q: %v", tt.path, tt.data.Classes, tt.data.ClassesFile, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "{save-path} "+tt.path+" is within val, of which each folder is a class") {
+			t.Errorf("%s: %v", tt.path, err)
 		}
 	}
 }
