@@ -45,10 +45,13 @@ func OtherFamilies(kernel, next string) []string {
 func (m Manifest) Families() string {
 	all := ""
 	for _, p := range m.Payloads {
-		all = AddFamilies(AddFamilies(all, p.Kernel), familiesOf(p.Chunks))
+		all = AddFamilies(all, p.Families())
 	}
 	return all
 }
+
+// Families returns the families that computed a file.
+func (p Payload) Families() string { return AddFamilies(p.Kernel, familiesOf(p.Chunks)) }
 
 // familiesOf returns the families that computed chunks.
 func familiesOf(chunks []Chunk) string {

@@ -286,11 +286,13 @@ func isBrokenPipe(err error) bool {
 	return strings.Contains(err.Error(), "broken pipe") || strings.Contains(err.Error(), "pipe is being closed")
 }
 
-// line is text in one line, cut where it is long.
+// line is text in one line. Of a long one the middle is left out: libraries say first what
+// failed and where, and last why.
 func line(text string) string {
+	const first, last = 160, 360
 	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > 400 {
-		text = string(runes[:400]) + "..."
+	if runes := []rune(text); len(runes) > first+last {
+		text = string(runes[:first]) + " ... " + string(runes[len(runes)-last:])
 	}
 	return text
 }

@@ -35,8 +35,11 @@ func (d *doubler) Hello(h Hello) (*Runtime, error) {
 }
 
 func (d *doubler) Load(g Graph) error {
-	if g.Provider == "Other" {
+	switch g.Provider {
+	case "Other":
 		return errors.New("no such provider")
+	case "Wordy":
+		return errors.New("Load library one.so " + strings.Repeat("in a long path/", 100) + " failed: two.so is not there")
 	}
 	return nil
 }
@@ -185,6 +188,9 @@ func testClient(t *testing.T, how string) {
 	}
 	if err := c.Load(Graph{Provider: "Other"}); !errors.Is(err, ErrRefused) {
 		t.Errorf("a provider that is not there: %v", err)
+	}
+	if err := c.Load(Graph{Provider: "Wordy"}); err == nil || len(err.Error()) > 600 || !strings.Contains(err.Error(), "says: Load library one.so") || !strings.HasSuffix(err.Error(), "/ failed: two.so is not there") {
+		t.Errorf("a long refusal: %v, want its beginning and end", err)
 	}
 	if err := c.Load(graph); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/onnxtower"
 	"github.com/clipnh/clipnh/internal/pipe"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
@@ -270,6 +271,48 @@ func TestDeviceRefused(t *testing.T) {
 	refused("no such device", `{device} "gpu": want one of ort-cpu, cuda`, "")
 	o.Device, o.Mode = "ort-cpu", ModeActivations
 	refused("another mode", "{device} ort-cpu: {mode} neuron_acts of a CLIP-ResNet: a device computes scores and features", "")
+}
+
+// TestShardsOfOneDevice merges shards of a device without a word, though its rows and the
+// files beside them were computed by different programs, and knows shards of other kernels.
+func TestShardsOfOneDevice(t *testing.T) {
+	fakeDevice(t)
+	for name, change := range map[string]func(*Options){
+		"rows":       func(*Options) {},
+		"statistics": func(o *Options) { o.StatsOnly, o.TopK = true, 20 },
+		"summary":    func(o *Options) { o.StatsOnly, o.NoFeatures, o.TopK = true, true, 20 },
+	} {
+		o := deviceImages(t, "scores")
+		o.Device = "ort-cpu"
+		change(&o)
+		for i := range 2 {
+			part := o
+			part.Shard = shard.Shard{Number: i + 1, Of: 2}
+			run(t, part)
+		}
+		m := merge.Options{SavePath: o.SavePath, Store: new(cache.Store), Threads: 1, Strict: true}
+		say, heard := pipelinetest.Heard()
+		if _, err := merge.Run(context.Background(), m, say); err != nil || strings.Contains(heard.String(), "families") {
+			t.Errorf("%s: %v, said %q", name, err, heard)
+		}
+	}
+	if cpu.Active() == cpu.Generic {
+		return // this processor or build has one family of kernels
+	}
+	o := deviceImages(t, "scores")
+	o.Device = "ort-cpu"
+	for i, use := range []cpu.Level{cpu.Generic, cpu.Active()} {
+		part := o
+		part.Shard = shard.Shard{Number: i + 1, Of: 2}
+		back := cpu.Force(use)
+		run(t, part)
+		back()
+	}
+	m := merge.Options{SavePath: o.SavePath, Store: new(cache.Store), Threads: 1, Strict: true}
+	_, err := merge.Run(context.Background(), m, pipelinetest.Silent())
+	if want := cpu.Active().String() + " ("; !errors.Is(err, cache.ErrStale) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "ort-cpu (") {
+		t.Errorf("other kernels beside the device's rows: %v, want %q", err, want)
+	}
 }
 
 // TestShardsOfDevices merges shards of different devices only if that is asked for.

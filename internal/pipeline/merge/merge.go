@@ -122,14 +122,21 @@ func countOf(parts []shard.Part) (n int) {
 }
 
 // oneFamily says, or if strict refuses, that shards were computed with different
-// families of kernels.
+// families of kernels. Files are compared one by one: a device computes rows, and this
+// program's kernels the files beside them.
 func oneFamily(shards []shard.Part, strict bool, say ui.Reporter) error {
-	of := map[string]string{} // a shard of each
-	for _, p := range shards {
-		for _, family := range cache.Families(p.Manifest.Families()) {
-			if of[family] == "" && family != cache.UnknownFamily {
-				of[family] = p.Path()
+	of := map[string]string{} // a shard of each, in files that have several
+	for _, file := range shards[0].Manifest.Payloads {
+		ofFile := map[string]string{}
+		for _, p := range shards {
+			for _, family := range cache.Families(kernelOf(p.Manifest, file.File)) {
+				if ofFile[family] == "" && family != cache.UnknownFamily {
+					ofFile[family] = p.Path()
+				}
 			}
+		}
+		if len(ofFile) > 1 {
+			maps.Copy(of, ofFile)
 		}
 	}
 	if len(of) < 2 {
@@ -327,7 +334,7 @@ func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error 
 func kernelOf(m cache.Manifest, name string) string {
 	for _, p := range m.Payloads {
 		if p.File == name {
-			return p.Kernel
+			return p.Families()
 		}
 	}
 	return ""
