@@ -10,19 +10,26 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 // How patient requests are. Variables for tests.
 var (
-	firstTries = 4 // of looking at an object: more often than not, the address is wrong
-	mostTries  = 8
-	firstPause = 250 * time.Millisecond
-	mostPause  = 20 * time.Second
-	stall      = 30 * time.Second // without a byte
+	FirstPause = 250 * time.Millisecond // before a request is repeated; each is twice the one before
+	MostPause  = 20 * time.Second
+
+	stall = 30 * time.Second // without a byte
 )
 
-const mostRedirects = 10
+const (
+	mostTries     = 8
+	silentTries   = 4 // at a host that never answered: more often than not, the address is wrong
+	mostRedirects = 10
+)
+
+// answered are the hosts that have answered a request, whatever they said.
+var answered sync.Map
 
 // client sends all requests. Answers are never unpacked: places are those of the bytes as
 // they are.
@@ -55,14 +62,12 @@ type answer struct {
 	tag, modified string
 }
 
-// errPassing wraps errors of requests that are worth repeating.
-var errPassing = errors.New("may pass")
-
 // look asks for one byte: other than with HEAD, which many signed addresses do not allow, the
-// answer also says whether the server gives ranges.
-func (o *Object) look(ctx context.Context) (a answer, err error) {
-	err = o.repeat(ctx, firstTries, func(ctx context.Context) error {
-		a, err = o.get(ctx, 0, make([]byte, 1), nil)
+// answer also says whether the server gives ranges. The answer must be of the same object,
+// unless that is nil.
+func (o *Object) look(ctx context.Context, same *Object) (a answer, err error) {
+	err = o.repeat(ctx, func(ctx context.Context) error {
+		a, err = o.get(ctx, 0, make([]byte, 1), same)
 		return err
 	})
 	return a, err
@@ -70,37 +75,41 @@ func (o *Object) look(ctx context.Context) (a answer, err error) {
 
 // fetch fills data with the bytes from off on, all of which the object has.
 func (o *Object) fetch(data []byte, off int64) error {
-	return o.repeat(o.ctx, mostTries, func(ctx context.Context) error {
+	return o.repeat(o.ctx, func(ctx context.Context) error {
 		_, err := o.get(ctx, off, data, o)
 		return err
 	})
 }
 
 // repeat repeats a request that fails for a reason that may pass.
-func (o *Object) repeat(ctx context.Context, tries int, request func(context.Context) error) error {
-	pause := firstPause
+func (o *Object) repeat(ctx context.Context, request func(context.Context) error) error {
+	pause := FirstPause
 	for try := 1; ; try++ {
 		err := request(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err == nil || !errors.Is(err, errPassing) {
+		if err == nil || !errors.Is(err, ErrPassing) {
 			return err
 		}
-		if try == tries {
-			return fmt.Errorf("%w, at the last of %d tries", unwrapped(err), try)
+		tries := mostTries
+		if _, ok := answered.Load(o.url.Host); !ok {
+			tries = silentTries
+		}
+		if try >= tries {
+			return passing{fmt.Errorf("%w, at the last of %d tries", unwrapped(err), try)}
 		}
 		wait := pause/2 + rand.N(pause) // so that many readers do not come back at once
 		var later retryAfter
 		if errors.As(err, &later) && later.d > wait {
-			wait = min(later.d, mostPause)
+			wait = min(later.d, MostPause)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(wait):
 		}
-		pause = min(2*pause, mostPause)
+		pause = min(2*pause, MostPause)
 	}
 }
 
@@ -108,7 +117,7 @@ func (o *Object) repeat(ctx context.Context, tries int, request func(context.Con
 type passing struct{ error }
 
 func (p passing) Unwrap() error        { return p.error }
-func (p passing) Is(target error) bool { return target == errPassing }
+func (p passing) Is(target error) bool { return target == ErrPassing }
 
 func unwrapped(err error) error {
 	var p passing
@@ -150,18 +159,16 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return a, passing{cause(ctx, err)}
+		return a, passing{short(cause(ctx, err))}
 	}
 	defer response.Body.Close()
+	answered.Store(o.url.Host, true)
 	a, empty, err := said(response, off, len(data))
-	if err != nil || empty {
-		if same != nil && empty {
-			err = ErrChanged
-		}
-		return a, err
+	if err == nil && same != nil {
+		err = same.other(a)
 	}
-	if same != nil && !same.same(a) {
-		return a, ErrChanged
+	if err != nil || empty {
+		return a, err
 	}
 	// Of a server that sends on and on, no more is read.
 	if _, err := io.ReadFull(watched{response.Body, watch}, data); err != nil {
@@ -170,7 +177,8 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 	return a, nil
 }
 
-// short names the end of an answer.
+// short names the end of an answer. It must not be io.EOF to those who read, to whom that is the
+// end of the object.
 func short(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the answer ends early")
