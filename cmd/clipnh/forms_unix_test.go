@@ -157,6 +157,7 @@ func TestForms(t *testing.T) {
 		return labels
 	}
 	truth := labels("imagenet_val", w.at("folder"))
+	kills := 0
 	for i, f := range w.forms {
 		t.Run(f.name, func(t *testing.T) {
 			if f.labelled && !slices.Equal(labels(f.kind, f.path), truth) {
@@ -180,6 +181,7 @@ func TestForms(t *testing.T) {
 						if !end.signaled && end.code != exitInterrupted || attempt == 40 {
 							t.Fatalf("%s: exit code %d: %s", mode, end.code, end.said)
 						}
+						kills++
 						count("kills", 1)
 						count("resumes", 1)
 					}
@@ -190,5 +192,9 @@ func TestForms(t *testing.T) {
 				}
 			}
 		})
+	}
+	t.Logf("%d kills", kills)
+	if kills == 0 {
+		t.Error("no run was killed before it was done")
 	}
 }

@@ -54,10 +54,10 @@ func (i *Item) loadLabels() (*imageprep.File, error) {
 // IsFile reports whether the image is a file of its own, at Path.
 func (i *Item) IsFile() bool { return i.from == nil }
 
-// Unanswered reports whether an error is of an address whose server failed or refused, so that it is
-// not known what is there.
+// Unanswered reports whether an error is of an address whose server failed or refused, so that
+// it is not known what is there.
 func Unanswered(err error) bool {
-	return errors.Is(err, remote.ErrPassing) || errors.Is(err, remote.ErrRefused)
+	return errors.Is(err, remote.ErrFailed)
 }
 
 // size is the size of the file at path, or unopened.

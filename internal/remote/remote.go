@@ -30,9 +30,9 @@ var ErrMissing = errors.New("nothing is there")
 // ErrRefused is wrapped by the error of an address that this program may not read.
 var ErrRefused = errors.New("not allowed")
 
-// ErrPassing is wrapped by the error of a request that failed for a reason that may pass, such as
-// a server that is overloaded, after it was repeated.
-var ErrPassing = errors.New("may pass")
+// ErrFailed is wrapped by the error of a request after which it is not known what is at an
+// address: one that was refused, or that failed for a reason that may pass, after it was repeated.
+var ErrFailed = errors.New("the request failed")
 
 // Named reports whether a path is an address of this package.
 func Named(path string) bool {

@@ -189,7 +189,7 @@ func TestChanged(t *testing.T) {
 			if _, err := o.ReadAt(make([]byte, 10), 5); !errors.Is(err, ErrChanged) {
 				t.Errorf("%v, want %v", err, ErrChanged)
 			}
-			if _, c := o.There(); !errors.Is(c, ErrChanged) || errors.Is(c, ErrPassing) {
+			if _, c := o.There(); !errors.Is(c, ErrChanged) || errors.Is(c, ErrFailed) {
 				t.Errorf("there: %v, want %v", c, ErrChanged)
 			}
 		})

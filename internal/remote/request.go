@@ -28,6 +28,9 @@ const (
 	mostRedirects = 10
 )
 
+// errPassing wraps errors of requests that are worth repeating.
+var errPassing = errors.New("may pass")
+
 // answered are the hosts that have answered a request, whatever they said.
 var answered sync.Map
 
@@ -89,15 +92,20 @@ func (o *Object) repeat(ctx context.Context, request func(context.Context) error
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err == nil || !errors.Is(err, ErrPassing) {
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, errPassing) && (errors.Is(err, ErrMissing) || errors.Is(err, ErrChanged)):
 			return err
+		case !errors.Is(err, errPassing):
+			return failed{err}
 		}
 		tries := mostTries
 		if _, ok := answered.Load(o.url.Host); !ok {
 			tries = silentTries
 		}
 		if try >= tries {
-			return passing{fmt.Errorf("%w, at the last of %d tries", unwrapped(err), try)}
+			return failed{fmt.Errorf("%w, at the last of %d tries", unwrapped(err), try)}
 		}
 		wait := pause/2 + rand.N(pause) // so that many readers do not come back at once
 		var later retryAfter
@@ -117,7 +125,13 @@ func (o *Object) repeat(ctx context.Context, request func(context.Context) error
 type passing struct{ error }
 
 func (p passing) Unwrap() error        { return p.error }
-func (p passing) Is(target error) bool { return target == ErrPassing }
+func (p passing) Is(target error) bool { return target == errPassing }
+
+// failed is an error that wraps ErrFailed, and says nothing of that.
+type failed struct{ error }
+
+func (f failed) Unwrap() error        { return f.error }
+func (f failed) Is(target error) bool { return target == ErrFailed }
 
 func unwrapped(err error) error {
 	var p passing
@@ -153,8 +167,8 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 		request.Header.Set("If-Match", same.tag)
 	}
 	if o.s3 != nil {
-		if err := o.s3.sign(request); err != nil {
-			return a, err
+		if err := o.s3.sign(request); err != nil { // the machine that knows who asks is another server
+			return a, passing{err}
 		}
 	}
 	response, err := client.Do(request)
