@@ -251,8 +251,9 @@ func (l *lister) finish() {
 	}
 }
 
-// Check returns an error unless the archive is there as it was listed.
-func (a *Archive) Check() error { return a.listed.Check() }
+// There reports whether the archive can be opened. If it is not what was listed, or the server of
+// its address does not say, that is an error.
+func (a *Archive) There() (bool, error) { return a.listed.There() }
 
 // Open opens a member, which is to be read once from its first byte to its last, m.Size
 // in all. Where the bytes are fewer or others, reading ends with ErrDamaged.

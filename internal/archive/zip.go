@@ -52,7 +52,10 @@ func (l *lister) zip(src io.ReaderAt) error {
 			l.skip(f.Name, "%d bytes stored for %d", m.packed, m.Size)
 			continue
 		}
-		if m.at, err = f.DataOffset(); err != nil || m.packed < 0 || m.at > l.a.listed.Size-m.packed {
+		if m.at, err = f.DataOffset(); err != nil && !errors.Is(err, zip.ErrFormat) && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if err != nil || m.packed < 0 || m.at > l.a.listed.Size-m.packed {
 			l.skip(f.Name, "it is not where the archive's directory says")
 			continue
 		}

@@ -60,12 +60,13 @@ func (l *Listed) Identity() string {
 	return l.object.Identity()
 }
 
-// Check returns an error unless the blob is there as it was listed.
-func (l *Listed) Check() error {
+// There reports whether the blob can be opened. If it is not what was listed, or, of an object at
+// an address, if the server does not say, that is an error.
+func (l *Listed) There() (bool, error) {
 	if l.object == nil {
-		return l.file.Check()
+		return l.file.There()
 	}
-	return l.object.Check()
+	return l.object.There()
 }
 
 func reader(o *remote.Object) Reader {

@@ -42,7 +42,7 @@ func BenchmarkLoad(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				d.Fingerprint()
+				sure(d.Fingerprint())
 				for i := range d.Items {
 					if _, err := d.Items[i].Load(); err != nil {
 						b.Fatal(err)

@@ -315,16 +315,16 @@ func TestFingerprint(t *testing.T) {
 		return d
 	}
 	dir := tree(t, images("val/n01/a.jpg", "val/n01/b.jpg", "val/n02/c.jpg"))
-	print := open(ImageNetVal, dir).Fingerprint()
+	print := sure(open(ImageNetVal, dir).Fingerprint())
 	sum := sha256.Sum256([]byte("n01/a.jpg\x007\nn01/b.jpg\x007\nn02/c.jpg\x007\n"))
 	if want := hex.EncodeToString(sum[:]); print != want {
 		t.Errorf("fingerprint %s, want %s", print, want)
 	}
 	same := tree(t, with(images("n01/a.jpg", "n01/b.jpg", "n02/c.jpg"), "classes.txt", "n02\tx\nn01\ty\n"))
-	if got := open(ImageNetVal, same).Fingerprint(); got != print {
+	if got := sure(open(ImageNetVal, same).Fingerprint()); got != print {
 		t.Error("the place of the folder or its labels changed the fingerprint")
 	}
-	if got := open(ImageNetVal, dir).Stride(2).Fingerprint(); got == print {
+	if got := sure(open(ImageNetVal, dir).Stride(2).Fingerprint()); got == print {
 		t.Error("a stride did not change the fingerprint")
 	}
 	for change, files := range map[string]map[string]string{
@@ -333,7 +333,7 @@ func TestFingerprint(t *testing.T) {
 		"a size":   with(images("n01/a.jpg", "n01/b.jpg"), "n02/c.jpg", "another image"),
 		"no file":  with(images("n01/a.jpg", "n01/b.jpg"), "n02/c.jpg", "-> nowhere"),
 	} {
-		if got := open(ImageNetVal, tree(t, files)).Fingerprint(); got == print {
+		if got := sure(open(ImageNetVal, tree(t, files)).Fingerprint()); got == print {
 			t.Errorf("%s did not change the fingerprint", change)
 		}
 	}

@@ -8,29 +8,41 @@ import (
 
 // Sizes returns the size of each image file in bytes, or -1 for one that cannot be
 // opened. A later reader can tell by it which files have since changed, vanished or
-// become unreadable. Sizes are not cached: each call asks the file system.
-func (d *Dataset) Sizes() []int64 {
+// become unreadable. Sizes are not cached: each call asks the file system. It is an error if an
+// archive has changed since it was listed, or the server of its address does not say whether it
+// is there.
+func (d *Dataset) Sizes() ([]int64, error) {
 	sizes := make([]int64, len(d.Items))
 	var last store // whose file is looked at once, not for each image
 	there := false
 	for i := range d.Items {
 		from := d.Items[i].from
 		if from == nil {
-			sizes[i] = d.Items[i].Size()
+			sizes[i] = size(d.Items[i].Path)
 			continue
 		}
 		if in := from.store(); in != last {
-			last, there = in, in.Check() == nil
+			var err error
+			if there, err = in.There(); err != nil {
+				return nil, err
+			}
+			last = in
 		}
 		if sizes[i] = unopened; there {
 			sizes[i] = from.bytes()
 		}
 	}
-	return sizes
+	return sizes, nil
 }
 
-// Fingerprint is FingerprintOf the sizes that the files have now.
-func (d *Dataset) Fingerprint() string { return d.FingerprintOf(d.Sizes()) }
+// Fingerprint is FingerprintOf the sizes that the files have now. Errors are those of Sizes.
+func (d *Dataset) Fingerprint() (string, error) {
+	sizes, err := d.Sizes()
+	if err != nil {
+		return "", err
+	}
+	return d.FingerprintOf(sizes), nil
+}
 
 // FingerprintOf is the SHA-256 of the images' names and sizes in order, in hex:
 // each name, a zero byte, the size of its file in bytes ("?" where it cannot be
@@ -49,13 +61,17 @@ type SceneSizes struct{ Image, Labels int64 }
 
 // Sizes returns the sizes of each scene's files, as Dataset.Sizes does. A file that
 // holds the labels of all scenes is looked at once.
-func (s *Scenes) Sizes() []SceneSizes {
+func (s *Scenes) Sizes() ([]SceneSizes, error) {
 	sizes := make([]SceneSizes, len(s.Items))
 	images, labels := make([]Item, len(s.Items)), make([]Item, len(s.Items))
 	for i, scene := range s.Items {
 		images[i], labels[i] = scene.image, scene.labels
 	}
-	for i, size := range (&Dataset{Items: images}).Sizes() {
+	now, err := (&Dataset{Items: images}).Sizes()
+	if err != nil {
+		return nil, err
+	}
+	for i, size := range now {
 		sizes[i].Image = size
 	}
 	if s.marks != nil {
@@ -63,16 +79,25 @@ func (s *Scenes) Sizes() []SceneSizes {
 		for i := range sizes {
 			sizes[i].Labels = all
 		}
-		return sizes
+		return sizes, nil
 	}
-	for i, size := range (&Dataset{Items: labels}).Sizes() {
+	if now, err = (&Dataset{Items: labels}).Sizes(); err != nil {
+		return nil, err
+	}
+	for i, size := range now {
 		sizes[i].Labels = size
 	}
-	return sizes
+	return sizes, nil
 }
 
-// Fingerprint is FingerprintOf the sizes that the files have now.
-func (s *Scenes) Fingerprint() string { return s.FingerprintOf(s.Sizes()) }
+// Fingerprint is FingerprintOf the sizes that the files have now. Errors are those of Sizes.
+func (s *Scenes) Fingerprint() (string, error) {
+	sizes, err := s.Sizes()
+	if err != nil {
+		return "", err
+	}
+	return s.FingerprintOf(sizes), nil
+}
 
 // FingerprintOf is the SHA-256, in hex, of the names and sizes of images and label
 // files in order, as that of a Dataset.

@@ -1,8 +1,11 @@
 package dataset
 
 import (
+	"errors"
+
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // An Item is an image.
@@ -23,7 +26,7 @@ type source interface {
 
 // A store is a file that holds images.
 type store interface {
-	Check() error // unless it is there as it was listed
+	There() (bool, error) // whether it can be opened; an error if that is not known, or it has changed
 }
 
 // Unlabelled is the label of an image of no known class.
@@ -51,15 +54,10 @@ func (i *Item) loadLabels() (*imageprep.File, error) {
 // IsFile reports whether the image is a file of its own, at Path.
 func (i *Item) IsFile() bool { return i.from == nil }
 
-// Size returns how many bytes the image has now, or -1 if it cannot be opened.
-func (i *Item) Size() int64 {
-	if i.from != nil {
-		if i.from.store().Check() != nil {
-			return unopened
-		}
-		return i.from.bytes()
-	}
-	return size(i.Path)
+// Unanswered reports whether an error is of an address whose server failed or refused, so that
+// it is not known what is there.
+func Unanswered(err error) bool {
+	return errors.Is(err, remote.ErrFailed)
 }
 
 // size is the size of the file at path, or unopened.

@@ -154,7 +154,7 @@ func (l *listing) eachFile(ctx context.Context, o Options) error {
 		if !ok {
 			return nil
 		}
-		return l.image(ctx, &item, item.Size())
+		return l.image(ctx, &item, size(item.Path))
 	}
 	if err := f.find(dir); err != nil {
 		return err
@@ -176,7 +176,7 @@ func (l *listing) eachLine(ctx context.Context, o Options) error {
 	l.head.Base, l.head.Root = l.absolute(list), l.absolute(list)
 	for i := range lines.paths {
 		item := lines.item(i)
-		if err := l.image(ctx, &item, item.Size()); err != nil {
+		if err := l.image(ctx, &item, size(item.Path)); err != nil {
 			return err
 		}
 	}
@@ -218,7 +218,10 @@ func (l *listing) members(ctx context.Context, at string, store int) error {
 		return err
 	}
 	slices.SortFunc(a.Members, func(a, b archive.Member) int { return strings.Compare(a.Name, b.Name) })
-	there := a.Check() == nil
+	there, err := a.There()
+	if err != nil {
+		return err
+	}
 	for _, m := range a.Members {
 		if !p.takes(shown, name, m.Name) {
 			continue
@@ -256,7 +259,10 @@ func openStore(ctx context.Context, tables *parquet.Cache, at, name string) (*Da
 
 // take adds the images of a data set, or of a part of it.
 func (l *listing) take(ctx context.Context, d *Dataset) error {
-	sizes := d.Sizes()
+	sizes, err := d.Sizes()
+	if err != nil {
+		return err
+	}
 	for i := range d.Items {
 		if err := l.image(ctx, &d.Items[i], sizes[i]); err != nil {
 			return err

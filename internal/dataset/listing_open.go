@@ -178,7 +178,11 @@ const listAgain = "restore it, or list the images again with data list and {rest
 // CheckSizes returns an error (cache.ErrStale) about the first image that has another size now
 // than when it was listed.
 func (l *Listing) CheckSizes(items []Item, listed []int64) error {
-	for i, now := range (&Dataset{Items: items}).Sizes() {
+	sizes, err := (&Dataset{Items: items}).Sizes()
+	if err != nil {
+		return err
+	}
+	for i, now := range sizes {
 		if was := listed[i]; now != was {
 			return hinted{
 				fmt.Errorf("%s: %w: %s, %s when it was listed in %s", items[i].Path, cache.ErrStale, inBytes(now), inBytes(was), l.path),
@@ -203,7 +207,11 @@ func (d *Dataset) SinceListed() (others int, first string, err error) {
 	if d.listed == nil {
 		return 0, "", nil
 	}
-	for i, now := range d.Sizes() {
+	sizes, err := d.Sizes()
+	if err != nil {
+		return 0, "", err
+	}
+	for i, now := range sizes {
 		was := d.listed.sizes[i]
 		if now == unopened && was != unopened {
 			return 0, "", goneSince(d.listed.path, d.Items[i].Path)

@@ -282,7 +282,7 @@ func TestScenesFingerprint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s.Fingerprint()
+		return sure(s.Fingerprint())
 	}
 	first := open()
 	if open() != first {

@@ -46,11 +46,15 @@ func (l *Listed) Open() (*os.File, error) {
 	return file, nil
 }
 
-// Check returns an error unless the file is there as it was listed.
-func (l *Listed) Check() error {
+// There reports whether the file can be opened. If it was changed since it was listed, that is an
+// error.
+func (l *Listed) There() (bool, error) {
 	file, err := l.Open()
-	if err != nil {
-		return err
+	if errors.Is(err, ErrChanged) {
+		return false, err
 	}
-	return file.Close()
+	if err != nil {
+		return false, nil
+	}
+	return true, file.Close()
 }

@@ -141,8 +141,9 @@ func (l *lister) text(b []byte) (string, error) {
 	return text, nil
 }
 
-// Check returns an error unless the file is there as it was listed.
-func (t *Table) Check() error { return t.listed.Check() }
+// There reports whether the file can be opened. If it is not what was listed, or the server of its
+// address does not say, that is an error.
+func (t *Table) There() (bool, error) { return t.listed.There() }
 
 // Open opens a row's image, Row.Size bytes.
 func (t *Table) Open(r *Row) (io.ReadCloser, error) {

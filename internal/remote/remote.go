@@ -30,6 +30,10 @@ var ErrMissing = errors.New("nothing is there")
 // ErrRefused is wrapped by the error of an address that this program may not read.
 var ErrRefused = errors.New("not allowed")
 
+// ErrFailed is wrapped by the error of a request after which it is not known what is at an
+// address: one that was refused, or that failed for a reason that may pass, after it was repeated.
+var ErrFailed = errors.New("the request failed")
+
 // Named reports whether a path is an address of this package.
 func Named(path string) bool {
 	for _, scheme := range []string{"http://", "https://", "s3://"} {
@@ -97,7 +101,7 @@ func Open(ctx context.Context, address string) (*Object, error) {
 	} else if o.url, err = url.Parse(address); err != nil || o.url.Host == "" {
 		return nil, fmt.Errorf("%s: not an address, want https://HOST/PATH", o.Address)
 	}
-	first, err := o.look(ctx)
+	first, err := o.look(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Address, err)
 	}
@@ -105,16 +109,17 @@ func Open(ctx context.Context, address string) (*Object, error) {
 	return o, nil
 }
 
-// Check returns an error unless the object is there as it was opened.
-func (o *Object) Check() error {
-	now, err := o.look(o.ctx)
-	if err == nil && !o.same(now) {
-		err = ErrChanged
+// There reports whether something is at the address. If it is not the object that was opened, or
+// the server does not say, that is an error.
+func (o *Object) There() (bool, error) {
+	switch _, err := o.look(o.ctx, o); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, ErrMissing):
+		return false, nil
+	default:
+		return false, fmt.Errorf("%s: %w", o.Address, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.Address, err)
-	}
-	return nil
 }
 
 // Identity is the address with what tells the object from others there: its size and its
@@ -129,15 +134,19 @@ func (o *Object) Identity() string {
 	return fmt.Sprintf("%s %d %s", o.Address, o.Size, o.modified)
 }
 
-// same reports whether an answer is of the object.
-func (o *Object) same(a answer) bool {
-	if a.size != o.Size {
-		return false
+// other returns an error if an answer is of another object.
+func (o *Object) other(a answer) error {
+	switch {
+	case o.tag != a.tag, o.tag == "" && o.modified != a.modified:
+		return ErrChanged
+	case o.Size == a.size:
+		return nil
 	}
-	if o.tag != "" || a.tag != "" {
-		return a.tag == o.tag
+	err := fmt.Errorf("%w: the server gives its size as %d bytes, want %d", ErrChanged, a.size, o.Size)
+	if o.tag != "" {
+		return passing{err} // one of the two sizes is wrong, as an object of another size has another tag
 	}
-	return a.modified == o.modified
+	return err
 }
 
 // ReadAt reads len(p) bytes from off on, as io.ReaderAt wants it. Many goroutines may read.

@@ -28,9 +28,9 @@ var content = func() []byte {
 // impatient has requests repeated at once, for the time of a test.
 func impatient(t *testing.T) {
 	t.Helper()
-	pause, most, wait := firstPause, mostPause, stall
-	firstPause, mostPause, stall = time.Millisecond, 2*time.Millisecond, 200*time.Millisecond
-	t.Cleanup(func() { firstPause, mostPause, stall = pause, most, wait })
+	pause, most, wait := FirstPause, MostPause, stall
+	FirstPause, MostPause, stall = time.Millisecond, 2*time.Millisecond, 200*time.Millisecond
+	t.Cleanup(func() { FirstPause, MostPause, stall = pause, most, wait })
 }
 
 // serve serves the content with a tag.
@@ -73,8 +73,8 @@ func TestReadAt(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if err := o.Check(); err != nil {
-		t.Error(err)
+	if there, err := o.There(); !there || err != nil {
+		t.Error(there, err)
 	}
 }
 
@@ -189,8 +189,8 @@ func TestChanged(t *testing.T) {
 			if _, err := o.ReadAt(make([]byte, 10), 5); !errors.Is(err, ErrChanged) {
 				t.Errorf("%v, want %v", err, ErrChanged)
 			}
-			if c := o.Check(); !errors.Is(c, ErrChanged) {
-				t.Errorf("check: %v, want %v", c, ErrChanged)
+			if _, c := o.There(); !errors.Is(c, ErrChanged) || errors.Is(c, ErrFailed) {
+				t.Errorf("there: %v, want %v", c, ErrChanged)
 			}
 		})
 	}

@@ -10,19 +10,29 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 // How patient requests are. Variables for tests.
 var (
-	firstTries = 4 // of looking at an object: more often than not, the address is wrong
-	mostTries  = 8
-	firstPause = 250 * time.Millisecond
-	mostPause  = 20 * time.Second
-	stall      = 30 * time.Second // without a byte
+	FirstPause = 250 * time.Millisecond // before a request is repeated; each is twice the one before
+	MostPause  = 20 * time.Second
+
+	stall = 30 * time.Second // without a byte
 )
 
-const mostRedirects = 10
+const (
+	mostTries     = 8
+	silentTries   = 4 // at a host that never answered: more often than not, the address is wrong
+	mostRedirects = 10
+)
+
+// errPassing wraps errors of requests that are worth repeating.
+var errPassing = errors.New("may pass")
+
+// answered are the hosts that have answered a request, whatever they said.
+var answered sync.Map
 
 // client sends all requests. Answers are never unpacked: places are those of the bytes as
 // they are.
@@ -55,14 +65,12 @@ type answer struct {
 	tag, modified string
 }
 
-// errPassing wraps errors of requests that are worth repeating.
-var errPassing = errors.New("may pass")
-
 // look asks for one byte: other than with HEAD, which many signed addresses do not allow, the
-// answer also says whether the server gives ranges.
-func (o *Object) look(ctx context.Context) (a answer, err error) {
-	err = o.repeat(ctx, firstTries, func(ctx context.Context) error {
-		a, err = o.get(ctx, 0, make([]byte, 1), nil)
+// answer also says whether the server gives ranges. The answer must be of the same object,
+// unless that is nil.
+func (o *Object) look(ctx context.Context, same *Object) (a answer, err error) {
+	err = o.repeat(ctx, func(ctx context.Context) error {
+		a, err = o.get(ctx, 0, make([]byte, 1), same)
 		return err
 	})
 	return a, err
@@ -70,37 +78,46 @@ func (o *Object) look(ctx context.Context) (a answer, err error) {
 
 // fetch fills data with the bytes from off on, all of which the object has.
 func (o *Object) fetch(data []byte, off int64) error {
-	return o.repeat(o.ctx, mostTries, func(ctx context.Context) error {
+	return o.repeat(o.ctx, func(ctx context.Context) error {
 		_, err := o.get(ctx, off, data, o)
 		return err
 	})
 }
 
 // repeat repeats a request that fails for a reason that may pass.
-func (o *Object) repeat(ctx context.Context, tries int, request func(context.Context) error) error {
-	pause := firstPause
+func (o *Object) repeat(ctx context.Context, request func(context.Context) error) error {
+	pause := FirstPause
 	for try := 1; ; try++ {
 		err := request(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err == nil || !errors.Is(err, errPassing) {
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, errPassing) && (errors.Is(err, ErrMissing) || errors.Is(err, ErrChanged)):
 			return err
+		case !errors.Is(err, errPassing):
+			return failed{err}
 		}
-		if try == tries {
-			return fmt.Errorf("%w, at the last of %d tries", unwrapped(err), try)
+		tries := mostTries
+		if _, ok := answered.Load(o.url.Host); !ok {
+			tries = silentTries
+		}
+		if try >= tries {
+			return failed{fmt.Errorf("%w, at the last of %d tries", unwrapped(err), try)}
 		}
 		wait := pause/2 + rand.N(pause) // so that many readers do not come back at once
 		var later retryAfter
 		if errors.As(err, &later) && later.d > wait {
-			wait = min(later.d, mostPause)
+			wait = min(later.d, MostPause)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(wait):
 		}
-		pause = min(2*pause, mostPause)
+		pause = min(2*pause, MostPause)
 	}
 }
 
@@ -109,6 +126,12 @@ type passing struct{ error }
 
 func (p passing) Unwrap() error        { return p.error }
 func (p passing) Is(target error) bool { return target == errPassing }
+
+// failed is an error that wraps ErrFailed, and says nothing of that.
+type failed struct{ error }
+
+func (f failed) Unwrap() error        { return f.error }
+func (f failed) Is(target error) bool { return target == ErrFailed }
 
 func unwrapped(err error) error {
 	var p passing
@@ -144,24 +167,22 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 		request.Header.Set("If-Match", same.tag)
 	}
 	if o.s3 != nil {
-		if err := o.s3.sign(request); err != nil {
-			return a, err
+		if err := o.s3.sign(request); err != nil { // the machine that knows who asks is another server
+			return a, passing{err}
 		}
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return a, passing{cause(ctx, err)}
+		return a, passing{short(cause(ctx, err))}
 	}
 	defer response.Body.Close()
+	answered.Store(o.url.Host, true)
 	a, empty, err := said(response, off, len(data))
-	if err != nil || empty {
-		if same != nil && empty {
-			err = ErrChanged
-		}
-		return a, err
+	if err == nil && same != nil {
+		err = same.other(a)
 	}
-	if same != nil && !same.same(a) {
-		return a, ErrChanged
+	if err != nil || empty {
+		return a, err
 	}
 	// Of a server that sends on and on, no more is read.
 	if _, err := io.ReadFull(watched{response.Body, watch}, data); err != nil {
@@ -170,7 +191,8 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 	return a, nil
 }
 
-// short names the end of an answer.
+// short names the end of an answer. It must not be io.EOF to those who read, to whom that is the
+// end of the object.
 func short(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the answer ends early")

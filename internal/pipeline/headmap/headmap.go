@@ -201,6 +201,10 @@ func (l *looker) run(ctx context.Context, m *model.Model, data *dataset.Dataset)
 	out := clip.Output{
 		Features: make([]float32, n*c.OutDim), Reads: make([]float32, n*layers*c.Tokens()*c.TokenWidth()), Statistics: make([]float32, 2*n),
 	}
+	sizes, err := data.Sizes()
+	if err != nil {
+		return err
+	}
 	feed := source.NewFeed(ctx, data.Items, source.FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: l.o.Threads, Images: l.o.Images, Strict: l.o.Strict,
 		First: source.MeasureRounding(m.Checkpoint, tower, how, func(r *source.Rounding) { l.result.Rounding = r }),
@@ -209,7 +213,7 @@ func (l *looker) run(ctx context.Context, m *model.Model, data *dataset.Dataset)
 	progress := l.say.Progress()
 	progress.Start(int64(len(data.Items)), ui.Images, "retrieve")
 	defer progress.Done()
-	sizes, read := data.Sizes(), 0
+	read := 0
 	return feed.Next(ctx, len(data.Items), source.Visitor{
 		Read: func(p source.Image) error {
 			err := p.AsListed(sizes[read], source.RestoreHint)

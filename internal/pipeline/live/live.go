@@ -254,7 +254,10 @@ func (l *Live) openImages(ctx context.Context) error {
 		return nil
 	}
 	if from := artefact.OriginOf(scores).Images; from != nil {
-		same := data.Stride(max(from.Stride, 1)).Fingerprint()
+		same, err := data.Stride(max(from.Stride, 1)).Fingerprint()
+		if err != nil {
+			return err
+		}
 		if _, err := l.o.Artefacts.Collection(l.o.ScoresPath, artefact.Facts{}.Images(same), artefact.KindScores); err != nil {
 			return err
 		}

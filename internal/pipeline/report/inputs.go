@@ -44,13 +44,14 @@ type inputs struct {
 	texts      *artefact.Embeddings // of words, unit vectors; nil: none
 	wordScores []float32            // [H,C,4]; nil: none
 
-	data       *dataset.Dataset // nil: none
-	recorded   *source.Recorded // of its images
-	labels     []int            // into labelNames, [B]; nil: none
-	labelNames []string
-	groups     []int // into groupNames, -1 of none, [B]; nil: none
-	groupNames []string
-	items      map[string]*dataset.Item // by name; nil: none
+	data        *dataset.Dataset // nil: none
+	fingerprint string           // of its images; empty: there are none
+	recorded    *source.Recorded // of them
+	labels      []int            // into labelNames, [B]; nil: none
+	labelNames  []string
+	groups      []int // into groupNames, -1 of none, [B]; nil: none
+	groupNames  []string
+	items       map[string]*dataset.Item // by name; nil: none
 
 	model *model.Model // nil: none
 
@@ -312,7 +313,10 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 			return err
 		}
 	}
-	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(in.Data.Path)), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
+	if in.fingerprint, err = in.data.Fingerprint(); err != nil {
+		return err
+	}
+	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(in.Data.Path)), SHA256: in.fingerprint, Dataset: in.Data.Kind})
 	source.NameEmpty(in.data, in.Data.Shown(), say)
 	if err := source.NameOtherImages(in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, in.Strict, say); err != nil {
 		return err
@@ -355,19 +359,12 @@ func (in *inputs) key() string {
 		Group  string
 		Lines  string // of words
 		Kernel string
-	}{report.Format, in.title(), in.Seed, in.files, in.Data, in.fingerprint(), in.Images, in.Groups.Group, cache.ListHash(in.Words), cache.Family()})
+	}{report.Format, in.title(), in.Seed, in.files, in.Data, in.fingerprint, in.Images, in.Groups.Group, cache.ListHash(in.Words), cache.Family()})
 	if err != nil {
 		panic(err) // only texts and numbers
 	}
 	sum := sha256.Sum256(facts)
 	return hex.EncodeToString(sum[:])
-}
-
-func (in *inputs) fingerprint() string {
-	if in.data == nil {
-		return ""
-	}
-	return in.data.Fingerprint()
 }
 
 // title is what the report is called.

@@ -59,7 +59,10 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 		n, missing = o.Limit, nil // it cannot be told which of them are among the first
 	}
 	list := &sceneList{missing: missing, unlisted: source.Unlisted(data.Skipped)}
-	sizes := data.Sizes()
+	sizes, err := data.Sizes()
+	if err != nil {
+		return nil, err
+	}
 	list.fingerprint = data.FingerprintOf(sizes)
 	names := make([]string, len(data.Items))
 	for i, item := range data.Items {
@@ -113,21 +116,24 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 		list.paths = nil
 	}
 	if len(list.scenes) > 1 {
-		list.skippable()
+		err = list.skippable()
 	}
-	return list, nil
+	return list, err
 }
 
 // skippable has each scene skipped where it cannot be read, and tells files of one name
 // in different folders apart by their paths.
-func (l *sceneList) skippable() {
+func (l *sceneList) skippable() error {
 	files := map[string]int{}
 	var all dataset.Dataset
 	for _, s := range l.scenes {
 		files[figure.FileOf(s.name)]++
 		all.Items = append(all.Items, s.item)
 	}
-	sizes := all.Sizes()
+	sizes, err := all.Sizes()
+	if err != nil {
+		return err
+	}
 	names := make([]string, len(l.scenes))
 	for i := range l.scenes {
 		s := &l.scenes[i]
@@ -142,6 +148,7 @@ func (l *sceneList) skippable() {
 	for i, file := range figure.FilesOf(names) {
 		l.scenes[i].file = file
 	}
+	return nil
 }
 
 // wantOutside refuses folders for what is written that are those of images; see
@@ -162,7 +169,10 @@ func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string,
 		return err
 	}
 	list.unlisted = append(list.unlisted, source.Unlisted(data.Skipped)...)
-	sizes := data.Sizes()
+	sizes, err := data.Sizes()
+	if err != nil {
+		return err
+	}
 	for i, item := range data.Items {
 		list.scenes = append(list.scenes, sceneToRead{name: item.Name, item: item, sizes: &dataset.SceneSizes{Image: sizes[i]}})
 	}

@@ -83,7 +83,11 @@ func (o *Options) probabilitiesOrigin(m *model.Model, scenes []sceneToRead) (ori
 			if err := artefact.MakeFolders(path); err != nil {
 				return from, err
 			}
-			if err := o.Writer.MayReplace(path, artefact.KindProbabilities, o.probabilitiesOf(from, &scenes[i], method)); err != nil {
+			of, err := o.probabilitiesOf(from, &scenes[i], method)
+			if err == nil {
+				err = o.Writer.MayReplace(path, artefact.KindProbabilities, of)
+			}
+			if err != nil {
 				return from, err
 			}
 		}
@@ -92,22 +96,27 @@ func (o *Options) probabilitiesOrigin(m *model.Model, scenes []sceneToRead) (ori
 }
 
 // probabilitiesOf is the origin of what a method gives a scene.
-func (o *Options) probabilitiesOf(from origin.Origin, sc *sceneToRead, method int) origin.Origin {
+func (o *Options) probabilitiesOf(from origin.Origin, sc *sceneToRead, method int) (origin.Origin, error) {
 	from = from.Own()
 	item := sc.item
 	item.Name = sc.name
 	alone := &dataset.Dataset{Items: []dataset.Item{item}}
 	images := *from.Images
-	images.SHA256 = alone.Fingerprint()
+	var err error
+	images.SHA256, err = alone.Fingerprint()
 	from.Images, from.Mode = &images, o.Methods[method].String()
-	return from
+	return from, err
 }
 
 // saveProbabilities writes the probabilities that a method gives the pixels of a scene.
 func (s *segmenter) saveProbabilities(sc *sceneToRead, method int, f *heat.Field, options heat.LabelOptions) error {
 	path := s.o.probabilitiesPath(sc, method)
-	out := artefact.NewOutput(artefact.KindProbabilities, path, []string{"Y", "X", "M"}, []int{sc.height, sc.width, len(s.result.Classes)}, s.o.probabilitiesOf(s.from, sc, method))
-	err := s.o.Writer.SaveTogether([]artefact.Output{out}, func(to []io.Writer) error {
+	of, err := s.o.probabilitiesOf(s.from, sc, method)
+	if err != nil {
+		return err
+	}
+	out := artefact.NewOutput(artefact.KindProbabilities, path, []string{"Y", "X", "M"}, []int{sc.height, sc.width, len(s.result.Classes)}, of)
+	err = s.o.Writer.SaveTogether([]artefact.Output{out}, func(to []io.Writer) error {
 		return f.Probabilities(options, func(row []float32) error { return artefact.Put(to[0], row) })
 	})
 	if err == nil {

@@ -113,7 +113,11 @@ func denseLabels(ctx context.Context, o Options, path string, rows int, a *cache
 	data = data.Stride(max(stride, 1))
 	if a != nil {
 		// Rows have no names, so that only the very same images will do.
-		if err := o.Artefacts.Check(a, artefact.Facts{}.Images(data.Fingerprint())); err != nil {
+		now, err := data.Fingerprint()
+		if err == nil {
+			err = o.Artefacts.Check(a, artefact.Facts{}.Images(now))
+		}
+		if err != nil {
 			return nil, nil, err
 		}
 	}

@@ -87,7 +87,7 @@ func (f *Feed) image(p Image, v Visitor) error {
 	}
 	f.decoder.Release(p)
 	switch {
-	case p.Err != nil && f.options.Strict:
+	case p.Err != nil && (f.options.Strict || dataset.Unanswered(p.Err)): // another run may read it
 		return p.Err
 	case p.Err != nil:
 		f.say.Skip(p.Err)

@@ -33,7 +33,7 @@ func OpenImageSet(ctx context.Context, o dataset.Options, stride int, strict boo
 		if err != nil {
 			return nil, err
 		}
-		return newImageSet(data), nil
+		return newImageSet(data)
 	}
 	l, err := OpenListing(o, strict, say)
 	if err != nil {
@@ -48,9 +48,12 @@ func OpenImageSet(ctx context.Context, o dataset.Options, stride int, strict boo
 }
 
 // newImageSet is that of images which this run has listed.
-func newImageSet(data *dataset.Dataset) *ImageSet {
-	sizes := data.Sizes()
-	return &ImageSet{Data: data, Count: len(data.Items), Names: NamesHash(data.Items), Fingerprint: data.FingerprintOf(sizes), sizes: sizes}
+func newImageSet(data *dataset.Dataset) (*ImageSet, error) {
+	sizes, err := data.Sizes()
+	if err != nil {
+		return nil, err
+	}
+	return &ImageSet{Data: data, Count: len(data.Items), Names: NamesHash(data.Items), Fingerprint: data.FingerprintOf(sizes), sizes: sizes}, nil
 }
 
 // Part returns images lo to hi, and the sizes of their files when they were listed. Those of a

@@ -38,12 +38,17 @@ func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scor
 		return nil
 	}
 	there := data.Stride(max(from.Stride, 1))
-	if there.Fingerprint() == from.SHA256 {
-		return nil
+	now, err := there.Fingerprint()
+	if err != nil || now == from.SHA256 {
+		return err
 	}
 	names, err := artefact.ImageNames(a)
-	if strict && err == nil && haveOtherSizes(data, names, a) {
-		return otherSizes(path, scores)
+	if strict && err == nil {
+		if others, e := haveOtherSizes(data, names, a); e != nil {
+			return e
+		} else if others {
+			return otherSizes(path, scores)
+		}
 	}
 	if err == nil && len(names) > 0 && !anyNamed(there, names) {
 		say.Warn("%s: none of the images that %s was made of: all names differ", path, scores)
@@ -57,8 +62,11 @@ func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scor
 // collection, but not their sizes: archives often have the same names within. names are those
 // of the rows, by which images are found whatever their order. To a strict run it is an error.
 func nameOtherSizes(data *dataset.Dataset, names []string, path string, of *cache.Artefact, strict bool, say ui.Reporter) error {
+	others, err := haveOtherSizes(data, names, of)
 	switch {
-	case !haveOtherSizes(data, names, of):
+	case err != nil:
+		return err
+	case !others:
 	case strict:
 		return otherSizes(path, of.Path())
 	default:
@@ -80,10 +88,14 @@ func otherSizes(path, scores string) error {
 
 // haveOtherSizes reports whether images that have the names of those of a collection, of whose
 // rows names are, have other sizes than these had, as far as its manifest tells.
-func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) bool {
+func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) (bool, error) {
 	from := artefact.OriginOf(of).Images
 	if from == nil {
-		return false
+		return false, nil
+	}
+	differ := func(there *dataset.Dataset) (bool, error) {
+		now, err := there.Fingerprint()
+		return now != from.SHA256, err
 	}
 	items := dataset.ByName(data.Items)
 	there := data.Stride(1)
@@ -94,7 +106,7 @@ func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) b
 				there.Items = append(there.Items, *item)
 			}
 		}
-		return there.Fingerprint() != from.SHA256
+		return differ(there)
 	}
 	// Others have none; they stand among them in the order of the data set.
 	known := make(map[string]bool, len(names))
@@ -112,10 +124,10 @@ func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) b
 	if NamesHash(there.Items) != from.Names {
 		there = data.Stride(max(from.Stride, 1))
 		if len(there.Items) != of.Manifest.Inputs {
-			return false // of more images than those of the collection
+			return false, nil // of more images than those of the collection
 		}
 	}
-	return there.Fingerprint() != from.SHA256
+	return differ(there)
 }
 
 // anyNamed reports whether an image has one of some names.

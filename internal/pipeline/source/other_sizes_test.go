@@ -28,7 +28,11 @@ func TestNameOtherSizes(t *testing.T) {
 		data.Items = append(data.Items, dataset.Item{Name: name, Path: path})
 		names = append(names, name)
 	}
-	of := &cache.Artefact{Manifest: cache.Manifest{Inputs: 3, Origin: origin.Origin{Images: &origin.Images{SHA256: data.Fingerprint(), Names: cache.ListHash(names), Stride: 1}}}}
+	listed, err := data.Fingerprint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := &cache.Artefact{Manifest: cache.Manifest{Inputs: 3, Origin: origin.Origin{Images: &origin.Images{SHA256: listed, Names: cache.ListHash(names), Stride: 1}}}}
 	turned, more := data.Stride(1), data.Stride(1)
 	slices.Reverse(turned.Items)
 	more.Items = append(more.Items, dataset.Item{Name: "d.jpg", Path: filepath.Join(dir, "a.jpg")})

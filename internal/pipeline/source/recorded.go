@@ -40,7 +40,15 @@ func RecordedImages(a *cache.Artefact, path string, data *dataset.Dataset, stric
 	// In the order of the data set, checksums are also known of chunks with skipped images.
 	if o := a.Manifest.Origin; o.Images != nil && o.Shard == nil {
 		listed := data.Stride(max(o.Images.Stride, 1))
-		if NamesHash(listed.Items) == o.Images.Names || listed.Fingerprint() == o.Images.SHA256 {
+		same := NamesHash(listed.Items) == o.Images.Names
+		if !same {
+			now, err := listed.Fingerprint()
+			if err != nil {
+				return nil, err
+			}
+			same = now == o.Images.SHA256
+		}
+		if same {
 			for i, sum := range a.InputSums() {
 				if i < len(listed.Items) {
 					r.sums[listed.Items[i].Name] = sum

@@ -157,11 +157,15 @@ func (s *Source) Others(ctx context.Context, paths []string, say ui.Reporter) (*
 	if err != nil {
 		return nil, err
 	}
+	sizes, err := data.Sizes()
+	if err != nil {
+		return nil, err
+	}
 	r := *s.reader.(*towerReader)
 	r.options.Strict, r.options.BatchSize = true, r.how.Batch
 	return &Source{
 		Images: len(data.Items), Heads: s.Heads, Neurons: s.Neurons, OutDim: s.OutDim, Origin: s.Origin, OV: s.OV, Model: s.Model, Tower: s.Tower,
-		Items: data.Items, Names: data.Names(), sizes: data.Sizes(), reader: &r,
+		Items: data.Items, Names: data.Names(), sizes: sizes, reader: &r,
 	}, nil
 }
 
@@ -176,7 +180,7 @@ func openPart(ctx context.Context, o Options, say ui.Reporter) (set *ImageSet, i
 	} else {
 		var data *dataset.Dataset
 		if data, err = ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say); err == nil {
-			set = newImageSet(data)
+			set, err = newImageSet(data)
 		}
 	}
 	if err != nil {

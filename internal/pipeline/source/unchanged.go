@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
@@ -72,7 +73,7 @@ func Changed(path string) error {
 }
 
 // Sums returns the checksums of images' files; that of one that cannot be
-// read is that of no bytes.
+// read is that of no bytes. One at an address whose server fails is an error.
 func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Progress) ([]uint32, error) {
 	if len(items) == 0 {
 		return nil, nil
@@ -80,13 +81,20 @@ func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Pr
 	progress.Start(int64(len(items)), ui.Images, "compare images")
 	defer progress.Done()
 	sums := make([]uint32, len(items))
+	var failed atomic.Pointer[error]
 	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
-		for i := lo; i < hi && ctx.Err() == nil; i++ {
-			if f, err := items[i].Load(); err == nil {
+		for i := lo; i < hi && ctx.Err() == nil && failed.Load() == nil; i++ {
+			f, err := items[i].Load()
+			if err == nil {
 				sums[i] = cache.SumOf(f.Bytes)
+			} else if dataset.Unanswered(err) {
+				failed.Store(&err)
 			}
 			progress.Add(1)
 		}
 	})
+	if err := failed.Load(); err != nil && ctx.Err() == nil {
+		return nil, *err
+	}
 	return sums, ctx.Err()
 }

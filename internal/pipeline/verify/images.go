@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -56,7 +57,9 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 		v.leave(f, "%v", set.err)
 		return nil
 	}
-	set = set.namedAs(f.artefact)
+	if set, err = set.namedAs(f.artefact); err != nil {
+		return err
+	}
 	facts := artefact.Facts{{Field: "origin.images.dataset", Want: kind}}.Images(set.images)
 	if err = f.artefact.Expect(nil, facts...); err != nil {
 		if !set.hasAny(f.artefact) {
@@ -109,12 +112,13 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 
 // namedAs returns the set under the names that an artefact has for its images, as far as it
 // has any: those of a folder are the same images in an archive, and the other way round.
-func (s *imageSet) namedAs(a *cache.Artefact) *imageSet {
+func (s *imageSet) namedAs(a *cache.Artefact) (*imageSet, error) {
 	renamed := s.data.NamedAs(artefact.KnownImageNames(a))
 	if renamed == s.data {
-		return s
+		return s, nil
 	}
-	return &imageSet{data: renamed, images: renamed.Fingerprint(), sums: s.sums}
+	images, err := renamed.Fingerprint()
+	return &imageSet{data: renamed, images: images, sums: s.sums}, err
 }
 
 // hasAny reports whether one of the images that an artefact names is among the set's, or may
@@ -168,14 +172,16 @@ func (v *verifier) imageSet(ctx context.Context, kind string, stride int) (*imag
 	v.images[key] = set
 	data, err := dataset.Open(ctx, dataset.Options{Kind: kind, Path: v.DataPath})
 	if err != nil {
-		if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		if ctx.Err() != nil || errors.Is(err, context.Canceled) || dataset.Unanswered(err) {
 			return nil, err
 		}
 		set.err = err
 		return set, nil
 	}
 	set.data = data.Stride(max(stride, 1))
-	set.images = set.data.Fingerprint()
+	if set.images, err = set.data.Fingerprint(); err != nil {
+		return nil, err
+	}
 	set.sums, err = source.Sums(ctx, set.data.Items, v.Threads, v.say.Progress())
 	return set, err
 }
@@ -201,11 +207,18 @@ func (v *verifier) compareScenes(ctx context.Context, f *found, config string) e
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if dataset.Unanswered(err) {
+		return err
+	}
 	if err != nil {
 		v.leave(f, "%v", err)
 		return nil
 	}
-	if err := f.artefact.Expect(nil, artefact.Facts{}.Images(data.Fingerprint())...); err != nil {
+	images, err := data.Fingerprint()
+	if err != nil {
+		return err
+	}
+	if err := f.artefact.Expect(nil, artefact.Facts{}.Images(images)...); err != nil {
 		f.Images = otherOne
 		f.wrong(StateStale, f.path, -1, fmt.Sprintf("%v, the scenes of %s", err, v.DataPath))
 		return nil
@@ -237,19 +250,28 @@ func (v *verifier) sceneSums(ctx context.Context, data *dataset.Scenes, first, n
 	progress.Start(int64(n), ui.Images, "compare images")
 	defer progress.Done()
 	sums := make([]uint32, n)
+	var failed atomic.Pointer[error]
 	par.NewTeam(v.Threads).For(n, func(lo, hi, _ int) {
-		for i := lo; i < hi && ctx.Err() == nil; i++ {
+		for i := lo; i < hi && ctx.Err() == nil && failed.Load() == nil; i++ {
 			var image, labels uint32
 			item := data.Items[first+i].Image()
-			if f, err := item.Load(); err == nil {
+			f, err := item.Load()
+			if err == nil {
 				image = cache.SumOf(f.Bytes)
 			}
-			if l, err := data.LoadLabels(first + i); err == nil {
+			l, labelsErr := data.LoadLabels(first + i)
+			if labelsErr == nil {
 				labels = l.CRC
+			}
+			if err := errors.Join(err, labelsErr); dataset.Unanswered(err) {
+				failed.Store(&err)
 			}
 			sums[i] = cache.AddSum(cache.AddSum(0, image), labels)
 			progress.Add(1)
 		}
 	})
+	if err := failed.Load(); err != nil && ctx.Err() == nil {
+		return nil, *err
+	}
 	return sums, ctx.Err()
 }

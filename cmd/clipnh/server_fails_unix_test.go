@@ -1,0 +1,148 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestServerFails: a burst of failures at any request, longer than a request is repeated, ends
+// commands with status 1 and an error about the server; the same commands then do what they do
+// over a server that is well. It is never taken for an image that cannot be opened.
+func TestServerFails(t *testing.T) {
+	w := newRudeWorld(t)
+	for _, form := range []string{"tar", "tar.gz", "zip"} {
+		images := w.url + "/{0..1}." + form
+		for _, known := range []bool{false, true} { // whether the list of a .tar is kept
+			if known && form != "tar" {
+				continue
+			}
+			fresh := func(name string) string {
+				out := w.at(name)
+				if err := os.RemoveAll(out); err != nil {
+					t.Fatal(err)
+				}
+				if !known {
+					if err := os.RemoveAll(w.at("home/listings")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return out
+			}
+			w.answers(well)
+			must(t, exitDone, w.collect(images, fresh("out"))...)
+			n := w.answers(well)
+			failures := 0
+			hows := []string{"503"}
+			if known {
+				hows = []string{"drop", "403", "more"}
+			}
+			for _, how := range hows {
+				for first := range n {
+					when := fmt.Sprintf("%s, %v, %s at request %d of %d", form, known, how, first, n)
+					out := fresh("out")
+					w.answers(burst(first, 12, how))
+					failures += w.settles(t, when, out, w.collect(images, out)...)
+					sameBesidesNames(t, when, out, w.wanted)
+				}
+			}
+			if failures == 0 {
+				t.Errorf("%s: no failure of bursts at %d requests", form, n)
+			}
+		}
+	}
+
+	// What only looks, and what compares.
+	images, list := w.url+"/{0..1}.tar", w.at("list.listing")
+	command := []string{"data", "list", "--dataset", "images", "--data-path", images, "--save-path", list, "--quiet"}
+	w.answers(well)
+	must(t, exitDone, command...)
+	n, want := w.answers(well), artefactBytes(t, list)
+	verify := []string{"verify", w.at("out"), "--data-path", w.url + "/{0..1}.zip", "--quiet"}
+	must(t, exitDone, verify...)
+	again := w.answers(well)
+	failures := 0
+	for first := range n {
+		if err := os.Remove(list); err != nil {
+			t.Fatal(err)
+		}
+		w.answers(burst(first, 12, "503"))
+		failures += w.settles(t, fmt.Sprintf("data list, 503 at request %d", first), list, command...)
+		if artefactBytes(t, list) != want {
+			t.Errorf("503 at request %d: another list", first)
+		}
+		// A run with the list.
+		out := w.at("listed")
+		if err := os.RemoveAll(out); err != nil {
+			t.Fatal(err)
+		}
+		w.answers(burst(first, 12, "403"))
+		w.settles(t, fmt.Sprintf("a kept list, 403 at request %d", first), out, w.collect(list, out)...)
+		sameBesidesNames(t, "a kept list", out, w.wanted)
+	}
+	for first := range again {
+		w.answers(burst(first, 12, "503"))
+		failures += w.settles(t, fmt.Sprintf("verify, 503 at request %d", first), "", verify...)
+	}
+	if failures == 0 {
+		t.Errorf("no failure of bursts at %d requests", n+again)
+	}
+
+	// What skips images that cannot be decoded.
+	assets := filepath.Join("..", "..", "internal", "demo", "assets")
+	explain := []string{"explain", w.url + "/0.zip", "--model", filepath.Join(assets, "tiny-clip.pt"), "--vocab", filepath.Join(assets, "bpe_demo_vocab.txt.gz"), "--classes", "dog,cat", "--quiet"}
+	w.answers(well)
+	must(t, exitDone, explain...)
+	failures = 0
+	for first := range w.answers(well) {
+		w.answers(burst(first, 12, "503"))
+		failures += w.settles(t, fmt.Sprintf("explain, 503 at request %d", first), "", explain...)
+	}
+	if failures == 0 {
+		t.Error("explain: no failure")
+	}
+
+	// A collection that is there: the same command says so, or that the server fails.
+	for first := range 4 {
+		w.answers(burst(first, 12, "503"))
+		failures = w.settles(t, fmt.Sprintf("done, 503 at request %d", first), "", w.collect(images, w.at("listed"))...)
+		if failures == 0 {
+			t.Errorf("done, 503 at request %d: no failure", first)
+		}
+	}
+	t.Logf("%d runs", w.runs)
+}
+
+// TestRudeServer: whatever a server does, for a while, ends in the bytes that the same images in
+// a folder give, or in an error, after which the same command ends in these bytes.
+func TestRudeServer(t *testing.T) {
+	w := newRudeWorld(t)
+	failures := 0
+	for seed := range thorough(12, 200) {
+		random := chance(7, seed)
+		form := []string{"tar", "tar.gz", "zip"}[random.IntN(3)]
+		if err := os.RemoveAll(w.at("home/listings")); err != nil {
+			t.Fatal(err)
+		}
+		out := w.at(fmt.Sprint("out", seed))
+		w.answers(bursts(random, 150))
+		when := fmt.Sprintf("%s, %d", form, seed)
+		failures += w.settles(t, when, out, w.collect(w.url+"/{0..1}."+form, out)...)
+		sameBesidesNames(t, when, out, w.wanted)
+		if code, _, said := clipnh("verify", out, "--data-path", w.url+"/{0..1}."+form, "--quiet"); code != exitDone && code != exitFailed {
+			t.Errorf("%s: verify: exit code %d, said %q", when, code, said)
+		}
+	}
+	for _, how := range rudely {
+		if w.did[how] == 0 {
+			t.Errorf("no request was answered in the way %q", how)
+		}
+	}
+	if failures == 0 {
+		t.Error("no run failed")
+	}
+	t.Logf("%d runs, of which %d failed; %v", w.runs, failures, w.did)
+}
