@@ -26,6 +26,7 @@ type recipe struct {
 var recipes = map[string]recipe{
 	artefact.KindEmbeddings:      {"embed --embeddings-save-path", true, false},
 	artefact.KindScores:          {"collect --save-path", true, true},
+	artefact.KindPublished:       {"collect --form published --save-path", true, true},
 	artefact.KindMeanScores:      {"collect --mean --save-path", true, true},
 	artefact.KindDense:           {"collect --save-path", true, true},
 	artefact.KindStatistics:      {"collect --stats-only --save-path", true, true},

@@ -6,6 +6,7 @@ import "github.com/clipnh/clipnh/internal/cache"
 const (
 	KindEmbeddings      = "embeddings"       // [M,O], unit vectors of texts
 	KindScores          = "scores"           // a folder: s [B,H,C] and what weight products are made of
+	KindPublished       = "published scores" // the same in the published form: s and what the pairs of a head share, [B,H,C+O]
 	KindMeanScores      = "mean scores"      // the same with the mean of s, [H,C]
 	KindDense           = "dense"            // r [B,H,C,O], or summed over heads [B,C,O]
 	KindMeans           = "means"            // of r, [H,C,O] or [C,O]
@@ -77,6 +78,7 @@ const (
 	ActivationsFile = "activations.npy" // [B,C,T]
 	Layer4File      = "layer4.npy"      // [1,2,blocks,T]
 
+	PublishedFile  = "published.npy"        // s and what the pairs of a head share, [B,H,C+O]
 	ScoresFile     = "scores.npy"           // s, [B,H,C]
 	ValueFile      = "directions.value.npy" // W_V, [H,D,C]
 	OutFile        = "directions.out.npy"   // W_O, [O,H,D]: v[h,n] = Σ_d W_O[:,h,d] W_V[h,d,n]
@@ -108,7 +110,7 @@ var collections = map[string]bool{
 	KindScores: true, KindDense: true, KindHeads: true, KindAttention: true, KindActivations: true, KindStatistics: true, KindSummary: true, KindLayer4: true,
 	KindSinkDrops: true, KindSinkChanges: true, KindMeanScores: true, KindMeanHeads: true, KindMeanAttention: true, KindMeanActivations: true,
 	KindMLPs: true, KindMeanMLPs: true, KindTokens: true, KindMeanTokens: true, KindImageFeatures: true, KindMeanFeatures: true,
-	KindClassParts: true, KindMeanClassParts: true,
+	KindClassParts: true, KindMeanClassParts: true, KindPublished: true,
 }
 
 // IsCollection reports whether an artefact was collected from images. Means of

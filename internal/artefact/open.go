@@ -71,6 +71,15 @@ func (f Facts) Mode(mode string) Facts {
 	return append(slices.Clone(f), cache.Fact{Field: "origin.mode", Want: mode})
 }
 
+// Form adds the form of the pairs of a vision transformer that mean contributions or their norms
+// are of, as that of origin o; none where o is not about such pairs.
+func (f Facts) Form(o origin.Origin) Facts {
+	if o.PairsLayer() == nil {
+		return f
+	}
+	return append(slices.Clone(f), cache.Fact{Field: "origin.transformer.form", Want: o.Transformer.Form})
+}
+
 // Texts adds the texts, in their order.
 func (f Facts) Texts(texts []string) Facts {
 	return append(slices.Clone(f), cache.Fact{Field: "origin.texts_sha256", Want: cache.ListHash(texts)})
@@ -172,6 +181,8 @@ func inWords(kind string) string {
 		return "unfinished sparse codes"
 	case KindLayer4:
 		return "norms of layer4's maps"
+	case KindPublished:
+		return "scores in the published form"
 	case KindHeads, KindMLPs, KindTokens:
 		return "contributions of " + kind
 	case KindMeanHeads, KindMeanMLPs, KindMeanTokens:

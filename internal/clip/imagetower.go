@@ -81,6 +81,8 @@ type ImageOptions struct {
 	// PairTokens computes Output.Weights, Neurons and Statistics, which those scores are made
 	// of.
 	PairTokens bool
+	// Common computes Output.Common, of the neurons whose pairs are scored.
+	Common bool
 	// ClassAttention computes Output.Attention.
 	ClassAttention bool
 	// FirstOrder computes Output.Heads and Output.MLPs; TokenParts, ClassParts and Reads the
@@ -150,6 +152,10 @@ type Output struct {
 	// Reads are what each head reads of each token, a[l,h,0,t]·(W_V^h y[t] + B_V^h) with
 	// channels h*D+d, [B,L,T,W]; see decomp.Tokens. They need ImageOptions.Reads.
 	Reads []float32
+	// Common are the vectors, one for each head that Scores have, that the published form adds
+	// to what every neuron adds through it, [B,P·H,O]; see PublishedLayerPairs. They need
+	// ImageOptions.Common.
+	Common []float32
 	// Statistics are the mean of the class token in the last norm and 1/sd_post, [B,2]. They
 	// need ImageOptions.PairTokens or Reads.
 	Statistics []float32

@@ -41,6 +41,10 @@ func (ck *Checkpoint) Pairs(neuronLayer *int) (Pairs, error) {
 // OV reads the weights that turn the scores of the pairs into contributions.
 func (p Pairs) OV() (*decomp.OV, error) { return p.kind.ov(p.ck) }
 
+// PublishedOV is OV of the published form of pairs that are a part of the image feature, with
+// directions that are not centred; see Output.Common.
+func (p Pairs) PublishedOV() (*decomp.OV, error) { return p.kind.publishedOV(p.ck) }
+
 // Want asks a tower for the scores of the pairs.
 func (p Pairs) Want(o *ImageOptions) { p.kind.want(o) }
 
@@ -54,6 +58,7 @@ type pairKind interface {
 	heads() int
 	layers() (first, heads int)
 	ov(ck *Checkpoint) (*decomp.OV, error)
+	publishedOV(ck *Checkpoint) (*decomp.OV, error)
 	want(o *ImageOptions)
 	tower(p Pairs, o ImageOptions) (PairTower, error)
 	weights(p Pairs) PairWeights
@@ -72,8 +77,11 @@ func (p pooled) pairs(neuronLayer *int) (pairKind, error) {
 func (k poolPairs) heads() int                          { return k.pool.heads() }
 func (poolPairs) layers() (first, heads int)            { return 0, 0 }
 func (poolPairs) ov(ck *Checkpoint) (*decomp.OV, error) { return ck.OV() }
-func (poolPairs) want(*ImageOptions)                    {}
-func (poolPairs) weights(p Pairs) PairWeights           { return poolWeights{p} }
+func (poolPairs) publishedOV(*Checkpoint) (*decomp.OV, error) {
+	panic("clip: published form of the pairs of an attention pool, which has none")
+}
+func (poolPairs) want(*ImageOptions)          {}
+func (poolPairs) weights(p Pairs) PairWeights { return poolWeights{p} }
 
 func (poolPairs) tower(p Pairs, o ImageOptions) (PairTower, error) {
 	t, err := NewResNetTower(p.ck, o)
@@ -99,8 +107,11 @@ func (l layered) pairs(neuronLayer *int) (pairKind, error) {
 func (k layerPairs) heads() int                            { return (k.sizes.Layers - k.layer - 1) * k.sizes.Heads }
 func (k layerPairs) layers() (first, heads int)            { return k.layer + 1, k.sizes.Heads }
 func (k layerPairs) ov(ck *Checkpoint) (*decomp.OV, error) { return ck.LayerPairs(k.layer) }
-func (k layerPairs) want(o *ImageOptions)                  { o.Pairs, o.NeuronLayer = true, k.layer }
-func (k layerPairs) weights(p Pairs) PairWeights           { return neuronWeights{p, k.layer} }
+func (k layerPairs) publishedOV(ck *Checkpoint) (*decomp.OV, error) {
+	return ck.PublishedLayerPairs(k.layer)
+}
+func (k layerPairs) want(o *ImageOptions)        { o.Pairs, o.NeuronLayer = true, k.layer }
+func (k layerPairs) weights(p Pairs) PairWeights { return neuronWeights{p, k.layer} }
 
 func (k layerPairs) tower(p Pairs, o ImageOptions) (PairTower, error) {
 	k.want(&o)

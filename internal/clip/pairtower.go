@@ -97,7 +97,7 @@ func (o Output) part(cut func([]float32) []float32) Output {
 	return Output{
 		Features: cut(o.Features), Scores: cut(o.Scores), Attention: cut(o.Attention), Tokens: cut(o.Tokens),
 		AllAttention: cut(o.AllAttention), TokenValues: cut(o.TokenValues), SelfSelf: cut(o.SelfSelf),
-		Heads: cut(o.Heads), MLPs: cut(o.MLPs), TokenParts: cut(o.TokenParts),
+		Common: cut(o.Common), Heads: cut(o.Heads), MLPs: cut(o.MLPs), TokenParts: cut(o.TokenParts),
 		Weights: cut(o.Weights), Neurons: cut(o.Neurons), Reads: cut(o.Reads), Statistics: cut(o.Statistics),
 	}
 }

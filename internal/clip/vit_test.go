@@ -46,6 +46,7 @@ func vitOutput(c Config, n, layer int) Output {
 		Heads: make([]float32, n*v.Layers*v.Heads*O), MLPs: make([]float32, n*(v.Layers+1)*O), TokenParts: make([]float32, n*v.Layers*T*v.Heads*O),
 		ClassParts: make([]float32, n*v.Layers*O),
 		Scores:     make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
+		Common:     make([]float32, n*(v.Layers-1-layer)*v.Heads*O),
 		Weights:    make([]float32, n*(v.Layers-1-layer)*v.Heads*T), Neurons: make([]float32, n*T*v.MLP), Statistics: make([]float32, 2*n),
 		Reads: make([]float32, n*v.Layers*T*v.Width),
 	}
@@ -58,7 +59,7 @@ func vitOutput(c Config, n, layer int) Output {
 // everything are the options for all of them.
 func everything(batch, threads, layer int) ImageOptions {
 	return ImageOptions{
-		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, ClassParts: true, Pairs: true, PairTokens: true, Reads: true, NeuronLayer: layer,
+		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, ClassParts: true, Pairs: true, Common: true, PairTokens: true, Reads: true, NeuronLayer: layer,
 	}
 }
 
@@ -106,12 +107,43 @@ func TestViT(t *testing.T) {
 						t.Errorf("class tokens: %v", err)
 					}
 					compare("second_scores", out.Scores)
+					compare("second_common", commonOf(out.Common, n, c.OutDim))
+					published := publishedOf(t, ck, layer, out.Scores, out.Common, n)
+					compare("second_published", published)
 					compare("first_tokens", partsOf(t, ck, out.Reads, out.Statistics))
 					compare("second_scores", scoresOf(out.Weights, out.Neurons, n, c.Tokens(), c.ViT.MLP))
 				})
 			}
 		}
 	}
+}
+
+// commonOf are common vectors [n,H,O] summed over heads, [n,O].
+func commonOf(common []float32, n, O int) []float32 {
+	sums := make([]float32, n*O)
+	for i, x := range common {
+		sums[i/(len(common)/n)*O+i%O] += x
+	}
+	return sums
+}
+
+// publishedOf are the effects of neurons in the published form, [n,N,O]: scores times
+// directions plus the common vectors, summed over heads.
+func publishedOf(t testing.TB, ck *Checkpoint, layer int, scores, common []float32, n int) []float32 {
+	t.Helper()
+	ov, err := ck.PublishedLayerPairs(layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	each, per, O := ov.Heads*ov.Neurons, ov.Neurons*ov.OutDim, ov.OutDim
+	effects, shared, directions := make([]float32, n*per), commonOf(common, n, O), ov.AllDirections(par.NewTeam(1))
+	for b := range n {
+		ov.NeuronContributions(effects[b*per:(b+1)*per], scores[b*each:(b+1)*each], directions, par.NewTeam(1))
+	}
+	for i := range effects {
+		effects[i] += shared[i/per*O+i%O]
+	}
+	return effects
 }
 
 // goldenClassParts are the goldens' first tokens summed over heads, [B,L,O].
@@ -224,7 +256,7 @@ func TestViTSameBytes(t *testing.T) {
 		for _, pair := range [][2][]float32{
 			{out.Features, want.Features}, {out.Scores, want.Scores}, {out.Attention, want.Attention}, {out.Heads, want.Heads},
 			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.ClassParts, want.ClassParts}, {out.Blocks[4], want.Blocks[4]},
-			{out.Weights, want.Weights}, {out.Neurons, want.Neurons}, {out.Statistics, want.Statistics}, {out.Reads, want.Reads},
+			{out.Weights, want.Weights}, {out.Neurons, want.Neurons}, {out.Statistics, want.Statistics}, {out.Reads, want.Reads}, {out.Common, want.Common},
 		} {
 			if !slices.Equal(pair[0], pair[1]) {
 				t.Errorf("%d images on %d threads: other bytes", o.Batch, o.Threads)
@@ -280,6 +312,42 @@ func TestLayerPairs(t *testing.T) {
 		}
 	}
 	if _, err := openViT(t, "vit_sd16.pt", GELU).LayerPairs(4); testutil.Line(err, "{neuron-layer} 4: want a layer before the last of 5, 0 to 3") != nil {
+		t.Errorf("pairs of the last layer: %v", err)
+	}
+}
+
+// TestPublishedLayerPairs compares the directions of the published form with the goldens, and
+// holds of the goldens that scores times directions plus the common vector are the published
+// effects.
+func TestPublishedLayerPairs(t *testing.T) {
+	const layer = 2
+	for _, activation := range Activations() {
+		for _, file := range vitCheckpoints {
+			ck := openViT(t, file, activation)
+			ov, err := ck.PublishedLayerPairs(layer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, shape := goldenViT(t, activation+"/second_directions_published.npy")
+			if err := testutil.Far(ov.AllDirections(par.NewTeam(1)), want, vitRounding); err != nil {
+				t.Errorf("%s, %s: directions: %v", activation, file, err)
+			}
+			if H, N := shape[0]*shape[1], shape[2]; ov.Heads != H || ov.Neurons != N || ov.OutDim != shape[3] || slices.Max(ov.Bias) != 0 || slices.Min(ov.Bias) != 0 {
+				t.Errorf("%s: a pool of %d heads, %d neurons and %d dimensions, want %d without bias", file, ov.Heads, ov.Neurons, ov.OutDim, shape)
+			}
+			scores, _ := goldenViT(t, activation+"/second_scores.npy")
+			common, shape := goldenViT(t, activation+"/second_common.npy") // summed over heads
+			published, _ := goldenViT(t, activation+"/second_published.npy")
+			if err := testutil.Far(publishedOf(t, ck, layer, scores, common, shape[0]), published, vitRounding); err != nil {
+				t.Errorf("%s, %s: scores times directions plus the common vector: %v", activation, file, err)
+			}
+			own, _ := goldenViT(t, activation+"/second_own.npy")
+			if testutil.Far(own, published, 1e-2) == nil {
+				t.Errorf("%s: both forms are the same", activation)
+			}
+		}
+	}
+	if _, err := openViT(t, "vit_sd16.pt", GELU).PublishedLayerPairs(4); testutil.Line(err, "{neuron-layer} 4: want a layer before the last of 5, 0 to 3") != nil {
 		t.Errorf("pairs of the last layer: %v", err)
 	}
 }

@@ -25,6 +25,7 @@ type vitLane struct {
 
 	statistics *value   // mean and 1/sd of the class token in the last norm, [B,2]
 	scores     []*value // of each layer after the neurons', before division by sd, [B,H,N]; of several layers of neurons one after the other
+	readSums   []*value // of what has scores, [B,H,2]; see commonWeight
 	weights    []*value // of these layers, before division by sd, [B,H,T]
 	neurons    *value   // of the layer whose pairs are looked at, [B,T,N]; nil: not kept
 	heads      []*value // of each layer, before division by sd, [B,H,O]
@@ -39,7 +40,7 @@ func newViTLane(t *ViTTower, capacity int) (*vitLane, error) {
 	shape := tensor.Shape{capacity, 3, t.config.ImageSize, t.config.ImageSize}
 	l.image = newActivation(form{rank: 4}, shape, make([]float32, shape.TotalSize()))
 	layers := len(t.options.neuronLayers())
-	d := &vitDeclaration{l: l, v: t.config.ViT, o: t.options, neurons: make([]*value, layers), scores: make([][]*value, layers)}
+	d := &vitDeclaration{l: l, v: t.config.ViT, o: t.options, neurons: make([]*value, layers), scores: make([][]*value, layers), sums: make([][]*value, layers)}
 	d.declare(l.input("image", l.image))
 	if d.err != nil {
 		return nil, d.err
@@ -72,6 +73,7 @@ type vitDeclaration struct {
 
 	neurons []*value   // of each of ImageOptions.neuronLayers, activations [B,T,N]; nil before its layer
 	scores  [][]*value // of each of them, of the layers after it
+	sums    [][]*value // the same of what makes their common vectors
 }
 
 func (d *vitDeclaration) apply(name string, op operation, in ...*value) *value {
@@ -106,7 +108,7 @@ func (d *vitDeclaration) declare(image *value) {
 		x = d.layer(i, x)
 	}
 	x = d.lastLayer(x)
-	d.l.scores = slices.Concat(d.scores...)
+	d.l.scores, d.l.readSums = slices.Concat(d.scores...), slices.Concat(d.sums...)
 	if d.l.heads != nil || d.l.mlps != nil || d.l.tokens != nil || d.l.class != nil || d.l.scores != nil || d.l.reads != nil {
 		d.l.statistics = d.kept("visual.ln_post.statistics", statisticsOp{}, x)
 	}
@@ -214,6 +216,10 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention, mixed *value) {
 	}
 	if d.o.Pairs && i > d.o.NeuronLayer {
 		deviations := d.apply(name+"ln_1.deviations", deviationsOp{}, x)
+		var sums *value
+		if d.o.Common {
+			sums = d.kept(name+"ln_1.read_sums", readSumsOp{}, attention, x)
+		}
 		for k, layer := range d.o.neuronLayers() {
 			if layer >= i {
 				break
@@ -223,6 +229,9 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention, mixed *value) {
 				of = fmt.Sprintf("%s.%d", of, layer)
 			}
 			d.scores[k] = append(d.scores[k], d.kept(of, newPairScoresOp(d.l), attention, deviations, d.neurons[k]))
+			if d.o.Common {
+				d.sums[k] = append(d.sums[k], sums)
+			}
 		}
 		if d.o.PairTokens {
 			d.l.weights = append(d.l.weights, d.kept(name+"attn.weights", readWeightsOp{}, attention, deviations))

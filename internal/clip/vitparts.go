@@ -289,7 +289,7 @@ func (l *vitLane) deliver(out Output, start int) {
 	l.pre.copyTo(out.Tokens, start)
 	if len(out.Blocks) > 0 && l.blocks == nil || out.Attention != nil && l.attention == nil || out.Scores != nil && l.scores == nil ||
 		(out.Heads != nil || out.MLPs != nil) && l.heads == nil || out.TokenParts != nil && l.tokens == nil || out.ClassParts != nil && l.class == nil ||
-		(out.Weights != nil || out.Neurons != nil) && l.neurons == nil || out.Reads != nil && l.reads == nil || out.Statistics != nil && l.statistics == nil {
+		(out.Weights != nil || out.Neurons != nil) && l.neurons == nil || out.Reads != nil && l.reads == nil || out.Common != nil && l.readSums == nil || out.Statistics != nil && l.statistics == nil {
 		panic("clip: output that the tower's options did not ask for")
 	}
 	for i, dst := range out.Blocks {
@@ -304,6 +304,7 @@ func (l *vitLane) deliver(out Output, start int) {
 	}
 	l.interleave(out.Scores, l.scores, start, scaled)
 	l.interleave(out.Weights, l.weights, start, scaled)
+	l.deliverCommon(out.Common, start)
 	if out.Neurons != nil {
 		l.neurons.copyTo(out.Neurons, start)
 	}

@@ -13,7 +13,8 @@ type ViTTower struct {
 	config  Config
 	options ImageOptions
 	weights *vitWeights
-	parts   *partWeights // where parts are wanted
+	parts   *partWeights    // where parts are wanted
+	common  []*commonWeight // of what has scores, where they are wanted
 	lanes   []*vitLane
 	all     par.Team
 }
@@ -47,6 +48,11 @@ func NewViTTower(ck *Checkpoint, o ImageOptions) (*ViTTower, error) {
 	var err error
 	if o.FirstOrder || o.TokenParts || o.ClassParts {
 		if t.parts, err = readPartWeights(ck, &r); err != nil {
+			return nil, err
+		}
+	}
+	if o.Common {
+		if t.common, err = readCommonWeights(ck, layers); err != nil {
 			return nil, err
 		}
 	}

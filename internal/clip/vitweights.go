@@ -247,6 +247,11 @@ func throughRows(x, m []float32, cols int) []float32 {
 // to the feature; the deviations that the norms divide by are part of the score. Heads
 // of the pool are those of all layers after the neurons', one layer after the other.
 func (ck *Checkpoint) LayerPairs(neuronLayer int) (*decomp.OV, error) {
+	return ck.layerPairs(neuronLayer, centreColumns)
+}
+
+// layerPairs is LayerPairs with what is done to the columns of w, [W,N], and of W_O, [W,H,D].
+func (ck *Checkpoint) layerPairs(neuronLayer int, centre func(m []float32, rows, cols int)) (*decomp.OV, error) {
 	c := ck.Config
 	v, W, N, O, D := c.ViT, c.ViT.Width, c.ViT.MLP, c.OutDim, c.ViT.HeadWidth()
 	if err := v.checkNeuronLayer(neuronLayer); err != nil {
@@ -270,7 +275,7 @@ func (ck *Checkpoint) LayerPairs(neuronLayer int) (*decomp.OV, error) {
 	if err != nil {
 		return nil, err
 	}
-	centreColumns(neurons, W, N)
+	centre(neurons, W, N)
 	heads := (v.Layers - 1 - neuronLayer) * v.Heads
 	value, out := make([]float32, heads*D*N), make([]float32, O*heads*D)
 	for i := range v.Layers - 1 - neuronLayer {
@@ -292,7 +297,7 @@ func (ck *Checkpoint) LayerPairs(neuronLayer int) (*decomp.OV, error) {
 		if err != nil {
 			return nil, err
 		}
-		centreColumns(outputs, W, W)
+		centre(outputs, W, W)
 		kernel.Sgemm(1, kernel.Dense(projection, W, O).T(), kernel.Dense(outputs, W, W), 0, kernel.Strided(out[i*W:], O, W, heads*D), par.Team{})
 	}
 	return decomp.OVFromSlices(heads, N, O, value, out, make([]float32, heads*O)), nil

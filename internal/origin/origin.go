@@ -87,6 +87,10 @@ type Transformer struct {
 	Heads       int    `json:"heads"` // of each layer
 	Layers      int    `json:"layers"`
 	NeuronLayer int    `json:"neuron_layer"` // the layer of the neurons that pairs are made of; -1 where there are no pairs
+
+	// Form is Published of pairs whose contributions share a vector, and of what is computed from
+	// these; left out of others.
+	Form string `json:"form,omitempty"`
 }
 
 // PairsLayer is the layer of the neurons that pairs are made of; nil of an attention pool, and

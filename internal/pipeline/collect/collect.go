@@ -131,7 +131,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	}
 	c := &collector{options: o, say: say, listed: listed, model: m}
 	m.Tell(say)
-	if err = checkDevice(o.Device, o.Mode, m); err == nil {
+	if err = checkDevice(o, m); err == nil {
 		c.mode, err = newMode(o.mode(), m)
 	}
 	if err != nil {
@@ -173,6 +173,7 @@ func (c *collector) origin() origin.Origin {
 	}
 	if o.NeuronLayer != nil {
 		from.Transformer = c.model.Transformer(*o.NeuronLayer)
+		from.Transformer.Form = formOf(o.Published)
 	}
 	return from
 }

@@ -141,7 +141,7 @@ func (c *collector) together(ctx context.Context, open []*rows) error {
 	var of layersMode
 	next, chunk := open[0].next(), open[0].plan.ChunkInputs
 	for _, r := range open {
-		of.modes = append(of.modes, r.c.mode.(scoring).ofPairs())
+		of.modes = append(of.modes, r.c.mode.(scoring).scored())
 		next = min(next, r.next())
 	}
 	for _, r := range open {
@@ -172,7 +172,7 @@ func (c *collector) together(ctx context.Context, open []*rows) error {
 }
 
 // layersMode keeps the scores of several layers, one after the other.
-type layersMode struct{ modes []scoresMode }
+type layersMode struct{ modes []scoredMode }
 
 func (l layersMode) values() int {
 	n := 0
@@ -185,7 +185,7 @@ func (l layersMode) values() int {
 func (l layersMode) label(i int) string {
 	for _, m := range l.modes {
 		if i < m.values() {
-			return fmt.Sprintf("%s of layer %d's neurons", m.label(i), m.pairs.FirstLayer-1)
+			return fmt.Sprintf("%s of layer %d's neurons", m.label(i), m.layer())
 		}
 		i -= m.values()
 	}
@@ -193,11 +193,10 @@ func (l layersMode) label(i int) string {
 }
 
 func (l layersMode) start(from towers, o clip.ImageOptions) (*started, error) {
-	l.modes[0].pairs.Want(&o)
 	for _, m := range l.modes[1:] {
-		o.MoreLayers = append(o.MoreLayers, m.pairs.FirstLayer-1)
+		o.MoreLayers = append(o.MoreLayers, m.layer())
 	}
-	return l.modes[0].startWithFeatures(from, o)
+	return l.modes[0].startAll(from, o)
 }
 
 // row is not asked for: rows are those of the layers.
@@ -216,7 +215,22 @@ func (l layersMode) part(of collected, i int) collected {
 	return part
 }
 
-// scoring is a mode on scores of pairs.
-type scoring interface{ ofPairs() scoresMode }
+// scoring is a mode on scores of pairs, or one that is made of their values.
+type scoring interface{ scored() scoredMode }
 
-func (s scoresMode) ofPairs() scoresMode { return s }
+// scoredMode is a mode whose values are those of pairs of a layer of neurons. Values of several
+// layers are those of the heads of all of them.
+type scoredMode interface {
+	mode
+	layer() int
+	// startAll starts the mode with MoreLayers of the options.
+	startAll(from towers, o clip.ImageOptions) (*started, error)
+}
+
+func (s scoresMode) scored() scoredMode { return s }
+func (s scoresMode) layer() int         { return s.pairs.FirstLayer - 1 }
+
+func (s scoresMode) startAll(from towers, o clip.ImageOptions) (*started, error) {
+	s.pairs.Want(&o)
+	return s.startWithFeatures(from, o)
+}

@@ -91,6 +91,7 @@ func TestLayersAreCollections(t *testing.T) {
 		"half":       func(o *Options) { o.Half = true },
 		"directions": func(o *Options) { o.Expand = true },
 		"statistics": func(o *Options) { o.StatsOnly = true },
+		"published":  func(o *Options) { o.Mode, o.Published = ModeNeurons, true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			together := vitImages(t, 9)

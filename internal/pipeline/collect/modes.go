@@ -38,14 +38,18 @@ var DeviceModes = []string{ModePairs, ModeNeurons, ModeHeads, ModeFeatures}
 
 // checkDevice returns an error of a mode that a device cannot compute. An empty device is
 // this program.
-func checkDevice(device, mode string, m *model.Model) error {
-	if device == "" {
+func checkDevice(o Options, m *model.Model) error {
+	if o.Device == "" {
 		return nil
 	}
-	if v, err := variantOf(mode, m); err != nil || v.device {
+	v, err := variantOf(o.Mode, m)
+	switch {
+	case err == nil && v.published != nil && o.Published:
+		return usage.Errorf("{device} %s: a graph gives scores, to which {form} published adds what pairs share: want {form} own", o.Device)
+	case err != nil || v.device:
 		return nil // newMode says what is wrong
 	}
-	return usage.Errorf("{device} %s: {mode} %s of a %s: %w", device, mode, m.Config.Family(), errOnDevice)
+	return usage.Errorf("{device} %s: {mode} %s of a %s: %w", o.Device, o.Mode, m.Config.Family(), errOnDevice)
 }
 
 // meansOnly reports whether a mode is defined as a mean over images.
@@ -120,7 +124,7 @@ type modeOptions struct {
 	threads    int
 
 	neuronLayer *int // of a vision transformer, whose neurons' pairs are looked at
-	published   bool // parts of features as unit vectors
+	published   bool // the form of published caches
 }
 
 // ofFamily returns the error of a mode that models of this family do not have. Those of
@@ -142,6 +146,8 @@ type variant struct {
 	part     *residualPart
 	features bool
 	build    func(builder) (mode, error)
+
+	published func(builder) (mode, error) // makes the published form; nil where it is not known, and of parts
 }
 
 // builder is what modes are made of.
@@ -153,8 +159,8 @@ type builder struct {
 
 // variants are those of each mode.
 var variants = map[string][]variant{
-	ModePairs:       everywhere(variant{device: true, build: builder.scores}),
-	ModeNeurons:     everywhere(variant{device: true, build: builder.scores}),
+	ModePairs:       ofPairs(variant{device: true, build: builder.scores}),
+	ModeNeurons:     ofPairs(variant{device: true, build: builder.scores}),
 	ModeLens:        {{of: clip.AttentionPool, build: builder.lensScores}},
 	ModeAttention:   {{of: clip.AttentionPool, build: func(b builder) (mode, error) { return attentionMode{b.config}, nil }}},
 	ModeLayer4:      {{of: clip.AttentionPool, build: func(b builder) (mode, error) { return layer4Mode{b.config, b.blocks(), b.team}, nil }}},
@@ -179,6 +185,14 @@ func everywhere(v variant) []variant {
 	pool, residual := v, v
 	pool.of, residual.of = clip.AttentionPool, clip.Residual
 	return []variant{pool, residual}
+}
+
+// ofPairs are those everywhere, of which pairs that are a part of the feature have a published
+// form.
+func ofPairs(v variant) []variant {
+	all := everywhere(v)
+	all[1].published = builder.publishedScores
+	return all
 }
 
 // variantOf returns that of a model, or the reason why it has none.
@@ -207,12 +221,15 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 		return nil, usage.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
 	case v.part != nil:
 		return residualMode{m.Config, *v.part, o.published}, nil
-	case o.published:
-		return nil, usage.Errorf("{form} published is for the parts of a vision transformer's features, {mode} heads, mlps, tokens or cls_attn")
+	case o.published && v.published == nil:
+		return nil, usage.Errorf("{form} published is for the parts of a vision transformer's features, {mode} heads, mlps, tokens or cls_attn, and for its neurons, {mode} %s or %s", ModePairs, ModeNeurons)
 	case !v.features:
 		if b.pairs, err = m.Pairs(o.neuronLayer); err != nil {
 			return nil, err
 		}
+	}
+	if o.published {
+		return v.published(b)
 	}
 	return v.build(b)
 }

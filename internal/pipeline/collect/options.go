@@ -26,7 +26,7 @@ type Options struct {
 	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at;
 	// nil for a ResNet, and in modes that are not about pairs.
 	NeuronLayer *int
-	Published   bool   // parts of features as unit vectors, as published caches have them
+	Published   bool   // the form of published caches: of parts of features as unit vectors, of neurons as modes_published.go has it
 	Mean        bool   // only the mean over the images
 	StatsOnly   bool   // features, and sums and extremes of scores
 	NoFeatures  bool   // with StatsOnly: no row for any image, but a sketch of scores

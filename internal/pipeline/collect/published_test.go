@@ -86,7 +86,6 @@ func TestCollectPublished(t *testing.T) {
 // TestCollectForms refuses to resume one form as the other, and the published form of what
 // has none.
 func TestCollectForms(t *testing.T) {
-	layer := 2
 	o := goldenViT(t, ModeHeads, "heads")
 	run(t, o)
 	o.Published = true
@@ -94,7 +93,6 @@ func TestCollectForms(t *testing.T) {
 		t.Errorf("another form: %v", err)
 	}
 	for name, change := range map[string]func(*Options){
-		"pairs":           func(o *Options) { o.Mode, o.NeuronLayer = ModePairs, &layer },
 		"features":        func(o *Options) { o.Mode = ModeFeatures },
 		"a ResNet's head": func(o *Options) { *o = goldenImages(t, "heads"); o.Mode = ModeHeads },
 	} {
@@ -102,7 +100,7 @@ func TestCollectForms(t *testing.T) {
 		change(&o)
 		o.Published = true
 		_, err := Run(t.Context(), o, pipelinetest.Silent())
-		if bad := testutil.Line(err, "{form} published is for the parts of a vision transformer's features, {mode} heads, mlps, tokens or cls_attn"); bad != nil {
+		if bad := testutil.Line(err, "{form} published is for the parts of a vision transformer's features, {mode} heads, mlps, tokens or cls_attn, and for its neurons, {mode} neurons+heads or neurons"); bad != nil {
 			t.Errorf("%s: %v", name, bad)
 		}
 	}

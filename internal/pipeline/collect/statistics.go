@@ -42,6 +42,8 @@ func (o Options) CheckStats() error {
 		return usage.Errorf("{stats-only} has the means too: want it or {mean}")
 	case artefact.IsDense(o.SavePath):
 		return usage.Errorf("%s: {stats-only} writes a folder, want a path without .dat or .npy", o.SavePath)
+	case o.Published:
+		return usage.Errorf("{stats-only} is of scores alone, to which {form} published adds what pairs share: want {form} own")
 	case o.Half, o.Expand:
 		return usage.Errorf("{dtype} float16 and {expand} are for scores, which {stats-only} does not keep")
 	case o.TopK < 1:

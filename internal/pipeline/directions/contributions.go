@@ -52,7 +52,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 	if o.Shape != nil {
 		return nil, usage.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.CollectPath)
 	}
-	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics, artefact.KindSummary)
+	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics, artefact.KindSummary, artefact.KindPublished)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +65,13 @@ func openContributions(o SVDOptions) (contributions, error) {
 			return nil, err
 		}
 		return &summed{s}, nil
+	}
+	if a.Manifest.Kind == artefact.KindPublished {
+		p, err := artefact.PublishedOf(a)
+		if err != nil {
+			return nil, err
+		}
+		return &published{p, o.Neurons}, nil
 	}
 	s, err := artefact.ScoresOf(a)
 	if err != nil {

@@ -331,7 +331,7 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 	var wrong error
 	for _, want := range wanted {
 		for _, path := range o.Means {
-			t, err := o.Artefacts.Tensor(path, artefact.Of(src.Origin), artefact.KindMeans, artefact.KindMeanActivations)
+			t, err := o.Artefacts.Tensor(path, artefact.Of(src.Origin).Form(src.Origin), artefact.KindMeans, artefact.KindMeanActivations)
 			if err != nil {
 				return nil, err
 			}

@@ -52,6 +52,11 @@ func (a *ablater) effectVariants() ([]variant, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.norms != nil { // effects are compared with them
+		if err := o.Artefacts.Check(s.norms, artefact.Facts{}.Form(src.Origin)); err != nil {
+			return nil, err
+		}
+	}
 	if units := src.NeuronUnits(); !slices.Equal(s.shape, units.Shape) {
 		return nil, fmt.Errorf("%s: norms of %s units, want %s", path, npy.ShapeString(s.shape), npy.ShapeString(units.Shape))
 	}

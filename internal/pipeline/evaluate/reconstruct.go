@@ -117,7 +117,7 @@ func (d storedComponents) close() error { return d.Close() }
 func openReconstruction(src *source.Source, o ReconstructOptions) (*reconstruction, error) {
 	r := &reconstruction{src: src, team: par.NewTeam(o.Threads)}
 	var err error
-	if r.means, err = o.Artefacts.Tensor(o.Means, artefact.Of(src.Origin), artefact.KindMeans); err != nil {
+	if r.means, err = o.Artefacts.Tensor(o.Means, artefact.Of(src.Origin).Form(src.Origin), artefact.KindMeans); err != nil {
 		return nil, err
 	}
 	if err = src.PreparedAlike(o.Artefacts, r.means.Artefact); err == nil {

@@ -125,7 +125,7 @@ func (u *usual) eachRows(ctx context.Context, do func(rows []float32)) error {
 //
 // and zero for pairs whose direction v is zero.
 func (o *Options) readMeans(from origin.Origin, ov *decomp.OV, team par.Team) ([]float64, error) {
-	t, err := o.Artefacts.Tensor(o.MeansPath, artefact.Of(from), artefact.KindMeans)
+	t, err := o.Artefacts.Tensor(o.MeansPath, artefact.Of(from).Form(from), artefact.KindMeans)
 	if err != nil {
 		return nil, err
 	}

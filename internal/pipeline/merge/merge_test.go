@@ -103,6 +103,11 @@ func TestMerge(t *testing.T) {
 			vit.Data, vit.SavePath, vit.NeuronLayer = o.Data, o.SavePath, &layer
 			*o = vit
 		},
+		"published": func(o *collect.Options) { // neurons of a vision transformer in the published form
+			vit, layer := collecttest.GoldenViT(t, collect.ModeNeurons, ""), 2
+			vit.Data, vit.SavePath, vit.NeuronLayer, vit.Published = o.Data, o.SavePath, &layer, true
+			*o = vit
+		},
 		"dense":              func(o *collect.Options) { o.SavePath += ".dat" },
 		"neurons.of.strided": func(o *collect.Options) { o.Mode, o.Stride, o.SavePath = collect.ModeNeurons, 2, o.SavePath+".npy" },
 	} {

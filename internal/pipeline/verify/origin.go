@@ -23,7 +23,7 @@ const (
 
 // parentKinds are the kinds of artefact that are read in a role.
 var parentKinds = map[string][]string{
-	"contributions":   {artefact.KindScores, artefact.KindDense, artefact.KindStatistics, artefact.KindSummary},
+	"contributions":   {artefact.KindScores, artefact.KindPublished, artefact.KindDense, artefact.KindStatistics, artefact.KindSummary},
 	"components":      {artefact.KindComponents},
 	"embeddings":      {artefact.KindEmbeddings},
 	"pair embeddings": {artefact.KindEmbeddings},
