@@ -45,15 +45,18 @@ for neurons), from which words are computed as by describe. A word with a
 negative coefficient says what the unit is not.
 
 --save-dir draws a sheet for each image: the image; a map of what each place
-adds to the logit; such maps of the strongest pairs; what each listed pair adds,
+adds to the logit; such maps of the strongest heads, or of those that
+--head-idxs names, and of the strongest pairs; what each listed pair adds,
 beside what is usual; and how all parts sum to the logit. The class token's
 share is returned to the places that it is the mean of. What the position
-embedding adds belongs to no place, and is a separate number.
+embedding adds belongs to no place, and is a separate number. The map of a head
+and that number sum to what the head adds to the logit.
 
 In a vision transformer, the pairs are those of the neurons of --neuron-layer
 with the heads of later layers. They are a part of the feature: what no pair
 adds is one number. The map is of all heads of all layers, by the places that
-they read; what they read of the class token, and what the MLPs add, belongs to
+they read, and so are the maps of heads (l10h3, or l10 for all heads of a layer
+together); what they read of the class token, and what the MLPs add, belongs to
 no place. Both ways sum to the logit.
 
 --json prints everything, also the maps, image by image; docs/explain.md has the
@@ -72,7 +75,8 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,wolf\" \\\n" +
 			"  --class wolf --versus dog --scores caches/photos --unusual\n" +
 			"clipnh explain photo.jpg --model ViT-B-32.pt --neuron-layer 9 \\\n" +
-			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,cat,boat\"",
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,cat,boat\" \\\n" +
+			"  --head-idxs l10h3,l11 --save-dir explained",
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -98,6 +102,7 @@ type explainOptions struct {
 	precision          string
 	useTemplates       bool
 	top                int
+	heads              string
 }
 
 func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
@@ -126,7 +131,8 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.stage.Components, "num-components", describeComponents, wordsUsage)
 	fs.IntVar(&o.top, "top", 5, "show the `N` classes of largest logit; --json has all")
 	fs.IntVar(&o.stage.Units, "list", 5, "list the `N` strongest pairs and neurons for the class, and as many against it")
-	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed")
+	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed, and of the N strongest heads")
+	fs.StringVar(&o.heads, "head-idxs", "", "the maps of a `LIST` of heads instead, such as h3 or l10h3, or of layers, such as l10")
 	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for a sheet of each image, .png")
 	fs.IntVar(&o.stage.BatchSize, "batch-size", 8, batchUsage)
 	precisionFlag(fs, &o.precision)
@@ -187,6 +193,9 @@ func (o *explainOptions) validate() error {
 	if slices.Contains(s.Paths, "") {
 		return errors.New("an image's path is empty")
 	}
+	if err := once("--head-idxs", splitUnits(o.heads)); err != nil {
+		return err
+	}
 	err := o.given.refuseIn(
 		rule{s.TextsPath != "", "with --imagenet-zeroshot-path", []string{"vocab", "templates", "use-templates"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
@@ -202,6 +211,7 @@ func (o *explainOptions) validate() error {
 // templates read.
 func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 	s := o.stage
+	s.Heads = splitUnits(o.heads)
 	s.Artefacts, s.Store, s.Threads, s.Precision, s.Asked = g.artefacts(), g.files, g.workers(), precisions[o.precision], o.given.images()
 	var err error
 	if s.Classes, err = parseNames(&o.classes, g); err != nil {

@@ -93,9 +93,10 @@ var exploreParts = []explorePart{
 	{"GET api/live", "What works, and why other parts do not.", nil, live.Status{}},
 	{"GET api/text?q=TEXT", "Pairs and images near a text.", nil, live.Text{}},
 	{"GET api/image/NUMBER", "Why an image of the collection has its class. The number is the row of the scores. Parameters, all optional: `classes`\n" +
-		"(names separated by commas), `class`, `versus`, `off` (units), `by` (mean or zero), `list` and `maps` (how many), `unusual`\n" +
-		"(true or false), as the flags of `clipnh explain` and `clipnh edit` have them. `explanation` has the fields of\n" +
-		"[`clipnh explain --json`](json.md#explain).", nil, live.Explained{}},
+		"(names separated by commas), `class`, `versus`, `off` (units), `by` (mean or zero), `list` and `maps` (how many; without\n" +
+		"`maps`, there are no maps of pairs and heads), `heads` (heads whose maps are wanted, in place of the strongest, separated by\n" +
+		"commas), `unusual` (true or false), as the flags of `clipnh explain` and `clipnh edit` have them. `explanation` has the fields\n" +
+		"of [`clipnh explain --json`](json.md#explain): maps of pairs in `pairs`, those of heads in `head_maps`.", nil, live.Explained{}},
 	{"POST api/drop", "The same of an image that is the body. Parameters: those of api/image, and `unit`, a pair. The answer is as above.", nil, nil},
 	{"POST api/toggle", "Accuracy over the collection, and one image, without some pairs. The body is JSON:", live.ToggleRequest{}, live.Toggle{}},
 	{"POST api/segment", "Labels of pixels, of an image that is the body, or of the collection (`image`, its number). Parameters: `classes`, two or\n" +

@@ -86,6 +86,14 @@ func near(t *testing.T, what string, got, want float64) {
 	}
 }
 
+// exact is for sums of the same float64 numbers in another order.
+func exact(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= 1e-12*math.Max(1, math.Abs(want))) {
+		t.Errorf("%s: %.17g, want %.17g", what, got, want)
+	}
+}
+
 // Every way of splitting a logit sums to it.
 func TestPartsSumToTheLogit(t *testing.T) {
 	d := draw(t)
@@ -104,8 +112,24 @@ func TestPartsSumToTheLogit(t *testing.T) {
 
 	p := target.Places(d.position, par.NewTeam(2))
 	places, positions := make([]float64, tokenCount-1), make([]float64, tokenCount)
-	p.Map(places, positions, d.attention, d.tokens, factor, par.NewTeam(2))
+	maps, alone := make([]float64, heads*tokenCount), [2][]float64{make([]float64, len(places)), make([]float64, len(positions))}
+	p.Map(places, positions, maps, d.attention, d.tokens, factor, par.NewTeam(2))
 	near(t, "places, positions and constant", Sum(places)+Sum(positions)+constant, logit)
+	p.Map(alone[0], alone[1], nil, d.attention, d.tokens, factor, par.NewTeam(2))
+	if !slices.Equal(alone[0], places) || !slices.Equal(alone[1], positions) {
+		t.Error("other places with maps of heads than without")
+	}
+
+	// So do the maps of heads, and each to its head's part.
+	for h, part := range byHead {
+		near(t, "map of a head", Sum(maps[h*tokenCount:(h+1)*tokenCount]), part)
+	}
+	tokens := make([]float64, tokenCount)
+	SumHeads(tokens, maps)
+	exact(t, "positions of heads", tokens[0], Sum(positions))
+	for m, x := range places {
+		exact(t, "maps of heads", tokens[m+1], x)
+	}
 
 	// The maps of pairs sum to the map, and each to its pair's part.
 	sum, bare, own := make([]float64, len(places)), 0.0, make([]float64, len(places))

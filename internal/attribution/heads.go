@@ -16,35 +16,64 @@ type Heads struct {
 	width          int       // how many channels their reads have
 	share          float64   // of a token's heads
 	out            []float32 // the rows of Out, [width,O]
-	texts          int
-	along          []float64 // out·text, [P,width]
-	bias           []float64 // OutBias·text, [P]
-	mean, shift    []float64 // Mean·text and Shift·text, [P]
+	rays           []ray     // of texts, [P]
 }
+
+// A ray is a vector t as heads of one layer see it.
+type ray struct {
+	along             []float64 // W_O diag(γ) proj·t, of their reads
+	bias, mean, shift float64   // B_O diag(γ) proj·t, γ proj·t and β proj·t
+}
+
+// tokens writes r·t of every token's part r to dst [T]. reads begin with the heads' first channel
+// of the first token, each token W channels after the one before; share is that of the heads of
+// all that their layer has, and parts is 2L+1.
+func (r ray) tokens(dst []float64, reads []float32, W int, share float64, parts int, statistics []float32) {
+	mean, inverse := float64(statistics[0]), float64(statistics[1])
+	each := share / float64(len(dst)) * (r.bias*inverse + (r.shift-mean*inverse*r.mean)/float64(parts))
+	for t := range dst {
+		sum := 0.0
+		for i, y := range reads[t*W:][:len(r.along)] {
+			sum += float64(y) * r.along[i]
+		}
+		dst[t] = sum*inverse + each
+	}
+}
+
+// residualParts are those of the class token's residual.
+func residualParts(d *decomp.Tokens) int { return 2*d.Layers + 1 }
 
 // NewHeads prepares count heads of a layer from head first on, of which a layer has all, for
 // vectors texts [P,O], of which there may be none.
 func NewHeads(d *decomp.Tokens, layer, first, count, all int, texts []float32) *Heads {
 	O, D := d.OutDim, d.Width/all
 	h := &Heads{
-		tokens: d, layer: layer, channel: first * D, width: count * D, share: float64(count) / float64(all), texts: len(texts) / O,
+		tokens: d, layer: layer, channel: first * D, width: count * D, share: float64(count) / float64(all),
 		out: d.Out[(layer*d.Width+first*D)*O:][:count*D*O],
 	}
-	for p := range h.texts {
-		row := texts[p*O : (p+1)*O]
-		for i := range h.width {
-			h.along = append(h.along, product(h.out[i*O:(i+1)*O], row))
-		}
-		h.bias = append(h.bias, product(d.OutBias[layer*O:(layer+1)*O], row))
-		h.mean, h.shift = append(h.mean, product(d.Mean, row)), append(h.shift, product(d.Shift, row))
+	for p := range len(texts) / O {
+		h.rays = append(h.rays, newRay(d, layer, h.out, Difference(texts[p*O:(p+1)*O], nil)))
 	}
 	return h
 }
 
-func product(a, b []float32) float64 {
+// newRay is that of the vector t [O] for heads of a layer whose rows of Out are out.
+func newRay(d *decomp.Tokens, layer int, out []float32, t []float64) ray {
+	O := d.OutDim
+	r := ray{
+		along: make([]float64, len(out)/O), bias: product(d.OutBias[layer*O:(layer+1)*O], t),
+		mean: product(d.Mean, t), shift: product(d.Shift, t),
+	}
+	for i := range r.along {
+		r.along[i] = product(out[i*O:(i+1)*O], t)
+	}
+	return r
+}
+
+func product(a []float32, t []float64) float64 {
 	sum := 0.0
 	for i, x := range a {
-		sum += float64(x) * float64(b[i])
+		sum += float64(x) * t[i]
 	}
 	return sum
 }
@@ -53,17 +82,7 @@ func product(a, b []float32) float64 {
 // reads [L,T,W] and statistics [2] are the image's.
 func (h *Heads) Along(dst []float64, p int, reads, statistics []float32) {
 	T, W := len(dst), h.tokens.Width
-	mean, inverse := float64(statistics[0]), float64(statistics[1])
-	parts := float64(2*h.tokens.Layers + 1)
-	each := h.share / float64(T) * (h.bias[p]*inverse + (h.shift[p]-mean*inverse*h.mean[p])/parts)
-	along := h.along[p*h.width : (p+1)*h.width]
-	for t := range dst {
-		sum := 0.0
-		for i, y := range reads[(h.layer*T+t)*W+h.channel:][:h.width] {
-			sum += float64(y) * along[i]
-		}
-		dst[t] = sum*inverse + each
-	}
+	h.rays[p].tokens(dst, reads[h.layer*T*W+h.channel:], W, h.share, residualParts(h.tokens), statistics)
 }
 
 // Norms writes |r| of every token's part r to dst [T], the class token first, and returns the
@@ -71,7 +90,7 @@ func (h *Heads) Along(dst []float64, p int, reads, statistics []float32) {
 func (h *Heads) Norms(dst []float64, reads, statistics []float32) float64 {
 	T, W, O := len(dst), h.tokens.Width, h.tokens.OutDim
 	mean, inverse := float64(statistics[0]), float64(statistics[1])
-	parts := float64(2*h.tokens.Layers + 1)
+	parts := float64(residualParts(h.tokens))
 	rows, sum := make([]float32, T*O), make([]float32, O)
 	bias := h.tokens.OutBias[h.layer*O : (h.layer+1)*O]
 	for i := range rows {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -94,6 +95,69 @@ func TestHeads(t *testing.T) {
 					near("norm of a token", dst[m], norm(rows[m*O:(m+1)*O]))
 				}
 			}
+		}
+	}
+}
+
+// TestTokenMap holds that the maps of all heads are those of Heads, in float64, that they sum
+// to the map of all heads together, and that with what the MLPs add they are the logit.
+func TestTokenMap(t *testing.T) {
+	const B, L, H, T, O, factor = 8, 5, 4, 37, 24, 7.5
+	ck, err := clip.OpenWith(testutil.GoldenViT("vit_sd32.pt"), clip.Details{Heads: H, Activation: "gelu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ck.Close()
+	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: B, Threads: 2, Reads: true, FirstOrder: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("images.npy"))
+	texts, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("texts.npy"))
+	W := tower.Config().TokenWidth()
+	out := clip.Output{
+		Features: make([]float32, B*O), Reads: make([]float32, B*L*T*W), MLPs: make([]float32, B*(L+1)*O), Statistics: make([]float32, 2*B),
+	}
+	if err := tower.Run(pixels, out); err != nil {
+		t.Fatal(err)
+	}
+	d, err := ck.Tokens()
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := func(what string, got, want, rounding float64) {
+		t.Helper()
+		if !(math.Abs(got-want) <= rounding*math.Max(1, math.Abs(want))) {
+			t.Errorf("%s: %.17g, want %.17g", what, got, want)
+		}
+	}
+	text, other := texts[:O], texts[O:2*O]
+	for _, versus := range [][]float32{nil, other} {
+		m := attribution.NewTokenMap(d, H, attribution.Difference(text, versus), par.NewTeam(2))
+		for b := range B {
+			one := out.Of(b, B)
+			maps, all, sum := make([]float64, L*H*T), make([]float64, T), make([]float64, T)
+			m.Heads(maps, one.Reads, one.Statistics, factor)
+			mlps := m.Map(all, one.Reads, one.MLPs, one.Statistics, factor)
+			for i := range L * H {
+				h, want, against := attribution.NewHeads(d, i/H, i%H, 1, H, texts[:2*O]), make([]float64, T), make([]float64, T)
+				h.Along(want, 0, one.Reads, one.Statistics)
+				if versus != nil {
+					h.Along(against, 1, one.Reads, one.Statistics)
+				}
+				for k := range T {
+					near("map of a head", maps[i*T+k], factor*(want[k]-against[k]), 1e-12)
+					sum[k] += maps[i*T+k]
+				}
+			}
+			for k := range T {
+				near("sum of the maps of heads", sum[k], all[k], 1e-12)
+			}
+			logit := 0.0
+			for o, x := range one.Features {
+				logit += factor * float64(x) * attribution.Difference(text, versus)[o]
+			}
+			near("tokens and MLPs", attribution.Sum(all)+mlps, logit, 1e-5)
 		}
 	}
 }

@@ -62,19 +62,29 @@ func dot(x, y []float64) float64 {
 // Map writes what every place adds to the logit of an image to places [M], and what
 // the position embedding of every token adds to positions [T]. attention [H,T] is the
 // class token's, tokens [T,C] have the position embedding added, and factor is that of
-// the image's feature.
-func (p *Places) Map(places, positions []float64, attention, tokens []float32, factor float64, team par.Team) {
+// the image's feature. Unless it is nil, heads [H,T] takes the same by head: first what the
+// position embedding of all tokens adds by it, then what every place does. The rows sum to the
+// parts of heads; see ByHead.
+func (p *Places) Map(places, positions, heads []float64, attention, tokens []float32, factor float64, team par.Team) {
 	H, T := p.target.Heads, len(positions)
 	products := make([]float64, T*H)
 	p.target.tokenProducts(products, tokens, team)
+	clear(heads)
 	for m := range T {
 		own, bare := 0.0, 0.0
 		for h := range H {
 			a, position := float64(attention[h*T+m]), p.positions[m*H+h]
 			bare += a * position
+			if heads != nil {
+				heads[h*T] += factor * a * position
+			}
 			if m > 0 {
 				a += float64(attention[h*T]) / float64(T-1)
-				own += a * (products[m*H+h] - position)
+				part := a * (products[m*H+h] - position)
+				own += part
+				if heads != nil {
+					heads[h*T+m] = factor * part
+				}
 			}
 		}
 		positions[m] = factor * bare

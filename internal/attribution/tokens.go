@@ -10,60 +10,63 @@ import (
 // to none: with a place's share it is the logit; see decomp.Tokens.
 type TokenMap struct {
 	tokens *decomp.Tokens
+	heads  int // of a layer
 	text   []float64
-	along  []float64 // W_O diag(γ) proj·t, [L,W]
-	bias   []float64 // B_O diag(γ) proj·t, [L]
-	mean   float64   // γ proj·t
-	shift  float64   // β proj·t
+	rays   []ray // of heads, [L·H]
 }
 
-// NewTokenMap prepares to split by the vector t [O].
-func NewTokenMap(d *decomp.Tokens, t []float64, team par.Team) *TokenMap {
-	m := &TokenMap{tokens: d, text: t, along: make([]float64, d.Layers*d.Width), bias: make([]float64, d.Layers)}
-	product := func(row []float32) float64 {
-		sum := 0.0
-		for o, x := range row {
-			sum += float64(x) * t[o]
-		}
-		return sum
-	}
-	O := d.OutDim
-	team.For(len(m.along), func(lo, hi, _ int) {
+// NewTokenMap prepares to split by the vector t [O], for layers of so many heads.
+func NewTokenMap(d *decomp.Tokens, heads int, t []float64, team par.Team) *TokenMap {
+	m := &TokenMap{tokens: d, heads: heads, text: t, rays: make([]ray, d.Layers*heads)}
+	each := d.Width / heads * d.OutDim
+	team.For(len(m.rays), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			m.along[i] = product(d.Out[i*O : (i+1)*O])
+			m.rays[i] = newRay(d, i/heads, d.Out[i*each:(i+1)*each], t)
 		}
 	})
-	for l := range m.bias {
-		m.bias[l] = product(d.OutBias[l*O : (l+1)*O])
-	}
-	m.mean, m.shift = product(d.Mean), product(d.Shift)
 	return m
 }
 
-// Map writes what every token adds to the logit of an image, the class token first, to
-// dst [T], and returns what the MLPs add. reads [L,T,W], mlps [L+1,O] and statistics [2] are
-// those of the tower, and factor is that of the image's feature.
-func (m *TokenMap) Map(dst []float64, reads, mlps, statistics []float32, factor float64) float64 {
-	L, W, T := m.tokens.Layers, m.tokens.Width, len(dst)
-	mean, inverse := float64(statistics[0]), float64(statistics[1])
-	each := (m.shift - mean*inverse*m.mean) / float64((2*L+1)*T) // of each layer
-	for t := range dst {
-		sum := 0.0
-		for l := range L {
-			own := m.bias[l] / float64(T)
-			along := m.along[l*W : (l+1)*W]
-			for i, y := range reads[(l*T+t)*W:][:W] {
-				own += float64(y) * along[i]
-			}
-			sum += own*inverse + each
+// Heads writes what every token adds to the logit of an image by each head, the class token
+// first, to dst [L·H,T]; see Heads.Along. reads [L,T,W] and statistics [2] are those of the
+// tower, and factor is that of the image's feature.
+func (m *TokenMap) Heads(dst []float64, reads, statistics []float32, factor float64) {
+	W, T := m.tokens.Width, len(dst)/len(m.rays)
+	for i, r := range m.rays {
+		layer, head := i/m.heads, i%m.heads
+		row := dst[i*T : (i+1)*T]
+		r.tokens(row, reads[layer*T*W+head*W/m.heads:], W, 1/float64(m.heads), residualParts(m.tokens), statistics)
+		for t := range row {
+			row[t] *= factor
 		}
-		dst[t] = factor * sum
 	}
+}
+
+// MLPs is what the MLPs add to the logit of an image, and the token that enters the first
+// layer. mlps [L+1,O] are those of the tower.
+func (m *TokenMap) MLPs(mlps []float32, factor float64) float64 {
 	total := 0.0
 	for i, x := range mlps {
 		total += float64(x) * m.text[i%len(m.text)]
 	}
 	return factor * total
+}
+
+// Map writes what every token adds to the logit of an image, the class token first, to
+// dst [T], and returns what the MLPs add; see Heads and MLPs.
+func (m *TokenMap) Map(dst []float64, reads, mlps, statistics []float32, factor float64) float64 {
+	heads := make([]float64, len(m.rays)*len(dst))
+	m.Heads(heads, reads, statistics, factor)
+	SumHeads(dst, heads)
+	return m.MLPs(mlps, factor)
+}
+
+// SumHeads adds maps of heads [H,T] up, to dst [T].
+func SumHeads(dst, heads []float64) {
+	clear(dst)
+	for i, x := range heads {
+		dst[i%len(dst)] += x
+	}
 }
 
 // OwnPair writes what every place adds to pair h*C+n's part to places [M], and returns what

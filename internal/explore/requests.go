@@ -83,11 +83,11 @@ func (p parameters) flag(name string, other bool) (bool, error) {
 }
 
 // questionNames are the parameters of questions about an image.
-var questionNames = []string{"classes", "class", "versus", "off", "by", "list", "maps", "unusual"}
+var questionNames = []string{"classes", "class", "versus", "off", "by", "list", "maps", "heads", "unusual"}
 
 // question reads them.
 func (p parameters) question() (q live.Question, err error) {
-	q = live.Question{Classes: p.list("classes"), Class: p["class"], Versus: p["versus"], Off: p.list("off"), By: p["by"]}
+	q = live.Question{Classes: p.list("classes"), Class: p["class"], Versus: p["versus"], Off: p.list("off"), By: p["by"], Heads: p.list("heads")}
 	if q.List, err = p.number("list", report.Parts); err != nil {
 		return q, err
 	}

@@ -86,7 +86,24 @@ type ModelFacts struct {
 	// h/LayerHeads, and neurons are those of layer FirstLayer-1. Else 0.
 	FirstLayer int `json:"first_layer,omitempty"`
 	LayerHeads int `json:"layer_heads,omitempty"`
+
+	Wording Wording `json:"wording"` // none in a report of an older build
 }
+
+// Wording is what pages need to know to say what is true of the model.
+type Wording struct {
+	Form    string `json:"form"`    // which explanations hold: FormPool or FormLayers
+	Token   string `json:"token"`   // what heads read beside places, such as "class token"
+	Rest    string `json:"rest"`    // what a feature has beside its pairs, such as "constant"
+	RestOf  string `json:"rest_of"` // what that is of, in a few words; may be empty
+	Example string `json:"example"` // a pair of the model, to show how pairs are written
+}
+
+// Forms of models.
+const (
+	FormPool   = "pool"   // all pairs of an attention pool, whose sum with a constant is the feature
+	FormLayers = "layers" // pairs of a layer's neurons with heads of later layers, a part of the feature
+)
 
 // DataFacts say which images there are.
 type DataFacts struct {

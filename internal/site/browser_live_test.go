@@ -4,6 +4,7 @@ package site
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +49,7 @@ type explainRecord struct {
 			Logit       float64
 			Probability float64
 		}
+		Heads []float64
 	}
 }
 
@@ -79,9 +81,32 @@ func TestExplorer(t *testing.T) {
 		}
 	}
 
+	// Its heads: what is shown of each sums to what the pairs of the head add.
+	b.until("document.querySelectorAll('.head-maps li canvas').length === 8")
+	for h, part := range want.Images[0].Heads {
+		at := fmt.Sprintf("[data-head=h%d]", h)
+		if got := b.text(".head-maps " + at + " .value"); strings.TrimPrefix(got, "+") != shown(part, 3) {
+			t.Errorf("h%d is shown to add %s, want %s", h, got, shown(part, 3))
+		}
+	}
+	for _, v := range b.axe() {
+		t.Errorf("an image with maps of heads: %s", v)
+	}
+
 	// Its pixels.
 	b.do(chromedp.Click(chromedp.CSS("section.live form button:last-of-type")))
 	b.until("document.querySelectorAll('section.live .swatch').length === 2")
+
+	// One head, on its page, for a class that is named.
+	b.visit("h/3")
+	b.until("document.querySelector('.head-part')")
+	b.do(chromedp.SendKeys(chromedp.CSS("#head-image"), image))
+	b.do(chromedp.SendKeys(chromedp.CSS("#head-classes"), "car, boat\r"))
+	b.until("document.querySelectorAll('#head-class option').length === 3")
+	b.until("document.querySelector('.head-part').textContent.replace('+', '') === '" + shown(want.Images[0].Heads[3], 4) + "'")
+	for _, v := range b.axe() {
+		t.Errorf("a head with the map of an image: %s", v)
+	}
 
 	// A pair switched off: accuracy over the collection, and the command.
 	b.visit("p/h3n149")

@@ -221,6 +221,26 @@ func TestRestOfFeature(t *testing.T) {
 	if got := value[string](b, "[...document.querySelectorAll('svg.waterfall')].at(-1).textContent"); !strings.Contains(got, "rest of the feature") || strings.Contains(got, "constant") {
 		t.Errorf("parts of the logit: %q", got)
 	}
+
+	// What pages say is true of layers: no pool is spoken of, and pairs are named as they are.
+	pool := []string{"mean token", "last layer", "last step", "h3n149", "exactly the sum of what all pairs", "constant of the weights"}
+	for page, want := range map[string][]string{
+		"about": {"class token", "MLP in layer 2", "a part of the feature"}, "h/0": {"neurons of layer 2"}, "h": {"those of layer 2"}, "": {"128 neurons of layer 2", "8 heads"},
+	} {
+		b.visit(page)
+		b.until("document.querySelector('main h1')")
+		text := b.text("main") + value[string](b, "[...document.querySelectorAll('input')].map((i) => i.placeholder).join(' ')")
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("page %q does not say %q: %.600s", page, w, text)
+			}
+		}
+		for _, w := range pool {
+			if strings.Contains(text, w) {
+				t.Errorf("page %q says %q", page, w)
+			}
+		}
+	}
 	b.done()
 }
 
@@ -249,16 +269,22 @@ func TestAccessible(t *testing.T) {
 					if kind == "search" { // as long as there are pairs
 						shot = chromedp.CaptureScreenshot()
 					}
-					image, err := chromedp.Run(b.ctx, shot)
-					b.check(err)
-					if err := os.WriteFile(filepath.Join(shots, fmt.Sprintf("%s-%d-%s.png", kind, width, theme)), image, 0o644); err != nil {
-						t.Fatal(err)
-					}
+					b.shoot(shot, filepath.Join(shots, fmt.Sprintf("%s-%d-%s.png", kind, width, theme)))
 				}
 			}
 		}
 	}
 	b.done()
+}
+
+// shoot writes a picture of the page.
+func (b *browser) shoot(shot chromedp.Action[[]byte], path string) {
+	b.t.Helper()
+	image, err := chromedp.Run(b.ctx, shot)
+	b.check(err)
+	if err := os.WriteFile(path, image, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // TestMarkup holds that names are texts, whatever is in them.

@@ -76,6 +76,31 @@ func (l Layers) FindLayer(name string, layers int) (layer int, ok bool) {
 	return layer - l.First, err == nil && layer >= l.First && layer-l.First < layers
 }
 
+// FindHeads returns the heads that a label names, of heads: one, or by the label of a layer such
+// as l10 all of that layer, count of them from first on.
+func (l Layers) FindHeads(name string, heads int) (first, count int, err error) {
+	if head, ok := l.FindHead(name, heads); ok {
+		return head, 1, nil
+	}
+	want := fmt.Sprintf("a head, %s to %s", l.Head(0), l.Head(heads-1))
+	if l.Heads > 0 {
+		layers := heads / l.Heads
+		if layer, ok := l.FindLayer(name, layers); ok {
+			return layer * l.Heads, l.Heads, nil
+		}
+		want += fmt.Sprintf(", or a layer, l%d to l%d", l.First, l.First+layers-1)
+	}
+	return 0, 0, Unknown(name, want)
+}
+
+// HeadsName labels what FindHeads finds.
+func (l Layers) HeadsName(first, count int) string {
+	if l.Heads > 0 && count == l.Heads && first%l.Heads == 0 && count > 1 {
+		return fmt.Sprintf("l%d", l.First+first/l.Heads)
+	}
+	return l.Head(first)
+}
+
 // NamesHead reports whether a label names a head, alone or with a neuron.
 func NamesHead(name string) bool { return strings.ContainsAny(name, "hH") }
 

@@ -45,9 +45,10 @@ type Options struct {
 	coding.WordsOptions        // of pairs and neurons
 	PCsPath             string // of pairs, .npy [H,C,O], for words; may be empty
 
-	Units   int    // listed for the class, and as many against it, of pairs and of neurons
-	Maps    int    // listed pairs whose maps are computed, the strongest
-	SaveDir string // for a sheet per image; may be empty
+	Units   int      // listed for the class, and as many against it, of pairs and of neurons
+	Maps    int      // listed pairs whose maps are computed, the strongest, and as many heads
+	Heads   []string // instead: the heads, such as h3 or l10h3, or l10 for all of a layer together
+	SaveDir string   // for a sheet per image; may be empty
 	Store   *cache.Store
 
 	sheets map[string]string // where those of images go, by name
@@ -121,6 +122,10 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	defer session.Close()
+	heads, err := o.findHeads(m.Config)
+	if err != nil {
+		return nil, usage.Errorf("{head-idxs}: %w", err)
+	}
 	if o.SaveDir != "" {
 		paths := o.sheetPaths(data.Items)
 		o.sheets = map[string]string{}
@@ -140,7 +145,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	e, made, ov := session.explainer(&o, texts, class, versus), session.made, session.ov
-	e.say = say
+	e.say, e.heads = say, heads
 	setup := &Setup{
 		Model: made.Model, Weights: made.Weights, Precision: made.Precision, LogitScale: attribution.Scale,
 		Classes: o.Classes, Class: o.Class, Versus: o.Versus, Collection: e.usual.said(),

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -182,12 +184,29 @@ func sumsToLogit(t *testing.T, x *Explanation) {
 		"pairs":   x.Pairs.Listed + x.Pairs.Rest + x.Constant,
 		"neurons": x.Neurons.Listed + x.Neurons.Rest + x.Constant,
 		"heads":   heads + x.Constant,
+		"maps":    x.HeadMaps.Listed + x.HeadMaps.Rest + x.Constant,
 		"places":  x.Places.Sum + x.Places.Position + x.Constant,
 		"all":     x.Sum,
 		"less":    x.Logit + x.Difference,
 	} {
 		if !(math.Abs(sum-x.Logit) <= rounding*size) {
 			t.Errorf("%s: %s sum to %.9g, the logit is %.9g", x.Name, what, sum, x.Logit)
+		}
+	}
+	mapped := make([]float64, len(x.Places.Parts))
+	if len(x.HeadMaps.Maps) == len(x.Heads) { // all heads
+		for _, m := range x.HeadMaps.Maps {
+			closeTo(t, x.Name+" "+m.Head, []float64{attribution.Sum(m.Places) + *m.Position, size}, []float64{m.Part, size})
+			head, _ := strconv.Atoi(m.Head[1:])
+			closeTo(t, x.Name+" pairs of "+m.Head, []float64{m.Part, size}, []float64{x.Heads[head], size})
+			for i, v := range m.Places {
+				mapped[i] += v
+			}
+		}
+		for i, v := range mapped {
+			if math.Abs(v-x.Places.Parts[i]) > 1e-11*size {
+				t.Errorf("%s: maps of heads sum to %.17g, want %.17g", x.Name, v, x.Places.Parts[i])
+			}
 		}
 	}
 	x.Pairs.each(func(p *Part) {
@@ -208,6 +227,7 @@ func TestSums(t *testing.T) {
 	folders := []string{asset("imagenet"), asset("stanford_cars/cars_train"), asset("VOC2010/JPEGImages")}
 	for _, class := range []string{"", "star"} {
 		o := demoOptions(folders...)
+		o.Maps = 8 // all heads
 		if o.Class = class; class != "" {
 			o.Versus = "butterfly"
 		}
@@ -217,6 +237,9 @@ func TestSums(t *testing.T) {
 		}
 		for _, x := range all {
 			sumsToLogit(t, x)
+			if len(x.HeadMaps.Maps) != len(x.Heads) {
+				t.Errorf("%s: %d maps of heads, want %d", x.Name, len(x.HeadMaps.Maps), len(x.Heads))
+			}
 		}
 	}
 }
@@ -339,7 +362,7 @@ func TestDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	fields := 0
-	for _, v := range []any{Setup{}, Collection{}, Result{}, Explanation{}, ClassLogit{}, Split{}, Part{}, Places{}} {
+	for _, v := range []any{Setup{}, Collection{}, Result{}, Explanation{}, ClassLogit{}, Split{}, Part{}, Places{}, HeadMaps{}, HeadMap{}} {
 		of := reflect.TypeOf(v)
 		for i := range of.NumField() {
 			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")

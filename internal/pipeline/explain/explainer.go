@@ -29,7 +29,8 @@ type explainer struct {
 	words *coding.Words
 	usual *usual
 
-	class, versus int // to explain; winner and nobody where none was named
+	class, versus int     // to explain; winner and nobody where none was named
+	heads         []heads // whose maps are wanted; none: the strongest
 
 	off      []int     // pairs that are taken out of the model
 	offMeans []float64 // what takes their place, mean scores of all pairs; nil: nothing
@@ -203,7 +204,7 @@ func (e *explainer) explain(s *seen) {
 	x.Neurons = e.split(x.Logit, e.neurons(), e.byNeuron(t, parts), e.byNeuron(t, usualParts))
 	s.ranks = e.finishPairs(&x.Pairs, s)
 	x.Places = Places{Rows: c.Grid(), Cols: c.Grid(), Parts: make([]float64, c.Tokens()-1)}
-	t.placing.whole(x, s)
+	x.HeadMaps = e.headMaps(t.placing.whole(x, s), x, t.placing)
 	e.drawnPairs(&x.Pairs, s)
 	if e.o.SaveDir != "" {
 		side := c.ImageSize

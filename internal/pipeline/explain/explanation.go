@@ -52,6 +52,7 @@ type Explanation struct {
 	Neurons  Split     `json:"neurons"` // the same parts, added up over heads
 	Heads    []float64 `json:"heads"`   // the same parts, added up over neurons, [H]
 	Places   Places    `json:"places"`  // the same parts, by where they come from
+	HeadMaps HeadMaps  `json:"head_maps"`
 
 	// Elsewhere is what is not the pairs', and what belongs to no place, where pairs are a part
 	// of the feature.
@@ -106,6 +107,27 @@ type Part struct {
 	// Of the pairs that are drawn: what each place adds, [M], and what the position
 	// embedding adds, or, of a vision transformer, the class token. They sum to Part.
 	Places     []float64 `json:"places,omitempty"`
+	Position   *float64  `json:"position,omitempty"`
+	ClassToken *float64  `json:"class_token,omitempty"`
+}
+
+// HeadMaps is a logit by the heads that read places: in an attention pool its own, in a vision
+// transformer those of all layers. Listed and Rest sum to the logit with the constant, or, of a
+// vision transformer, with what the MLPs add.
+type HeadMaps struct {
+	Maps      []HeadMap `json:"maps"`   // of the largest by size, or those that were asked for, in their order
+	Listed    float64   `json:"listed"` // the sum of these heads' parts, each head once
+	Rest      float64   `json:"rest"`   // the sum of the other heads'
+	RestHeads int       `json:"rest_heads"`
+}
+
+// HeadMap is what a head adds, or all heads of a layer together: what each place adds, [M], and
+// what the position embedding adds, or, of a vision transformer, the class token, sum to Part.
+type HeadMap struct {
+	Head       string    `json:"head"` // such as h12, l10h3 or l10
+	Part       float64   `json:"part"`
+	Share      *float64  `json:"share"` // of the logit; null where that is zero
+	Places     []float64 `json:"places"`
 	Position   *float64  `json:"position,omitempty"`
 	ClassToken *float64  `json:"class_token,omitempty"`
 }

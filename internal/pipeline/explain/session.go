@@ -111,6 +111,7 @@ type Question struct {
 	Embeddings    []float32 // of the classes, [classes,O], unit vectors
 	Class, Versus string    // as in Texts
 	Units, Maps   int       // as in Options
+	Heads         []string  // as in Options
 	Unusual       bool
 
 	// Off are pairs h*C+n that are taken out of the model, none twice: by the means of
@@ -123,8 +124,12 @@ type Question struct {
 // the weights makes.
 func (s *Session) Explain(ctx context.Context, p *Pass, q Question) (*Explanation, error) {
 	o := *s.o
-	o.Classes, o.Class, o.Versus, o.Units, o.Maps, o.Unusual, o.SaveDir = q.Classes, q.Class, q.Versus, q.Units, q.Maps, q.Unusual, ""
+	o.Classes, o.Class, o.Versus, o.Units, o.Maps, o.Heads, o.Unusual, o.SaveDir = q.Classes, q.Class, q.Versus, q.Units, q.Maps, q.Heads, q.Unusual, ""
 	class, versus, err := o.classes()
+	if err != nil {
+		return nil, err
+	}
+	heads, err := o.findHeads(s.tower.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +140,7 @@ func (s *Session) Explain(ctx context.Context, p *Pass, q Question) (*Explanatio
 		return nil, usage.Errorf("pairs can be replaced by their means with {scores} or {means-path} only, which say what the means are")
 	}
 	e := s.explainer(&o, q.Embeddings, class, versus)
-	e.off, e.offMeans = q.Off, means
+	e.off, e.offMeans, e.heads = q.Off, means, heads
 	out := p.out
 	if len(q.Off) > 0 {
 		out.Features = make([]float32, len(out.Features))

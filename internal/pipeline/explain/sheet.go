@@ -46,8 +46,8 @@ const (
 	sheetWidth  = 1500
 	sheetMargin = 36
 	imageSide   = 400 // of the image and its map
-	pairSide    = 224 // of a pair's map
-	pairsInRow  = 6
+	tileSide    = 224 // of a head's or a pair's map
+	tilesInRow  = 6
 	sheetGap    = 20
 	barWidth    = 260
 )
@@ -55,33 +55,57 @@ const (
 // A sheet is what an explanation is drawn on, from top to bottom.
 type sheet struct {
 	*canvas.Canvas
-	x                  *Explanation
-	title, bold, text  *canvas.Font
-	small              *canvas.Font
-	maps               []*Part // pairs with maps, the strongest first
-	mapLimit, pairHigh float64 // sizes at which colours are strongest
+	x                 *Explanation
+	title, bold, text *canvas.Font
+	small             *canvas.Font
+	heads, pairs      []tile  // those with maps, the strongest first
+	mapLimit          float64 // size at which colours are strongest
 }
 
-// drawSheet draws an image, the map of its logit, the maps of its strongest pairs, what
-// the listed ones add, and the sum of all parts.
+// A tile is the map of a head or a pair, and what is written below it.
+type tile struct {
+	name   string
+	part   float64
+	places []float64
+	lines  []string
+}
+
+// newTile is that of a unit, of whose part the position embedding or the class token adds some.
+func newTile(name string, part float64, places []float64, position, classToken *float64, words string) tile {
+	t := tile{name: name, part: part, places: places}
+	if words != "" {
+		t.lines = append(t.lines, words)
+	}
+	if position != nil {
+		t.lines = append(t.lines, fmt.Sprintf("position %+.3f", *position))
+	} else {
+		t.lines = append(t.lines, fmt.Sprintf("class token %+.3f", *classToken))
+	}
+	return t
+}
+
+// drawSheet draws an image, the map of its logit, the maps of heads and of its strongest
+// pairs, what the listed ones add, and the sum of all parts.
 func drawSheet(x *Explanation) *canvas.Canvas {
 	s := &sheet{x: x, title: canvas.NewBold(32), bold: canvas.NewBold(20), text: canvas.NewFont(20), small: canvas.NewFont(17)}
 	for _, p := range x.Pairs.strongestListed(math.MaxInt) {
 		if p.Places != nil {
-			s.maps = append(s.maps, p)
-			s.pairHigh = math.Max(s.pairHigh, largest(p.Places))
+			s.pairs = append(s.pairs, newTile(p.Unit, p.Part, p.Places, p.Position, p.ClassToken, wordsLine(p)))
 		}
+	}
+	for _, m := range x.HeadMaps.Maps {
+		s.heads = append(s.heads, newTile(m.Head, m.Part, m.Places, m.Position, m.ClassToken, ""))
 	}
 	s.mapLimit = largest(x.Places.Parts)
 	listed, steps := len(x.Pairs.For)+len(x.Pairs.Against), len(waterfallOf(x))
-	heights := []int{s.headHeight(), s.imageHeight(), s.pairsHeight(), barsHeight(s.text, listed), barsHeight(s.text, steps)}
+	heights := []int{s.headHeight(), s.imageHeight(), s.tilesHeight(s.heads), s.tilesHeight(s.pairs), barsHeight(s.text, listed), barsHeight(s.text, steps)}
 	total := 2 * sheetMargin
 	for _, h := range heights {
 		total += h
 	}
 	s.Canvas = canvas.New(sheetWidth, total, canvas.White)
 	y := sheetMargin
-	for i, part := range []func(y int){s.drawHead, s.drawImage, s.drawPairs, s.drawPairBars, s.drawSum} {
+	for i, part := range []func(y int){s.drawHead, s.drawImage, s.drawHeads, s.drawPairs, s.drawPairBars, s.drawSum} {
 		part(y)
 		y += heights[i]
 	}
@@ -222,50 +246,55 @@ func (s *sheet) right(f *canvas.Font, at image.Point, end int, text string) {
 	s.Text(f, at.Add(image.Pt(end-f.Width(text), 0)), text, canvas.Ink)
 }
 
-func (s *sheet) pairRows() int { return (len(s.maps) + pairsInRow - 1) / pairsInRow }
+func tileRows(tiles []tile) int { return (len(tiles) + tilesInRow - 1) / tilesInRow }
 
-func (s *sheet) pairHeight() int {
-	return pairSide + 6 + s.bold.Height() + 2*s.small.Height() + sheetGap
+// tileHeight is that of a tile with the lines below it, of which some have two.
+func (s *sheet) tileHeight() int {
+	return tileSide + 6 + s.bold.Height() + 2*s.small.Height() + sheetGap
 }
 
-func (s *sheet) pairsHeight() int {
-	if len(s.maps) == 0 {
+func (s *sheet) tilesHeight(tiles []tile) int {
+	if len(tiles) == 0 {
 		return 0
 	}
-	return s.bold.Height() + 12 + s.pairRows()*s.pairHeight() + s.small.Height() + 6 + canvas.BarHeight(s.small) + 2*sheetGap
+	return s.bold.Height() + 12 + tileRows(tiles)*s.tileHeight() + s.small.Height() + 6 + canvas.BarHeight(s.small) + 2*sheetGap
 }
 
-// drawPairs draws the maps of the strongest pairs.
+// drawHeads draws the maps of heads, drawPairs those of the strongest pairs.
+func (s *sheet) drawHeads(y int) {
+	s.drawTiles(y, s.heads, "Heads: what each place adds through them", "logit per place and head")
+}
+
 func (s *sheet) drawPairs(y int) {
-	if len(s.maps) == 0 {
+	s.drawTiles(y, s.pairs, "The strongest pairs: what each place adds through them", "logit per place and pair")
+}
+
+func (s *sheet) drawTiles(y int, tiles []tile, heading, scale string) {
+	if len(tiles) == 0 {
 		return
 	}
-	s.Text(s.bold, image.Pt(sheetMargin, y), "The strongest pairs: what each place adds through them", canvas.Ink)
+	high := 0.0
+	for _, t := range tiles {
+		high = math.Max(high, largest(t.places))
+	}
+	s.Text(s.bold, image.Pt(sheetMargin, y), heading, canvas.Ink)
 	y += s.bold.Height() + 12
-	step := (sheetWidth - 2*sheetMargin - pairSide) / (pairsInRow - 1)
-	for i, p := range s.maps {
-		at := image.Pt(sheetMargin+i%pairsInRow*step, y+i/pairsInRow*s.pairHeight())
-		box := image.Rectangle{at, at.Add(image.Pt(pairSide, pairSide))}
-		s.Place(signed(s.x, p.Places, s.pairHigh).Over(s.x.crop), box)
-		at.Y += pairSide + 6
-		s.Text(s.bold, at, p.Unit, canvas.Ink)
-		s.right(s.bold, at, pairSide, fmt.Sprintf("%+.3f", p.Part))
+	step := (sheetWidth - 2*sheetMargin - tileSide) / (tilesInRow - 1)
+	for i, t := range tiles {
+		at := image.Pt(sheetMargin+i%tilesInRow*step, y+i/tilesInRow*s.tileHeight())
+		box := image.Rectangle{at, at.Add(image.Pt(tileSide, tileSide))}
+		s.Place(signed(s.x, t.places, high).Over(s.x.crop), box)
+		at.Y += tileSide + 6
+		s.Text(s.bold, at, t.name, canvas.Ink)
+		s.right(s.bold, at, tileSide, fmt.Sprintf("%+.3f", t.part))
 		at.Y += s.bold.Height()
-		elsewhere := ""
-		if p.Position != nil {
-			elsewhere = fmt.Sprintf("position %+.3f", *p.Position)
-		} else {
-			elsewhere = fmt.Sprintf("class token %+.3f", *p.ClassToken)
-		}
-		for _, line := range []string{wordsLine(p), elsewhere} {
-			if line != "" {
-				s.Text(s.small, at, s.small.Cut(line, pairSide), canvas.Grey)
-				at.Y += s.small.Height()
-			}
+		for _, line := range t.lines {
+			s.Text(s.small, at, s.small.Cut(line, tileSide), canvas.Grey)
+			at.Y += s.small.Height()
 		}
 	}
-	y += s.pairRows() * s.pairHeight()
-	s.scale(image.Pt(sheetMargin, y), s.pairHigh, "logit per place and pair")
+	y += tileRows(tiles) * s.tileHeight()
+	s.scale(image.Pt(sheetMargin, y), high, scale)
 }
 
 // wordsLine has the words of a unit, with their signs.

@@ -2,11 +2,14 @@ package explain
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/attribution"
@@ -16,6 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // The golden vision transformer: heads of the layers after vitLayer, neurons, tokens,
@@ -125,6 +129,35 @@ func TestViT(t *testing.T) {
 				}
 				closeTo(t, name+"places", append([]float64{x.Elsewhere.ClassToken}, x.Places.Parts...), places)
 				closeTo(t, name+"MLPs", []float64{x.Elsewhere.MLPs}, []float64{written})
+				if len(x.HeadMaps.Maps) != vitLayers*vitLayerHeads {
+					t.Fatalf("%s%d maps of heads", name, len(x.HeadMaps.Maps))
+				}
+				all, previous := make([]float64, vitTokens), math.Inf(1)
+				for _, m := range x.HeadMaps.Maps {
+					var layer, head int
+					if _, err := fmt.Sscanf(m.Head, "l%dh%d", &layer, &head); err != nil {
+						t.Fatal(err)
+					}
+					want, got := make([]float64, vitTokens), append([]float64{*m.ClassToken}, m.Places...)
+					for k := range vitTokens {
+						at := (((b*vitLayers+layer)*vitTokens+k)*vitLayerHeads + head) * vitDims
+						want[k] = along(tokens[at : at+vitDims])
+						all[k] += got[k]
+					}
+					closeTo(t, name+m.Head, append(got, logit), append(want, logit))
+					if sum := attribution.Sum(got); math.Abs(sum-m.Part) > 1e-12*math.Abs(logit) || math.Abs(m.Part) > previous {
+						t.Errorf("%s%s: places sum to %.17g, want %.17g, which is at most %g", name, m.Head, sum, m.Part, previous)
+					}
+					previous = math.Abs(m.Part)
+				}
+				for k, want := range append([]float64{x.Elsewhere.ClassToken}, x.Places.Parts...) {
+					if math.Abs(all[k]-want) > 1e-12*math.Abs(logit) {
+						t.Errorf("%stoken %d: heads sum to %.17g, want %.17g", name, k, all[k], want)
+					}
+				}
+				if r := x.HeadMaps; r.Rest != 0 || r.RestHeads != 0 || math.Abs(r.Listed+x.Elsewhere.MLPs-x.Sum) > 1e-12*attribution.Scale {
+					t.Errorf("%sheads sum to %.17g, with the MLPs %.17g; want %.17g", name, r.Listed, r.Listed+x.Elsewhere.MLPs, x.Sum)
+				}
 				sum := []float64{x.Sum, x.Places.Sum + x.Elsewhere.ClassToken + x.Elsewhere.MLPs, attribution.Scale}
 				closeTo(t, name+"sum", sum, []float64{logit, logit, attribution.Scale})
 
@@ -182,6 +215,47 @@ func TestViTSameBytes(t *testing.T) {
 		o.BatchSize, o.Threads = other[0], other[1]
 		if _, got, _ := explained(t, o); !reflect.DeepEqual(got, want) {
 			t.Errorf("%d images at a time on %d threads: other explanations", other[0], other[1])
+		}
+	}
+}
+
+// TestViTHeads explains by heads that are named, of which some are of one layer together, and
+// refuses names that no head has.
+func TestViTHeads(t *testing.T) {
+	o := vitOptions(t, "vit_sd32.pt")
+	o.Units, o.Maps, o.Stride = 2, vitLayers*vitLayerHeads, 4
+	_, all, _ := explained(t, o)
+	o.Maps, o.Heads = 0, []string{"L4", "l0h3", "l4h1", "l4"}
+	_, named, _ := explained(t, o)
+	for b, x := range named {
+		var names []string
+		part, sum, listed := map[string]float64{}, 0.0, 0.0
+		for _, m := range all[b].HeadMaps.Maps {
+			if part[m.Head] = m.Part; m.Head[:2] == "l4" {
+				sum += m.Part
+			}
+		}
+		for _, m := range x.HeadMaps.Maps {
+			if names = append(names, m.Head); m.Head == "l4" {
+				part["l4"] = sum
+			}
+			if math.Abs(m.Part-part[m.Head]) > 1e-12*attribution.Scale || math.Abs(attribution.Sum(m.Places)+*m.ClassToken-m.Part) > 1e-12*attribution.Scale {
+				t.Errorf("%s: %s adds %.17g, want %.17g", x.Name, m.Head, m.Part, part[m.Head])
+			}
+			if m.Share == nil || math.Abs(*m.Share*x.Logit-m.Part) > 1e-12*attribution.Scale {
+				t.Errorf("%s: share of %s is %v", x.Name, m.Head, m.Share)
+			}
+		}
+		listed = sum + part["l0h3"]
+		if r := x.HeadMaps; !slices.Equal(names, []string{"l4", "l0h3", "l4h1"}) || r.RestHeads != (vitLayers-1)*vitLayerHeads-1 || math.Abs(r.Listed-listed) > 1e-12*attribution.Scale {
+			t.Errorf("%s: %v with %g, others %d; want %g", x.Name, names, r.Listed, r.RestHeads, listed)
+		}
+	}
+	for name, want := range map[string]string{"h3": "a head, l0h0 to l4h3, or a layer, l0 to l4", "l5": "l0 to l4", "l4h4": "l0h0 to l4h3", "l2n5": "a head"} {
+		o.Heads = []string{name}
+		_, err := Run(t.Context(), o, Sink{}, pipelinetest.Silent())
+		if !errors.Is(err, usage.Err) || !strings.Contains(err.Error(), "{head-idxs}: unit \""+name) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
 }

@@ -5,7 +5,6 @@ package headmap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -140,14 +139,11 @@ func (l *looker) find(m *model.Model) ([]named, error) {
 	all := unit.Layers{Heads: heads}
 	var found []named
 	for _, name := range l.o.Heads {
-		n := named{count: 1}
-		if head, ok := all.FindHead(name, layers*heads); ok {
-			n.layer, n.first = head/heads, head%heads
-		} else if layer, ok := all.FindLayer(name, layers); ok {
-			n.layer, n.count = layer, heads
-		} else {
-			return nil, usage.Errorf("{head-idxs}: %w", unit.Unknown(name, fmt.Sprintf("a head, l0h0 to l%dh%d, or a layer, l0 to l%d", layers-1, heads-1, layers-1)))
+		first, count, err := all.FindHeads(name, layers*heads)
+		if err != nil {
+			return nil, usage.Errorf("{head-idxs}: %w", err)
 		}
+		n := named{first / heads, first % heads, count}
 		if !slices.Contains(found, n) {
 			found = append(found, n)
 		}
@@ -163,9 +159,9 @@ func (l *looker) prepare(m *model.Model, found []named, texts []float32) error {
 	}
 	_, heads := m.Config.Layered()
 	for _, n := range found {
-		h := Head{Head: fmt.Sprintf("l%d", n.layer), split: attribution.NewHeads(tokens, n.layer, n.first, n.count, heads, texts)}
-		if n.count == 1 {
-			h.Head = unit.Layers{Heads: heads}.Head(n.layer*heads + n.first)
+		h := Head{
+			Head:  unit.Layers{Heads: heads}.HeadsName(n.layer*heads+n.first, n.count),
+			split: attribution.NewHeads(tokens, n.layer, n.first, n.count, heads, texts),
 		}
 		for _, text := range l.o.Texts {
 			h.Maps = append(h.Maps, Map{Text: text})

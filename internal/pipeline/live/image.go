@@ -21,7 +21,8 @@ type Question struct {
 	Class, Versus string   // of them; no class: that of the largest logit
 	Off           []string // units that are taken out
 	By            string   // mean, also if empty, or zero
-	List, Maps    int      // units for the class and as many against it, and maps of pairs
+	List, Maps    int      // units for the class and as many against it, and maps of pairs and of heads
+	Heads         []string // instead of the strongest: heads, such as h3 or l10h3, or l10 for all of a layer together
 	Unusual       bool     // list units by what they add beyond the usual
 }
 
@@ -57,6 +58,9 @@ func (q *Question) check() error {
 	}
 	if q.List < 0 || q.Maps < 0 || q.List > maxList || q.Maps > maxMaps {
 		return fmt.Errorf("%s and %s, want 0 to %d and 0 to %d", quantity.Of(q.List, "unit"), quantity.Of(q.Maps, "map"), maxList, maxMaps)
+	}
+	if len(q.Heads) > maxMaps {
+		return fmt.Errorf("%s, want at most %d", quantity.Of(len(q.Heads), "head"), maxMaps)
 	}
 	_, err := zero(q.By)
 	return err
@@ -114,9 +118,9 @@ func (l *Live) pairs(units []string) ([]int, unit.Layered, error) {
 
 // onePair is the pair of a name.
 func (l *Live) onePair(name string) (int, error) {
-	pairs, _, err := l.pairs([]string{name})
+	pairs, shape, err := l.pairs([]string{name})
 	if err == nil && len(pairs) != 1 {
-		err = fmt.Errorf("unit %q: want a pair, such as h21n624", name)
+		err = fmt.Errorf("unit %q: want a pair, such as %s", name, shape.Name(pairs[0]))
 	}
 	if err != nil {
 		return 0, err
@@ -248,7 +252,7 @@ func (l *Live) explained(ctx context.Context, p *explain.Pass, q Question) (*Exp
 		}
 		a.Edit = l.editLine(shape, off, q.By == ByZero)
 		bare := q
-		bare.Off, bare.List, bare.Maps = nil, 0, 0
+		bare.Off, bare.List, bare.Maps, bare.Heads = nil, 0, 0, nil
 		was, err := l.explain(ctx, p, bare)
 		if err != nil {
 			return nil, err
@@ -288,7 +292,7 @@ func (l *Live) explain(ctx context.Context, p *explain.Pass, q Question) (*expla
 		return nil, err
 	}
 	asked := explain.Question{
-		Classes: classes, Embeddings: rows, Class: q.Class, Versus: q.Versus, Units: q.List, Maps: q.Maps,
+		Classes: classes, Embeddings: rows, Class: q.Class, Versus: q.Versus, Units: q.List, Maps: q.Maps, Heads: q.Heads,
 		Unusual: q.Unusual, Off: off, Zero: z,
 	}
 	if q.Unusual && l.ledger == nil {

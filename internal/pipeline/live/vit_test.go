@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
@@ -55,6 +56,23 @@ func TestViT(t *testing.T) {
 		}
 		if math.Abs(sum-a.Logit) > 1e-3 || math.Abs(places-a.Logit) > 1e-3 || math.Abs(x.Difference) > 1e-3 {
 			t.Errorf("%v: parts sum to %g, places to %g, want %g", q.Off, sum, places, a.Logit)
+		}
+		heads := x.HeadMaps
+		if all := heads.Listed + heads.Rest + x.Elsewhere.MLPs + x.Constant; len(heads.Maps) != 2 || heads.RestHeads != 18 || math.Abs(all-x.Sum) > 1e-10 {
+			t.Errorf("%v: %d maps of heads, sum %.17g, want %.17g", q.Off, len(heads.Maps), all, x.Sum)
+		}
+		q.Heads = []string{"l3h1", "l4"}
+		if a, err = l.Image(t.Context(), 3, q); err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range a.Explanation.HeadMaps.Maps {
+			if sum := attribution.Sum(m.Places) + *m.ClassToken; m.Head != q.Heads[i] || math.Abs(sum-m.Part) > 1e-10 {
+				t.Errorf("%v: %s adds %.17g, its places %.17g", q.Off, m.Head, m.Part, sum)
+			}
+		}
+		q.Heads = []string{"l5h0"}
+		if _, err := l.Image(t.Context(), 3, q); err == nil || !strings.Contains(err.Error(), "unit \"l5h0\": want a head, l0h0 to l4h3") {
+			t.Errorf("no such head: %v", err)
 		}
 		if len(q.Off) == 0 && q.Versus == "" {
 			before = a.Logit

@@ -212,7 +212,8 @@ func (w *mapper) target(class int) placing {
 // placing prepares for the vector text [O] of a class.
 func (w *mapper) placing(text []float64) placing {
 	if tokens := w.tower.Tokens(); tokens != nil {
-		m := attribution.NewTokenMap(tokens, text, w.team())
+		_, heads := w.tower.Config().Layered()
+		m := attribution.NewTokenMap(tokens, heads, text, w.team())
 		return func(places []float64, image clip.Output, factor float64) float64 {
 			all := make([]float64, len(places)+1)
 			written := m.Map(all, image.Reads, image.MLPs, image.Statistics, factor)
@@ -223,7 +224,7 @@ func (w *mapper) placing(text []float64) placing {
 	p := attribution.NewTarget(w.tower.OV(), text, w.team()).Places(w.tower.Position(), w.team())
 	return func(places []float64, image clip.Output, factor float64) float64 {
 		positions := make([]float64, len(places)+1)
-		p.Map(places, positions, w.tower.Weights(image), w.tower.Neurons(image), factor, w.team())
+		p.Map(places, positions, nil, w.tower.Weights(image), w.tower.Neurons(image), factor, w.team())
 		return attribution.Sum(positions)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // writeIndex writes what lists, search and the map of all pairs read.
@@ -179,6 +180,13 @@ func (b *builder) writeOverview(context.Context) error {
 		o.Histograms["score"] = histogramOf(scores)
 	}
 	o.Lists, o.Inputs = b.lists(), b.files
+	o.Model.Wording = wordingOf(b.units)
+	for _, l := range o.Lists {
+		if len(l.Units) > 0 {
+			o.Model.Wording.Example = l.Units[0].Unit
+			break
+		}
+	}
 	o.Ablation = append([]report.Ablation{}, o.Ablation...) // package gob makes nil of an empty slice
 	o.Shards = report.Shards{Images: report.ShardImages, Texts: report.ShardTexts, TextCount: b.textCount}
 	o.Parts = b.parts()
@@ -191,6 +199,14 @@ func (b *builder) writeOverview(context.Context) error {
 		}
 	}
 	return b.folder.write(report.OverviewName, o)
+}
+
+// wordingOf says what is true of models that have such pairs. The example is the first pair.
+func wordingOf(units unit.Layered) report.Wording {
+	if units.Layers.Separable() {
+		return report.Wording{Form: report.FormPool, Token: "mean token", Rest: "constant", RestOf: "biases, the same for every image", Example: units.Name(0)}
+	}
+	return report.Wording{Form: report.FormLayers, Token: "class token", Rest: "rest of the feature", Example: units.Name(0)}
 }
 
 // numbersOf are the numbers of images with some names, ascending.

@@ -41,7 +41,7 @@
     ids += 1;
     return `${prefix}-${ids}`;
   }
-  function table(headings, rows, attributes) {
+  function table(headings, rows2, attributes) {
     const cell = (tag, value, extra) => {
       const numeric = value && typeof value === "object" && !(value instanceof Node) && !Array.isArray(value) && "n" in value;
       return el(tag, { class: numeric ? "number" : null, ...extra }, numeric ? value.n : value);
@@ -53,7 +53,7 @@
         "table",
         {},
         el("thead", {}, el("tr", {}, headings.map((h) => cell("th", h, { scope: "col" })))),
-        el("tbody", {}, rows.map((row) => el("tr", {}, row.map((c, i) => i === 0 ? cell("th", c, { scope: "row" }) : cell("td", c)))))
+        el("tbody", {}, rows2.map((row) => el("tr", {}, row.map((c, i) => i === 0 ? cell("th", c, { scope: "row" }) : cell("td", c)))))
       )
     );
   }
@@ -265,6 +265,7 @@
     for (const key2 of ["ablation", "lists", "inputs", "parts"]) o[key2] ||= [];
     for (const key2 of ["classes", "labels", "groups"]) o.data[key2] ||= [];
     o.histograms ||= {};
+    o.model.wording ||= o.model.layer_heads ? { form: "layers", token: "class token", rest: "rest of the feature", rest_of: "", example: unitName(0) } : { form: "pool", token: "mean token", rest: "constant", rest_of: "biases, the same for every image", example: unitName(0) };
     const { thumbs } = o;
     state.changed = new Set(o.data.changed_images);
     state.places = /* @__PURE__ */ new Map();
@@ -323,9 +324,73 @@
     if (head >= heads || neuron >= neurons || m[2] !== void 0 && head < 0) return null;
     return { head, neuron, pair: head >= 0 && neuron >= 0 ? head * neurons + neuron : -1 };
   }
+  var wording = () => state.overview.model.wording;
   function part(name) {
     return state.overview.parts.find((p) => p.name === name) || { name, present: false };
   }
+
+  // web/src/wording.mjs
+  var FORMS = {
+    pool: {
+      terms: () => {
+        const { token, example: example2 } = wording();
+        const { head, neuron } = parseUnit(example2);
+        return {
+          neuron: ["neuron", "One channel of the last layer of the image network. It gives a number for each place of the image: how much of the pattern that it looks for is there."],
+          head: ["head", "The last step of the image network looks at all places at once. It has several heads; each weighs the places in its own way and reads the neurons there."],
+          pair: ["pair", `A neuron as one head reads it, written ${example2}: head ${head}, neuron ${neuron}. The image feature is exactly the sum of what all pairs add to it and a constant, so each can be examined alone. A pair is often about one thing where its neuron is about several.`],
+          score: ["score", "How strongly a pair responds to an image: the neuron's activation, averaged over places by the head's attention. What the pair adds to the image feature is its score times its direction."],
+          waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs and a constant of the weights, they sum exactly to the logit."],
+          places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it. With what belongs to no place, the position embedding and the constant, they sum to the logit."],
+          sink: [`attention to the ${token}`, "A head may look not only at places but also at the average of the whole image. This is how much it does."]
+        };
+      },
+      lead: (name, pairs) => {
+        const { heads, neurons } = state.overview.model;
+        return [
+          `The last step of the one shown here${name} can be taken apart exactly: what it says about an image is the sum of ${pairs} parts and a constant, one part for each of its ${neurons.toLocaleString("en")} neurons`,
+          ` as each of ${heads} heads`,
+          " reads it. Such a part is a neuron-head pair"
+        ];
+      },
+      head: () => " looks at some places of an image and reads all neurons there. Below are the pairs that it makes of them.",
+      heads: () => " reads the same neurons at the places where it looks."
+    },
+    layers: {
+      terms: () => {
+        const { token, example: example2 } = wording();
+        const { head, neuron } = parseUnit(example2);
+        const layer = layerOf(neuronName(0));
+        const own = headName(head);
+        return {
+          neuron: ["neuron", `One unit of the MLP in layer ${layer} of the image network, written ${neuronName(neuron)}. It gives a number for each place of the image, and for the class token: how much of the pattern that it looks for is there.`],
+          head: ["head", "In each layer of the image network, several heads look at all places at once; each weighs the places in its own way. What heads read for the class token goes into the image feature. Those listed here are of the layers after the neurons, where they read what the neurons wrote."],
+          pair: ["pair", `A neuron as one head of a later layer reads it, written ${example2}: head ${own.slice(own.indexOf("h") + 1)} of layer ${layerOf(own)}, neuron ${neuron} of layer ${layer}. What a pair adds to the image feature is known exactly, so each can be examined alone. All pairs together are a part of the feature; the rest is what other layers' neurons add, and what heads add by other ways. A pair is often about one thing where its neuron is about several.`],
+          score: ["score", "How strongly a pair responds to an image: the neuron's activation, summed over places and the class token, each weighed by the head's attention and by the layer norms on the way. What the pair adds to the image feature is its score times its direction."],
+          waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs, and the rest of the feature, which belongs to no pair and differs from image to image, they sum exactly to the logit."],
+          places: ["map of places", "The logit split by the places of the image that the heads of all layers read. Orange places speak for the class, blue ones against it. With what belongs to no place, the class token and the MLPs, they sum to the logit."],
+          sink: [`attention to the ${token}`, "A head may look not only at places but also at the class token, which gathers what was read in earlier layers. This is how much it does."]
+        };
+      },
+      lead: (name, pairs) => {
+        const { heads, neurons } = state.overview.model;
+        return [
+          `A part of what the one shown here${name} says about an image is taken apart here: what the ${neurons.toLocaleString("en")} neurons of layer ${layerOf(neuronName(0))}`,
+          ` add to it through the ${heads} heads`,
+          ` of later layers is the sum of ${pairs} parts, one for each neuron as each head reads it. Such a part is a neuron-head pair`
+        ];
+      },
+      head: () => ` looks at some places of an image and reads what is there. Below are the pairs that it makes with the neurons of layer ${layerOf(neuronName(0))}.`,
+      heads: () => ` of these layers reads what the same neurons, those of layer ${layerOf(neuronName(0))}, wrote at the places where it looks.`
+    }
+  };
+  var layerOf = (name) => /^l(\d+)/.exec(name)?.[1] ?? "";
+  function form() {
+    const known = FORMS[wording().form];
+    if (!known) throw new Error(`the report is of a model of form ${wording().form}, this page knows ${Object.keys(FORMS).join(" and ")}: build the report again`);
+    return known;
+  }
+  var example = () => wording().example || unitName(0);
 
   // web/src/pins.mjs
   var key = () => `clipnh-lists:${state.overview.model.weights_sha256.slice(0, 16)}:${state.overview.data.name}`;
@@ -344,7 +409,7 @@
   function parse3(text) {
     const lists = JSON.parse(text);
     const fine = lists && typeof lists === "object" && !Array.isArray(lists) && Object.values(lists).every((items) => Array.isArray(items) && items.every((i) => i && typeof i.unit === "string" && typeof (i.note ?? "") === "string"));
-    if (!fine) throw new Error('want JSON as exported here: {"NAME": [{"unit": "h3n149", "note": "..."}]}');
+    if (!fine) throw new Error(`want JSON as exported here: {"NAME": [{"unit": "${example()}", "note": "..."}]}`);
     return Object.fromEntries(Object.entries(lists).map(([name, items]) => [name, items.map((i) => ({ unit: i.unit, note: i.note || "" }))]));
   }
   function save(lists) {
@@ -470,10 +535,6 @@
   // web/src/terms.mjs
   var TERMS = {
     clip: ["CLIP", "CLIP is a pair of networks: one reads images, the other texts. Both turn what they read into a list of numbers, a feature. They were trained so that an image and a text that describes it get features that point the same way. To classify an image, CLIP compares its feature with that of the name of each class."],
-    neuron: ["neuron", "One channel of the last layer of the image network. It gives a number for each place of the image: how much of the pattern that it looks for is there."],
-    head: ["head", "The last step of the image network looks at all places at once. It has several heads; each weighs the places in its own way and reads the neurons there."],
-    pair: ["pair", "A neuron as one head reads it, written h3n149: head 3, neuron 149. The image feature is exactly the sum of what all pairs add to it, so each can be examined alone. A pair is often about one thing where its neuron is about several."],
-    score: ["score", "How strongly a pair responds to an image: the neuron's activation, averaged over places by the head's attention. What the pair adds to the image feature is its score times its direction."],
     norm: ["norm", "The length of what a pair adds to the image feature. The mean norm over all images says how much the model uses the pair."],
     direction: ["direction", "What a pair adds to the image feature always points along one line, in the space that images and texts share. That is why it can be compared with words."],
     words: ["words", "The direction of a pair written as a sum of a few words' directions. The coefficient says how much of each word. A word with a negative coefficient says what the pair is not."],
@@ -488,8 +549,7 @@
     accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
     logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
     probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
-    waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs, and what belongs to no pair, they sum exactly to the logit. In a ResNet the latter is a constant; in a vision transformer it is the rest of the feature."],
-    places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it."],
+    head_map: ["map of a head", "What one head adds to the logit, split by the places that it reads. Orange places speak for the class, blue ones against it. With what the head adds at no place, they sum to what it adds."],
     activation: ["activation", "How strongly the neuron responds at each place of the image."],
     attention: ["attention", "How much the head looks at each place of the image."],
     product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
@@ -497,11 +557,15 @@
     score_neighbours: ["neighbours by scores", "Pairs that respond to the same images, by correlation of scores, whatever their directions."],
     cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, −1 opposite."],
     adds: ["what this head adds", "Images among the pair's strongest that are not among the neuron's strongest: the head sees something in the neuron that the neuron alone does not show."],
-    sink: ["attention to the mean token", "A head may look not only at places but also at the average of the whole image. This is how much it does."],
     effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."]
   };
+  var FIRST = ["clip", "neuron", "head", "pair", "score", "norm", "direction", "words"];
+  function terms() {
+    const all2 = { ...TERMS, ...form().terms() };
+    return Object.fromEntries([.../* @__PURE__ */ new Set([...FIRST, ...Object.keys(all2)])].map((key2) => [key2, all2[key2]]));
+  }
   function what(key2) {
-    const entry = TERMS[key2];
+    const entry = form().terms()[key2] || TERMS[key2];
     if (!entry) throw new Error(`no term ${key2}`);
     const [name, text] = entry;
     const panel = id("what");
@@ -540,8 +604,8 @@
       children
     );
   }
-  function facts(rows) {
-    return el("dl", { class: "facts" }, rows.filter((r) => r && r[1] !== "–").map(([name, value, term]) => el("div", {}, el("dt", {}, name, term ? what(term) : null), el("dd", {}, value))));
+  function facts(rows2) {
+    return el("dl", { class: "facts" }, rows2.filter((r) => r && r[1] !== "–").map(([name, value, term]) => el("div", {}, el("dt", {}, name, term ? what(term) : null), el("dd", {}, value))));
   }
   function flags(text) {
     return text.replace(/\{([\w-]+)\}/g, "--$1");
@@ -561,8 +625,8 @@
   function signed(value, digits = 3) {
     return value > 0 ? `+${format(value, digits)}` : format(value, digits);
   }
-  function count(n, one, many) {
-    return `${n.toLocaleString("en")} ${n === 1 ? one : many || `${one}s`}`;
+  function count(n, one2, many) {
+    return `${n.toLocaleString("en")} ${n === 1 ? one2 : many || `${one2}s`}`;
   }
   function pairLink(pair, query2) {
     return el("a", { href: address(["p", unitName(pair)], query2), class: "unit" }, unitName(pair));
@@ -600,22 +664,22 @@
     a.remove();
     setTimeout(() => URL.revokeObjectURL(url), 1e4);
   }
-  function csv(columns2, rows) {
+  function csv(columns2, rows2) {
     const quote = (v) => {
       const text = v === null || v === void 0 ? "" : String(v);
       return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
-    return [columns2, ...rows].map((r) => r.map(quote).join(",")).join("\n") + "\n";
+    return [columns2, ...rows2].map((r) => r.map(quote).join(",")).join("\n") + "\n";
   }
   function numbersOf(data) {
-    const rows = () => typeof data.rows === "function" ? data.rows() : data.rows;
+    const rows2 = () => typeof data.rows === "function" ? data.rows() : data.rows;
     return el(
       "span",
       { class: "numbers" },
       "numbers: ",
       button(
         "CSV",
-        () => download(`${data.name}.csv`, "text/csv", csv(data.columns, rows())),
+        () => download(`${data.name}.csv`, "text/csv", csv(data.columns, rows2())),
         { class: "link", "aria-label": `CSV of ${data.name}` }
       ),
       " ",
@@ -624,7 +688,7 @@
         () => download(
           `${data.name}.json`,
           "application/json",
-          JSON.stringify(rows().map((r) => Object.fromEntries(data.columns.map((c, i) => [c, r[i]]))), null, 1) + "\n"
+          JSON.stringify(rows2().map((r) => Object.fromEntries(data.columns.map((c, i) => [c, r[i]]))), null, 1) + "\n"
         ),
         { class: "link", "aria-label": `JSON of ${data.name}` }
       )
@@ -854,10 +918,10 @@
     const along = (i, n) => n > 1 ? `${100 * i / (n - 1)}%` : "0%";
     const last = sheet === thumbs.sheets - 1;
     const total = state.places.size;
-    const rows = last ? Math.ceil((total - sheet * perSheet) / thumbs.columns) : thumbs.rows;
+    const rows2 = last ? Math.ceil((total - sheet * perSheet) / thumbs.columns) : thumbs.rows;
     box.style.backgroundImage = `url("thumbs/${String(sheet).padStart(3, "0")}.jpg")`;
-    box.style.backgroundSize = `${thumbs.columns * 100}% ${rows * 100}%`;
-    box.style.backgroundPosition = `${along(x, thumbs.columns)} ${along(y, rows)}`;
+    box.style.backgroundSize = `${thumbs.columns * 100}% ${rows2 * 100}%`;
+    box.style.backgroundPosition = `${along(x, thumbs.columns)} ${along(y, rows2)}`;
     return box;
   }
   function thumb(image, options = {}) {
@@ -1007,9 +1071,9 @@
         go(address(["p", unitName(heads[from.row] * neurons + from.n)]));
         return;
       }
-      const rows = [from.row, to.row].sort((a, b) => a - b);
+      const rows2 = [from.row, to.row].sort((a, b) => a - b);
       const cols = [from.n, to.n].sort((a, b) => a - b);
-      list(heads[rows[0]], heads[rows[1]], cols[0], cols[1]);
+      list(heads[rows2[0]], heads[rows2[1]], cols[0], cols[1]);
     });
     const list = (h0, h1, n0, n1) => go(address(["s"], { head: h0 === h1 ? h0 : `${h0}-${h1}`, neuron: `${n0}-${n1}`, sort: "norm" }));
     const range = (name, max, value) => el("input", { type: "number", min: 0, max, value, "aria-label": name, inputmode: "numeric" });
@@ -1019,7 +1083,7 @@
       range("first neuron", neurons - 1, 0),
       range("last neuron", neurons - 1, neurons - 1)
     ];
-    const form = el(
+    const form2 = el(
       "form",
       { class: "ranges", on: { submit: (e) => {
         e.preventDefault();
@@ -1049,7 +1113,7 @@
           return [unitName(p), headName(h), neuronName(n), ...known.map(([, [, c]]) => c[p]), wordsText(wordsOf(ix, p))];
         }))
       }, box),
-      form
+      form2
     );
   }
   function extent(values, heads, neurons) {
@@ -1241,7 +1305,7 @@
     const left = textWidth + (negative ? 60 : 0);
     const span = negative ? (width - textWidth - 120) / 2 : width - textWidth - 60;
     const zero = negative ? left + span : left;
-    const rows = items.map((item, i) => {
+    const rows2 = items.map((item, i) => {
       const w = Math.abs(item.value) / most * span;
       const y = i * height;
       const at = item.value < 0 ? zero - w : zero;
@@ -1258,7 +1322,7 @@
       "svg",
       { viewBox: `0 0 ${width} ${items.length * height + 4}`, class: "bars", role: "group", "aria-label": label, style: { "max-width": `${width}px` } },
       svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }),
-      rows
+      rows2
     );
     return figure(caption, { name, ...numbers2 ?? { columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) } }, picture);
   }
@@ -1289,6 +1353,7 @@
     const o = state.overview;
     const { heads, neurons } = o.model;
     const pairs = heads * neurons;
+    const lead = form().lead(o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : "", pairs.toLocaleString("en"));
     const map = el("div", { class: "loading" }, "loading the map…");
     const lists = el("div", {}, o.lists.map((l) => unitList(l, null)));
     const later = index().then((ix) => {
@@ -1309,12 +1374,11 @@
             "A network of the kind called CLIP",
             what("clip"),
             " turns an image into a list of numbers that can be compared with texts. ",
-            `The last step of the one shown here${o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : ""} can be taken apart exactly: what it says about an image is the sum of ${pairs.toLocaleString("en")} parts, `,
-            `one for each of its ${neurons.toLocaleString("en")} neurons`,
+            lead[0],
             what("neuron"),
-            ` as each of ${heads} heads`,
+            lead[1],
             what("head"),
-            " reads it. Such a part is a neuron-head pair",
+            lead[2],
             what("pair"),
             "."
           ),
@@ -1357,7 +1421,7 @@
     );
   }
   function searchForm(pairs) {
-    const input = el("input", { type: "search", name: "q", placeholder: "yellow, stripes, h3n149 …", "aria-label": "search pairs by word or name", autocomplete: "off" });
+    const input = el("input", { type: "search", name: "q", placeholder: `yellow, stripes, ${example()} …`, "aria-label": "search pairs by word or name", autocomplete: "off" });
     return el(
       "form",
       { class: "big-search", role: "search", "aria-label": "pairs", on: { submit: (e) => {
@@ -1639,7 +1703,7 @@
   async function searchPage({ query: query2 }) {
     const [ix] = await Promise.all([index(), images()]);
     const has = (column) => ix.pairs[column].length > 0;
-    const input = el("input", { type: "search", value: query2.get("q") || "", id: "search-words", autocomplete: "off", spellcheck: "false", placeholder: "words, or a unit such as h3n149" });
+    const input = el("input", { type: "search", value: query2.get("q") || "", id: "search-words", autocomplete: "off", spellcheck: "false", placeholder: `words, or a unit such as ${example()}` });
     const option = (value, text2, chosen) => el("option", { value, selected: value === chosen }, text2);
     const sortKeys = Object.keys(SORTS).filter((k) => !{ score: !has("score"), purity: !has("polysemanticity"), effect: !has("effect") }[k]);
     const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query2.get("sort") || "match")));
@@ -1858,9 +1922,9 @@
   }
   function sumSteps(r) {
     const total = (parts2) => parts2.reduce((sum, p) => sum + p.part, 0);
-    const whole = !state.overview.model.layer_heads;
+    const { rest, rest_of: words2 } = wording();
     const steps = [
-      whole ? { text: "constant", words: "biases, the same for every image", value: r.constant } : { text: "rest of the feature", words: "", value: r.constant },
+      { text: rest, words: words2, value: r.constant },
       r.for.length ? { text: count(r.for.length, "pair"), words: "listed, for", value: total(r.for) } : null,
       r.against.length ? { text: count(r.against.length, "pair"), words: "listed, against", value: total(r.against) } : null,
       { text: "all other pairs", words: "", value: r.rest }
@@ -1882,7 +1946,7 @@
     const left = narrow ? 150 : 272;
     const values = 74;
     const scale = (v) => left + values + (v - low) / (high - low || 1) * (width - left - values - 4);
-    const rows = steps.map((s, i) => {
+    const rows2 = steps.map((s, i) => {
       const y = i * ROW;
       const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
       const next = steps[i + 1];
@@ -1906,7 +1970,7 @@
       "svg",
       { viewBox: `0 0 ${width} ${height + 6}`, class: "bars waterfall", role: "group", "aria-label": label, style: { "max-width": `${width + 120}px` } },
       svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: height, class: "zero" }),
-      rows
+      rows2
     );
   }
 
@@ -1966,12 +2030,12 @@
   function chosenImage(ix, ask) {
     const image = el("input", { type: "text", id: "toggle-image", size: 32, autocomplete: "off" });
     const typed = el("input", { type: "text", id: "toggle-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
-    const form = el("form", { class: "search-form", hidden: true, on: { submit: (e) => {
+    const form2 = el("form", { class: "search-form", hidden: true, on: { submit: (e) => {
       e.preventDefault();
       ask();
     } } }, el("label", {}, "Look at image ", image), el("label", { class: "wide" }, "with classes of your own, commas between ", typed), el("button", { type: "submit" }, "Ask"));
     return {
-      form,
+      form: form2,
       // question returns {image, classes} of a request, or {image: null, missing} and why.
       question(off2, parts2) {
         const classes2 = texts(typed.value);
@@ -1997,7 +2061,7 @@
   function moved(x) {
     const was = new Map(x.before.classes.map((c) => [c.name, c]));
     const first2 = new Set([...x.before.classes.slice(0, 5), ...x.after.classes.slice(0, 5)].map((c) => c.name));
-    const rows = x.after.classes.map((c) => [c.name, was.get(c.name).logit, c.logit, was.get(c.name).probability, c.probability]);
+    const rows2 = x.after.classes.map((c) => [c.name, was.get(c.name).logit, c.logit, was.get(c.name).probability, c.probability]);
     const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
     const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
     return el(
@@ -2013,8 +2077,8 @@
       maps.length ? null : note("The map of places needs the model and the images."),
       figure(
         "The first classes before and after.",
-        { name: `toggled-${x.image}`, columns: ["class", "logit before", "logit", "probability before", "probability"], rows },
-        table(["class", "logit before", "logit", "probability before", "probability"], rows.filter((r) => first2.has(r[0])).map(([name, before, after, p0, p1]) => [name, { n: format(before) }, { n: format(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })
+        { name: `toggled-${x.image}`, columns: ["class", "logit before", "logit", "probability before", "probability"], rows: rows2 },
+        table(["class", "logit before", "logit", "probability before", "probability"], rows2.filter((r) => first2.has(r[0])).map(([name, before, after, p0, p1]) => [name, { n: format(before) }, { n: format(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })
       )
     );
   }
@@ -2050,9 +2114,9 @@
     const holder = el("div", {});
     const result = el("div", { "aria-live": "polite" });
     const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
-    const input = el("input", { type: "text", placeholder: "h3n149", size: 12, autocomplete: "off" });
+    const input = el("input", { type: "text", placeholder: example(), size: 12, autocomplete: "off" });
     const error = el("span", { role: "alert" });
-    const form = el("form", { class: "search-form", on: { submit: (e) => {
+    const form2 = el("form", { class: "search-form", on: { submit: (e) => {
       e.preventDefault();
       const unit = parseUnit(input.value);
       error.textContent = unit && unit.pair >= 0 ? "" : `${input.value}: not a pair of this model`;
@@ -2061,19 +2125,19 @@
     } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
     const ask = () => {
       const off2 = switchedOff();
-      one.form.hidden = off2.length === 0;
+      one2.form.hidden = off2.length === 0;
       if (off2.length === 0) {
         replace(result, note("No pair is switched off."));
         return;
       }
       waiting2(result, parts().then(async (p) => {
-        const asked = one.question(off2, p);
+        const asked = one2.question(off2, p);
         const a = await post("toggle", {}, { off: off2, by: by.value, image: asked.image, classes: asked.classes });
         return [a, p, asked];
-      }), ([a, p, asked]) => [collection(a, p.classes), one.answer(a, asked), editLine(a.edit)]);
+      }), ([a, p, asked]) => [collection(a, p.classes), one2.answer(a, asked), editLine(a.edit)]);
     };
-    const one = chosenImage(ix, () => ask());
-    const box = el("div", {}, form, holder, one.form, result);
+    const one2 = chosenImage(ix, () => ask());
+    const box = el("div", {}, form2, holder, one2.form, result);
     whileShownLater(box, () => {
       const off2 = switchedOff();
       replace(holder, off2.length ? [
@@ -2095,7 +2159,7 @@
   }
   function collection(a, classes2) {
     const { groups } = state.overview.data;
-    const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
+    const rows2 = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
     const changed2 = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
     const show2 = (title, r) => figure(
       `Accuracy by ${title}, where it changes most.`,
@@ -2108,8 +2172,8 @@
         ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
         a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
       ]) : note(`The accuracy over all images is not known: ${a.accuracy_reason || "the explorer does not say why"}.`),
-      a.before?.by_class ? show2("class", rows(classes2, a.before.by_class, a.after.by_class)) : null,
-      a.before?.by_group?.length ? show2("group", rows(groups, a.before.by_group, a.after.by_group)) : null
+      a.before?.by_class ? show2("class", rows2(classes2, a.before.by_class, a.after.by_class)) : null,
+      a.before?.by_group?.length ? show2("group", rows2(groups, a.before.by_group, a.after.by_group)) : null
     ];
   }
   function editLine(text) {
@@ -2123,29 +2187,162 @@
     );
   }
 
+  // web/src/live/heads.mjs
+  var nowhere = (m) => m.class_token === void 0 ? ["position embedding", m.position] : ["class token", m.class_token];
+  function mapped(square, m, side, most) {
+    const canvas = el("canvas", { class: "map", "aria-hidden": "true" });
+    paintMap(canvas, side, m.places.map((v) => v / most), true);
+    square.append(canvas);
+    return square;
+  }
+  function headMaps(a, name, make) {
+    const maps = a.explanation?.head_maps?.maps || [];
+    if (maps.length === 0) return null;
+    const side = a.places.side;
+    const most = Math.max(...maps.flatMap((m) => m.places.map(Math.abs))) || 1;
+    return el(
+      "div",
+      { class: "head-maps" },
+      el("h3", {}, "By heads ", what("head_map")),
+      el("p", { class: "quiet" }, `What the heads of the largest parts add to the logit of “${a.target}”, and where they find it.`),
+      figure(
+        "",
+        { name: `heads-${name}`, columns: ["head", "part", "share", nowhere(maps[0])[0], "row", "column", "place"], rows: () => rows(maps, side) },
+        el("ul", { class: "wall" }, maps.map((m) => el(
+          "li",
+          { "data-head": m.head },
+          el(
+            "span",
+            { class: "thumb" },
+            mapped(make(`what each place adds through ${m.head}`), m, side, most),
+            el("span", { class: "below" }, el("span", { class: "value" }, signed(m.part)), el("span", { class: "label unit" }, m.head))
+          )
+        ))),
+        legend(el, true, [signed(-most), `${signed(most)} of the logit`])
+      )
+    );
+  }
+  function rows(maps, side) {
+    return maps.flatMap((m) => m.places.map((v, i) => [m.head, m.part, m.share, nowhere(m)[1], Math.floor(i / side), i % side, v]));
+  }
+  function liveHead(box, head, first2) {
+    const image = el("input", { type: "text", id: "head-image", size: 32, autocomplete: "off" });
+    const typed = el("input", { type: "text", id: "head-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
+    const chosen = classChoice(() => ask(), "head-class");
+    const result = el("div", { "aria-live": "polite" });
+    const ask = async () => {
+      const number = image.value.trim() ? imageNumber(image.value.trim()) : first2;
+      if (number < 0) {
+        replace(result, note(`${image.value.trim()}: no image of this collection has this name.`));
+        return;
+      }
+      await waiting2(result, get(`image/${number}`, { classes: typed.value.trim(), class: chosen.value(), heads: head, list: 0, off: switchedOff().join(",") }), (a) => {
+        chosen.offer(a.classes);
+        return one(a, number);
+      });
+    };
+    const form2 = el("form", { class: "search-form", on: { submit: (e) => {
+      e.preventDefault();
+      chosen.forget(typed.value.trim());
+      ask();
+    } } }, el("label", {}, "Image ", image), el("label", { class: "wide" }, "with classes of your own, commas between ", typed), el("button", { type: "submit" }, "Ask"), chosen.label);
+    const holder = el("div", {});
+    box.append(section("What it adds to a class", { class: "live", what: "head_map" }, holder));
+    Promise.all([images(), parts()]).then(([, p]) => {
+      image.placeholder = state.images.names[first2] ?? "";
+      if (p.classes?.length) typed.placeholder = p.classes.slice(0, 4).join(", ");
+    }).catch(() => {
+    });
+    const content2 = el("div", {}, form2, result);
+    need(holder, "image", () => {
+      queueMicrotask(() => whileShown(content2, async () => {
+        const p = await parts();
+        if (p.classes?.length || typed.value.trim()) ask();
+        else replace(result, note("Type classes to see what this head adds to them."));
+      }));
+      return content2;
+    });
+  }
+  function one(a, image) {
+    const [m] = a.explanation.head_maps.maps;
+    const most = Math.max(...m.places.map(Math.abs)) || 1;
+    const square = face(image, `what each place of ${a.name} adds through ${m.head}`);
+    square.classList.add("large");
+    const [where, elsewhere] = nowhere(m);
+    return el(
+      "div",
+      { class: "columns two" },
+      figure(
+        "",
+        { name: `head-${m.head}-${image}`, columns: ["head", "part", "share", where, "row", "column", "place"], rows: () => rows([m], a.places.side) },
+        el("div", { class: "image-box" }, mapped(square, m, a.places.side, most), legend(el, true, [signed(-most), `${signed(most)} of the logit`]))
+      ),
+      el(
+        "div",
+        {},
+        el("p", {}, `Of the logit of “${a.target}”, ${format(a.logit)}, on ${a.name}:`),
+        facts([
+          [`${m.head} adds`, el("b", { class: "head-part" }, signed(m.part, 4)), "logit"],
+          ["share of the logit", m.share === null ? "–" : percent(m.share)],
+          ["at the places", signed(m.part - elsewhere, 4)],
+          [`${where}, at no place`, signed(elsewhere, 4)]
+        ])
+      )
+    );
+  }
+  function classChoice(ask, id2) {
+    const select = el("select", { id: id2, on: { change: ask } });
+    const label = el("label", { hidden: true }, "Class to explain ", select);
+    let asked = "";
+    const option = (value, text) => el("option", { value }, text);
+    replace(select, option("", "of the largest logit"));
+    return {
+      label,
+      value: () => select.value,
+      // forget goes back to the first class where other classes were typed.
+      forget(classes2) {
+        if (classes2 !== asked) replace(select, option("", "of the largest logit"));
+        asked = classes2;
+      },
+      offer(classes2) {
+        const now = select.value;
+        replace(select, option("", "of the largest logit"), classes2.map((c) => option(c.class, c.class)));
+        select.value = classes2.some((c) => c.class === now) ? now : "";
+        label.hidden = false;
+      }
+    };
+  }
+
   // web/src/live/image.mjs
+  var HEADS = 12;
   function liveImage(box, image, r, ix) {
     const classes2 = el("input", { type: "text", id: "typed-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
     const result = el("div", { "aria-live": "polite" });
     const segmented = el("div", { "aria-live": "polite" });
-    const ask = () => {
+    const chosen = classChoice(() => ask(true), "explained-class");
+    const ask = (asked) => {
       const off2 = switchedOff();
       const typed = classes2.value.trim();
-      if (!typed && off2.length === 0) {
-        replace(result, note("Type classes, or switch pairs off on their pages, to see what changes."));
+      if (!typed && off2.length === 0 && !asked) {
+        replace(result, note("Type classes, or ask without any for those of the collection; switch pairs off on their pages to see what changes."));
         return;
       }
-      waiting2(result, get(`image/${image}`, { classes: typed, off: off2.join(",") }), (a) => explained(ix, image, a));
+      waiting2(result, get(`image/${image}`, { classes: typed, class: chosen.value(), off: off2.join(","), maps: HEADS }), (a) => {
+        chosen.offer(a.classes);
+        return [explained(ix, image, a), headMaps(a, image, (text) => face(image, text))];
+      });
     };
     const content2 = el("div", {}, el(
       "form",
       { class: "search-form", on: { submit: (e) => {
         e.preventDefault();
-        ask();
+        chosen.forget(classes2.value.trim());
+        ask(true);
       } } },
       el("label", { class: "wide" }, "Classes of your own, with commas between ", classes2),
       el("button", { type: "submit" }, "Ask"),
-      button("Segment by these", () => segment())
+      button("Segment by these", () => segment()),
+      chosen.label
     ), result, segmented);
     const segment = () => need(segmented, "segment", () => {
       const inner = el("div", {}, "…");
@@ -2155,7 +2352,7 @@
     const holder = el("div", {});
     box.append(section("Ask about it", { class: "live" }, holder));
     need(holder, "image", () => {
-      queueMicrotask(() => whileShown(content2, ask));
+      queueMicrotask(() => whileShown(content2, () => ask(false)));
       return content2;
     });
     parts().then((p) => {
@@ -2166,15 +2363,15 @@
   function explained(ix, name, a) {
     const top = a.classes[0];
     const off2 = top?.before !== void 0;
-    const rows = a.classes.map((c) => [c.class, c.logit, c.probability, ...off2 ? [c.before_logit, c.before] : []]);
+    const rows2 = a.classes.map((c) => [c.class, c.logit, c.probability, ...off2 ? [c.before_logit, c.before] : []]);
     const map = a.places ? placesMap(a.places) : null;
     return el("div", { class: "columns two" }, el(
       "div",
       {},
       figure(
         "",
-        { name: `asked-${name}`, columns: ["class", "logit", "probability", ...off2 ? ["logit before", "probability before"] : []], rows },
-        table(["class", ...off2 ? ["logit before"] : [], "logit", ...off2 ? ["probability before"] : [], "probability"], rows.slice(0, 10).map(([name2, logit, probability, logitBefore, before]) => [
+        { name: `asked-${name}`, columns: ["class", "logit", "probability", ...off2 ? ["logit before", "probability before"] : []], rows: rows2 },
+        table(["class", ...off2 ? ["logit before"] : [], "logit", ...off2 ? ["probability before"] : [], "probability"], rows2.slice(0, 10).map(([name2, logit, probability, logitBefore, before]) => [
           name2,
           ...off2 ? [{ n: format(logitBefore) }] : [],
           { n: format(logit) },
@@ -2456,8 +2653,8 @@
     const r = neuronRecord(source);
     const { heads, neurons } = state.overview.model;
     const name = neuronName(neuron);
-    const rows = Array.from({ length: heads }, (_, head) => ({ head, r: pairRecord(source, head) })).sort((a, b) => b.r.normMean - a.r.normMean);
-    const strong = rows.filter((x, i) => i < 12);
+    const rows2 = Array.from({ length: heads }, (_, head) => ({ head, r: pairRecord(source, head) })).sort((a, b) => b.r.normMean - a.r.normMean);
+    const strong = rows2.filter((x, i) => i < 12);
     return {
       title: `${name}: ${wordsText(r.words.slice(0, 3))}`,
       unit: name,
@@ -2495,7 +2692,7 @@
             ),
             p.zero ? zeroWeights() : wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
           )),
-          rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null
+          rows2.length > strong.length ? note("The other heads: ", rows2.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null
         ),
         el(
           "div",
@@ -2532,11 +2729,13 @@
     const name = headName(head);
     const side = Math.round(Math.sqrt(file.attention?.length || 0));
     const maps = decodeMaps(file.maps);
+    const live = el("div", {});
+    if (state.live) liveHead(live, name, maps.keys().next().value ?? file.strongest[0]?.images?.[0] ?? 0);
     return {
       title: name,
       heading: [el("span", { class: "unit-name" }, name)],
       nodes: [
-        el("p", { class: "lead-line" }, "A head", what("head"), " looks at some places of an image and reads all neurons there. Below are the pairs that it makes of them."),
+        el("p", { class: "lead-line" }, "A head", what("head"), form().head()),
         file.words?.length ? section(
           "What it is about",
           { what: "words" },
@@ -2552,15 +2751,16 @@
           el(
             "div",
             { class: "columns two" },
-            figure(`Mean attention over ${side} × ${side} places of the images shown; the rest, ${percent(file.sink)}, goes to the mean token.`, {
+            figure(`Mean attention over ${side} × ${side} places of the images shown; the rest, ${percent(file.sink)}, goes to the ${wording().token}.`, {
               name: `attention-${name}`,
               columns: ["row", "column", "attention"],
               rows: Array.from(file.attention, (v, i) => [Math.floor(i / side), i % side, v])
             }, attentionMap(side, file.attention, name), legend(el, false, ["0", format(Math.max(...file.attention), 2)])),
-            facts([["attention to the mean token", percent(file.sink), "sink"]])
+            facts([[`attention to the ${wording().token}`, percent(file.sink), "sink"]])
           ),
           maps.size ? [el("h3", {}, "On images"), wall([...maps.keys()].slice(0, 12).map((image) => ({ image, map: maps.get(image) })), `attention of ${name}`, { labels: false })] : null
         ) : null,
+        live,
         section("Its pairs", { what: "pair" }, pairMap(ix, { heads: [head] })),
         section(
           "Its strongest pairs",
@@ -2583,7 +2783,7 @@
   async function headsPage() {
     const ix = await index();
     const { heads, neurons } = state.overview.model;
-    const rows = Array.from({ length: heads }, (_, h) => {
+    const rows2 = Array.from({ length: heads }, (_, h) => {
       let sum = 0;
       let best = h * neurons;
       for (let p = h * neurons; p < (h + 1) * neurons; p++) {
@@ -2596,8 +2796,8 @@
       title: "Heads",
       heading: "Heads",
       nodes: [
-        el("p", { class: "lead-line" }, "Each head", what("head"), " reads the same neurons at the places where it looks."),
-        el("ul", { class: "list" }, rows.map(({ h, mean, best }) => el(
+        el("p", { class: "lead-line" }, "Each head", what("head"), form().heads()),
+        el("ul", { class: "list" }, rows2.map(({ h, mean, best }) => el(
           "li",
           { "data-unit": headName(h) },
           el("a", { class: "unit", href: address(["h", h]) }, headName(h)),
@@ -2707,7 +2907,7 @@
         el(
           "div",
           { class: "image-top" },
-          mapped(image, name, r),
+          mapped2(image, name, r),
           el(
             "div",
             {},
@@ -2783,7 +2983,7 @@
       )
     );
   }
-  function mapped(image, name, r) {
+  function mapped2(image, name, r) {
     const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
     square.classList.add("large");
     const under = el("div", {});
@@ -2836,7 +3036,7 @@
     const [ix] = await Promise.all([index(), images()]);
     const q = (query2.get("q") || "").trim();
     const input = el("input", { type: "search", value: q, id: "text-words", autocomplete: "off", list: null, placeholder: state.live ? "any text" : "one of the report's words" });
-    const form = el("form", { class: "search-form", role: "search", "aria-label": "texts", on: { submit: (e) => {
+    const form2 = el("form", { class: "search-form", role: "search", "aria-label": "texts", on: { submit: (e) => {
       e.preventDefault();
       go(address(["t"], { q: input.value.trim() }));
     } } }, el("label", { class: "wide" }, "Text ", input), el("button", { type: "submit" }, "Show"));
@@ -2861,7 +3061,7 @@
       heading: q ? `“${q}”` : "Texts",
       nodes: [
         el("p", { class: "lead-line" }, q ? ["The pairs whose direction", what("direction"), " is nearest to this text, and its nearest images."] : "Each word of the report, with the pairs that stand for it. Choose one or type it."),
-        form,
+        form2,
         result
       ]
     };
@@ -2931,12 +3131,12 @@
   async function comparePage({ query: query2 }) {
     const names = [query2.get("a") || "", query2.get("b") || ""];
     const units = names.map((n) => parseUnit(n));
-    const form = chooser(names);
+    const form2 = chooser(names);
     for (const [i, u] of units.entries()) {
       if (names[i] && (!u || u.pair < 0)) throw new Error(`${names[i]}: not a pair of this model; want a name such as ${unitName(0)}`);
     }
     if (units.some((u) => !u)) {
-      return { title: "Compare", heading: "Compare two pairs", nodes: [note("Name two pairs, or press c on the pages of two pairs."), form] };
+      return { title: "Compare", heading: "Compare two pairs", nodes: [note("Name two pairs, or press c on the pages of two pairs."), form2] };
     }
     await images();
     const both = await Promise.all(units.map(async (u) => ({ u, name: unitName(u.pair), r: pairRecord(await neuronFile(u.neuron), u.head) })));
@@ -2947,7 +3147,7 @@
       title: `${a.name} and ${b.name}`,
       heading: `${a.name} and ${b.name}`,
       nodes: [
-        form,
+        form2,
         el("div", { class: "columns two compare" }, both.map((x) => section(
           el("a", { class: "unit", href: address(["p", x.name]) }, x.name),
           {},
@@ -2993,11 +3193,11 @@
   function wordTable(a, b) {
     const texts2 = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
     const of2 = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
-    const rows = texts2.map((t) => [t, of2(a, t), of2(b, t)]);
+    const rows2 = texts2.map((t) => [t, of2(a, t), of2(b, t)]);
     return figure(
       "Coefficients; empty where a word is not among the eight of the pair.",
-      { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows },
-      table(["word", a.name, b.name], rows.map(([t, x, y]) => [t, { n: x === null ? "" : format(x, 3) }, { n: y === null ? "" : format(y, 3) }]), { label: "words of both pairs" })
+      { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows: rows2 },
+      table(["word", a.name, b.name], rows2.map(([t, x, y]) => [t, { n: x === null ? "" : format(x, 3) }, { n: y === null ? "" : format(y, 3) }]), { label: "words of both pairs" })
     );
   }
   async function sharedScores(a, b) {
@@ -3195,7 +3395,7 @@
       title: "About",
       heading: "About this report",
       nodes: [
-        section("What each number means", {}, el("dl", { class: "terms" }, Object.values(TERMS).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))))),
+        section("What each number means", {}, el("dl", { class: "terms" }, Object.values(terms()).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))))),
         section(
           "The files it was made from",
           {},

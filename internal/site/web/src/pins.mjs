@@ -2,6 +2,7 @@
 
 import { button } from "./dom.mjs";
 import { state } from "./state.mjs";
+import { example } from "./wording.mjs";
 
 const key = () => `clipnh-lists:${state.overview.model.weights_sha256.slice(0, 16)}:${state.overview.data.name}`;
 let memory = null; // where storage is refused
@@ -24,7 +25,7 @@ export function parse(text) {
   const lists = JSON.parse(text);
   const fine = lists && typeof lists === "object" && !Array.isArray(lists) && Object.values(lists).every((items) =>
     Array.isArray(items) && items.every((i) => i && typeof i.unit === "string" && typeof (i.note ?? "") === "string"));
-  if (!fine) throw new Error('want JSON as exported here: {"NAME": [{"unit": "h3n149", "note": "..."}]}');
+  if (!fine) throw new Error(`want JSON as exported here: {"NAME": [{"unit": "${example()}", "note": "..."}]}`);
   return Object.fromEntries(Object.entries(lists).map(([name, items]) => [name, items.map((i) => ({ unit: i.unit, note: i.note || "" }))]));
 }
 

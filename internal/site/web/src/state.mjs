@@ -19,6 +19,10 @@ export async function start() {
   for (const key of ["ablation", "lists", "inputs", "parts"]) o[key] ||= [];
   for (const key of ["classes", "labels", "groups"]) o.data[key] ||= [];
   o.histograms ||= {};
+  // A report of an older build does not say how to speak of its model.
+  o.model.wording ||= o.model.layer_heads
+    ? { form: "layers", token: "class token", rest: "rest of the feature", rest_of: "", example: unitName(0) }
+    : { form: "pool", token: "mean token", rest: "constant", rest_of: "biases, the same for every image", example: unitName(0) };
   const { thumbs } = o;
   state.changed = new Set(o.data.changed_images); // a report of an older build does not say which
   state.places = new Map();
@@ -92,6 +96,9 @@ export function parseUnit(text) {
   if (head >= heads || neuron >= neurons || (m[2] !== undefined && head < 0)) return null;
   return { head, neuron, pair: head >= 0 && neuron >= 0 ? head * neurons + neuron : -1 };
 }
+
+// wording is how to speak of the model: {form, token, rest, rest_of, example}.
+export const wording = () => state.overview.model.wording;
 
 export function part(name) {
   return state.overview.parts.find((p) => p.name === name) || { name, present: false };

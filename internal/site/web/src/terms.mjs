@@ -1,13 +1,10 @@
 // What each term means, in words. A mark "?" beside a term opens it.
 
 import { el, id } from "./dom.mjs";
+import { form } from "./wording.mjs";
 
-export const TERMS = {
+const TERMS = {
   clip: ["CLIP", "CLIP is a pair of networks: one reads images, the other texts. Both turn what they read into a list of numbers, a feature. They were trained so that an image and a text that describes it get features that point the same way. To classify an image, CLIP compares its feature with that of the name of each class."],
-  neuron: ["neuron", "One channel of the last layer of the image network. It gives a number for each place of the image: how much of the pattern that it looks for is there."],
-  head: ["head", "The last step of the image network looks at all places at once. It has several heads; each weighs the places in its own way and reads the neurons there."],
-  pair: ["pair", "A neuron as one head reads it, written h3n149: head 3, neuron 149. The image feature is exactly the sum of what all pairs add to it, so each can be examined alone. A pair is often about one thing where its neuron is about several."],
-  score: ["score", "How strongly a pair responds to an image: the neuron's activation, averaged over places by the head's attention. What the pair adds to the image feature is its score times its direction."],
   norm: ["norm", "The length of what a pair adds to the image feature. The mean norm over all images says how much the model uses the pair."],
   direction: ["direction", "What a pair adds to the image feature always points along one line, in the space that images and texts share. That is why it can be compared with words."],
   words: ["words", "The direction of a pair written as a sum of a few words' directions. The coefficient says how much of each word. A word with a negative coefficient says what the pair is not."],
@@ -22,8 +19,7 @@ export const TERMS = {
   accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
   logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
   probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
-  waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs, and what belongs to no pair, they sum exactly to the logit. In a ResNet the latter is a constant; in a vision transformer it is the rest of the feature."],
-  places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it."],
+  head_map: ["map of a head", "What one head adds to the logit, split by the places that it reads. Orange places speak for the class, blue ones against it. With what the head adds at no place, they sum to what it adds."],
   activation: ["activation", "How strongly the neuron responds at each place of the image."],
   attention: ["attention", "How much the head looks at each place of the image."],
   product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
@@ -31,13 +27,21 @@ export const TERMS = {
   score_neighbours: ["neighbours by scores", "Pairs that respond to the same images, by correlation of scores, whatever their directions."],
   cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, −1 opposite."],
   adds: ["what this head adds", "Images among the pair's strongest that are not among the neuron's strongest: the head sees something in the neuron that the neuron alone does not show."],
-  sink: ["attention to the mean token", "A head may look not only at places but also at the average of the whole image. This is how much it does."],
   effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."],
 };
 
+// The terms that come first, in the order in which they build on each other.
+const FIRST = ["clip", "neuron", "head", "pair", "score", "norm", "direction", "words"];
+
+// terms are all terms as they hold for the model, by key.
+export function terms() {
+  const all = { ...TERMS, ...form().terms() };
+  return Object.fromEntries([...new Set([...FIRST, ...Object.keys(all)])].map((key) => [key, all[key]]));
+}
+
 // what is a mark that opens the meaning of a term.
 export function what(key) {
-  const entry = TERMS[key];
+  const entry = form().terms()[key] || TERMS[key];
   if (!entry) throw new Error(`no term ${key}`);
   const [name, text] = entry;
   const panel = id("what");

@@ -2,7 +2,7 @@
 
 import { el, svg } from "./dom.mjs";
 import { address } from "./router.mjs";
-import { state, unitName } from "./state.mjs";
+import { unitName, wording } from "./state.mjs";
 import { wordsOf } from "./index.mjs";
 import { wordsText, figure, format, signed, count } from "./parts.mjs";
 import { fit } from "./charts.mjs";
@@ -25,11 +25,9 @@ export function waterfall(ix, r, name, caption) {
 // sumSteps are the parts of a logit, each from where the one before ends, and the logit from zero.
 export function sumSteps(r) {
   const total = (parts) => parts.reduce((sum, p) => sum + p.part, 0);
-  // Of a vision transformer the pairs are only a part of the feature; what is left is each image's own.
-  const whole = !state.overview.model.layer_heads;
+  const { rest, rest_of: words } = wording();
   const steps = [
-    whole ? { text: "constant", words: "biases, the same for every image", value: r.constant }
-      : { text: "rest of the feature", words: "", value: r.constant },
+    { text: rest, words, value: r.constant },
     r.for.length ? { text: count(r.for.length, "pair"), words: "listed, for", value: total(r.for) } : null,
     r.against.length ? { text: count(r.against.length, "pair"), words: "listed, against", value: total(r.against) } : null,
     { text: "all other pairs", words: "", value: r.rest },

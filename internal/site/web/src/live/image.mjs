@@ -10,25 +10,34 @@ import { get, post, need, waiting, parts } from "./api.mjs";
 import { switchedOff, whileShown } from "./off.mjs";
 import { segmentation } from "./segment.mjs";
 import { editLine } from "./toggle.mjs";
+import { classChoice, headMaps } from "./heads.mjs";
+
+const HEADS = 12; // whose maps are shown
 
 export function liveImage(box, image, r, ix) {
   const classes = el("input", { type: "text", id: "typed-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
   const result = el("div", { "aria-live": "polite" });
   const segmented = el("div", { "aria-live": "polite" });
-  const ask = () => {
+  const chosen = classChoice(() => ask(true), "explained-class");
+  // Without classes, asked says whether those of the collection are wanted.
+  const ask = (asked) => {
     const off = switchedOff();
     const typed = classes.value.trim();
-    if (!typed && off.length === 0) {
-      replace(result, note("Type classes, or switch pairs off on their pages, to see what changes."));
+    if (!typed && off.length === 0 && !asked) {
+      replace(result, note("Type classes, or ask without any for those of the collection; switch pairs off on their pages to see what changes."));
       return;
     }
-    waiting(result, get(`image/${image}`, { classes: typed, off: off.join(",") }), (a) => explained(ix, image, a));
+    waiting(result, get(`image/${image}`, { classes: typed, class: chosen.value(), off: off.join(","), maps: HEADS }), (a) => {
+      chosen.offer(a.classes);
+      return [explained(ix, image, a), headMaps(a, image, (text) => face(image, text))];
+    });
   };
   const content = el("div", {}, el("form", { class: "search-form", on: { submit: (e) => {
     e.preventDefault();
-    ask();
+    chosen.forget(classes.value.trim());
+    ask(true);
   } } }, el("label", { class: "wide" }, "Classes of your own, with commas between ", classes), el("button", { type: "submit" }, "Ask"),
-  button("Segment by these", () => segment())), result, segmented);
+  button("Segment by these", () => segment()), chosen.label), result, segmented);
   const segment = () => need(segmented, "segment", () => {
     const inner = el("div", {}, "…");
     waiting(inner, post("segment", { classes: classes.value.trim(), image }), (a) => segmentation(a, face(image, "the image")));
@@ -37,7 +46,7 @@ export function liveImage(box, image, r, ix) {
   const holder = el("div", {});
   box.append(section("Ask about it", { class: "live" }, holder));
   need(holder, "image", () => {
-    queueMicrotask(() => whileShown(content, ask));
+    queueMicrotask(() => whileShown(content, () => ask(false)));
     return content;
   });
   parts().then((p) => {

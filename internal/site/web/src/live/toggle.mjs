@@ -7,6 +7,7 @@ import { state, parseUnit, images } from "../state.mjs";
 import { index, wordsOf } from "../index.mjs";
 import { note, figure, percent, facts, wordsLine, signed } from "../parts.mjs";
 import { what } from "../terms.mjs";
+import { example } from "../wording.mjs";
 import { chosenImage } from "./chosen.mjs";
 import { post, need, waiting, parts } from "./api.mjs";
 import { switchedOff, flip, clear, isOff, whileShown } from "./off.mjs";
@@ -44,7 +45,7 @@ function controls(ix) {
   const holder = el("div", {});
   const result = el("div", { "aria-live": "polite" });
   const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
-  const input = el("input", { type: "text", placeholder: "h3n149", size: 12, autocomplete: "off" });
+  const input = el("input", { type: "text", placeholder: example(), size: 12, autocomplete: "off" });
   const error = el("span", { role: "alert" });
   const form = el("form", { class: "search-form", on: { submit: (e) => {
     e.preventDefault();

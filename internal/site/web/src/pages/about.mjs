@@ -3,7 +3,7 @@
 import { el } from "../dom.mjs";
 import { state } from "../state.mjs";
 import { section, note, figure, flags } from "../parts.mjs";
-import { TERMS } from "../terms.mjs";
+import { terms } from "../terms.mjs";
 import { SHORTCUTS } from "../keys.mjs";
 
 export async function aboutPage() {
@@ -12,7 +12,7 @@ export async function aboutPage() {
     title: "About",
     heading: "About this report",
     nodes: [
-      section("What each number means", {}, el("dl", { class: "terms" }, Object.values(TERMS).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))))),
+      section("What each number means", {}, el("dl", { class: "terms" }, Object.values(terms()).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))))),
       section("The files it was made from", {}, el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes it again. The command is put together from the manifest. A file that is known by its hash only, and is not one of these, has a word in capitals, such as SCORES, in its place."),
         figure("", { name: "inputs", columns: ["kind", "path", "sha256", "made_from", "a_command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.made ?? "", i.command]) },
           el("ul", { class: "inputs" }, inputs.map((i) => el("li", {},

@@ -2,17 +2,19 @@
 
 import { el } from "../dom.mjs";
 import { address } from "../router.mjs";
-import { state, images, headName, unitName, parseUnit } from "../state.mjs";
+import { state, images, headName, unitName, parseUnit, wording } from "../state.mjs";
 import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
 import { decodeMaps } from "../neuron.mjs";
 import { section, facts, format, note, percent, wordsLine, figure } from "../parts.mjs";
 import { what } from "../terms.mjs";
+import { form } from "../wording.mjs";
 import { unitCard } from "../cards.mjs";
 import { pairMap } from "../map.mjs";
 import { bars } from "../charts.mjs";
 import { wall } from "../thumbs.mjs";
 import { paintMap, legend } from "../colours.mjs";
+import { liveHead } from "../live/heads.mjs";
 
 export async function headPage({ rest }) {
   if (rest === "") return headsPage();
@@ -24,21 +26,24 @@ export async function headPage({ rest }) {
   const name = headName(head);
   const side = Math.round(Math.sqrt(file.attention?.length || 0));
   const maps = decodeMaps(file.maps);
+  const live = el("div", {});
+  if (state.live) liveHead(live, name, maps.keys().next().value ?? file.strongest[0]?.images?.[0] ?? 0);
   return {
     title: name,
     heading: [el("span", { class: "unit-name" }, name)],
     nodes: [
-      el("p", { class: "lead-line" }, "A head", what("head"), " looks at some places of an image and reads all neurons there. Below are the pairs that it makes of them."),
+      el("p", { class: "lead-line" }, "A head", what("head"), form().head()),
       file.words?.length ? section("What it is about", { what: "words" },
         bars(`words-${name}`, file.words.slice(0, 12).map((w) => ({ text: ix.words[w.word], value: w.norm, href: address(["s"], { q: ix.words[w.word], head }), title: `${ix.words[w.word]}: first word of ${w.pairs} pairs` })), {
           caption: "First words of its pairs, by the sum of the pairs' mean norms.", columns: ["word", "sum of mean norms"], label: `words of ${name}`,
         })) : null,
       side > 0 ? section("Where it attends", { what: "attention" }, el("div", { class: "columns two" },
-        figure(`Mean attention over ${side} × ${side} places of the images shown; the rest, ${percent(file.sink)}, goes to the mean token.`, {
+        figure(`Mean attention over ${side} × ${side} places of the images shown; the rest, ${percent(file.sink)}, goes to the ${wording().token}.`, {
           name: `attention-${name}`, columns: ["row", "column", "attention"], rows: Array.from(file.attention, (v, i) => [Math.floor(i / side), i % side, v]),
         }, attentionMap(side, file.attention, name), legend(el, false, ["0", format(Math.max(...file.attention), 2)])),
-        facts([["attention to the mean token", percent(file.sink), "sink"]])),
+        facts([[`attention to the ${wording().token}`, percent(file.sink), "sink"]])),
       maps.size ? [el("h3", {}, "On images"), wall([...maps.keys()].slice(0, 12).map((image) => ({ image, map: maps.get(image) })), `attention of ${name}`, { labels: false })] : null) : null,
+      live,
       section("Its pairs", { what: "pair" }, pairMap(ix, { heads: [head] })),
       section("Its strongest pairs", { what: "norm" },
         el("p", { class: "quiet" }, el("a", { href: address(["s"], { head, sort: "norm" }) }, "All its pairs in this order")),
@@ -73,7 +78,7 @@ async function headsPage() {
     title: "Heads",
     heading: "Heads",
     nodes: [
-      el("p", { class: "lead-line" }, "Each head", what("head"), " reads the same neurons at the places where it looks."),
+      el("p", { class: "lead-line" }, "Each head", what("head"), form().heads()),
       el("ul", { class: "list" }, rows.map(({ h, mean, best }) => el("li", { "data-unit": headName(h) },
         el("a", { class: "unit", href: address(["h", h]) }, headName(h)),
         el("span", {}, `mean norm of its pairs ${format(mean, 3)}`),

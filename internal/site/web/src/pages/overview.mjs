@@ -7,6 +7,7 @@ import { index } from "../index.mjs";
 import { section, facts, note, percent, count, format, figure, flags, imageAddress } from "../parts.mjs";
 import { table } from "../dom.mjs";
 import { what } from "../terms.mjs";
+import { form, example } from "../wording.mjs";
 import { unitCard } from "../cards.mjs";
 import { pairMap } from "../map.mjs";
 import { histogram, curves } from "../charts.mjs";
@@ -28,6 +29,7 @@ export async function overview() {
   const o = state.overview;
   const { heads, neurons } = o.model;
   const pairs = heads * neurons;
+  const lead = form().lead(o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : "", pairs.toLocaleString("en"));
   const map = el("div", { class: "loading" }, "loading the map…");
   const lists = el("div", {}, o.lists.map((l) => unitList(l, null)));
   // The page is there before the index is, which names words and shades the map.
@@ -42,9 +44,7 @@ export async function overview() {
     nodes: [
       el("div", { class: "lead" },
         el("p", {}, "A network of the kind called CLIP", what("clip"), " turns an image into a list of numbers that can be compared with texts. ",
-          `The last step of the one shown here${o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : ""} can be taken apart exactly: what it says about an image is the sum of ${pairs.toLocaleString("en")} parts, `,
-          `one for each of its ${neurons.toLocaleString("en")} neurons`, what("neuron"), ` as each of ${heads} heads`, what("head"),
-          " reads it. Such a part is a neuron-head pair", what("pair"), "."),
+          lead[0], what("neuron"), lead[1], what("head"), lead[2], what("pair"), "."),
         el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for${o.data.classes.length ? ", and what the model loses without it" : ""}.`),
         searchForm(pairs)),
       changed(o.data),
@@ -81,7 +81,7 @@ function changed({ changed: n, changed_images: which = [] }) {
 }
 
 function searchForm(pairs) {
-  const input = el("input", { type: "search", name: "q", placeholder: "yellow, stripes, h3n149 …", "aria-label": "search pairs by word or name", autocomplete: "off" });
+  const input = el("input", { type: "search", name: "q", placeholder: `yellow, stripes, ${example()} …`, "aria-label": "search pairs by word or name", autocomplete: "off" });
   return el("form", { class: "big-search", role: "search", "aria-label": "pairs", on: { submit: (e) => {
     e.preventDefault();
     go(address(["s"], { q: input.value }));

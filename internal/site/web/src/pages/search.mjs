@@ -6,6 +6,7 @@ import { index, search, SORTS, wordsOf, imagesOf } from "../index.mjs";
 import { setQuery, parse, address as link } from "../router.mjs";
 import { numbersOf, wordsText } from "../parts.mjs";
 import { what } from "../terms.mjs";
+import { example } from "../wording.mjs";
 import { unitCard } from "../cards.mjs";
 import { virtualList } from "../virtual.mjs";
 import { liveText } from "../live/text.mjs";
@@ -33,7 +34,7 @@ const ADDRESS = 250; // milliseconds after the last keystroke until the address 
 export async function searchPage({ query }) {
   const [ix] = await Promise.all([index(), images()]);
   const has = (column) => ix.pairs[column].length > 0;
-  const input = el("input", { type: "search", value: query.get("q") || "", id: "search-words", autocomplete: "off", spellcheck: "false", placeholder: "words, or a unit such as h3n149" });
+  const input = el("input", { type: "search", value: query.get("q") || "", id: "search-words", autocomplete: "off", spellcheck: "false", placeholder: `words, or a unit such as ${example()}` });
   const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
   const sortKeys = Object.keys(SORTS).filter((k) => !{ score: !has("score"), purity: !has("polysemanticity"), effect: !has("effect") }[k]);
   const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query.get("sort") || "match")));
