@@ -83,9 +83,9 @@ type ImageOptions struct {
 	PairTokens bool
 	// ClassAttention computes Output.Attention.
 	ClassAttention bool
-	// FirstOrder computes Output.Heads and Output.MLPs; TokenParts, ClassParts and Reads the
-	// fields of Output of the same names, Reads with Statistics.
-	FirstOrder, TokenParts, ClassParts, Reads bool
+	// FirstOrder computes Output.Heads and Output.MLPs; TokenParts, ClassParts, Reads and
+	// HeadReads the fields of Output of the same names, the last two with Statistics.
+	FirstOrder, TokenParts, ClassParts, Reads, HeadReads bool
 }
 
 // Output receives the results of a run. What is nil is left out.
@@ -150,8 +150,10 @@ type Output struct {
 	// Reads are what each head reads of each token, a[l,h,0,t]·(W_V^h y[t] + B_V^h) with
 	// channels h*D+d, [B,L,T,W]; see decomp.Tokens. They need ImageOptions.Reads.
 	Reads []float32
+	// HeadReads are the sums of Reads over tokens, [B,L,W]. They need ImageOptions.HeadReads.
+	HeadReads []float32
 	// Statistics are the mean of the class token in the last norm and 1/sd_post, [B,2]. They
-	// need ImageOptions.PairTokens or Reads.
+	// need ImageOptions.PairTokens, Reads or HeadReads.
 	Statistics []float32
 }
 
