@@ -70,6 +70,12 @@ each part of the class token adds to the feature; heads and mlps sum to it:
   tokens              each head by each token that it reads, [B,L,T,H,O]
   cls_attn            the heads of each layer by the class token that they read,
                       [B,L,O], which is a part of heads
+In a folder, heads and tokens are stored as factors, float16: what a head reads,
+which is as wide as a head, beside matrices [L,H,F,O] that make of it what the
+head adds. For ViT-B/32, heads take 19 KB an image instead of 290, tokens 1 MB
+instead of 15. mlps and cls_attn are stored as they are, float16. A note says how
+much float16 changed; --dtype float32 keeps float32. A .npy or .dat file and
+--form published have all numbers written out, in float32.
 With several layers, --neuron-layer 9,10, one pass through the tower collects
 all of them, each to a folder within --save-path, layer9 and layer10. Each is
 the same as that of a run of this layer alone; other commands take it as
@@ -88,7 +94,8 @@ Writes a folder at --save-path:
   images.txt          names of the images, in the order of the rows
                       (other modes: heads.npy, attention.npy, activations.npy,
                       layer4.npy, mlps.npy, tokens.npy, cls_attn.npy or
-                      features.npy, the names and the manifest)
+                      features.npy, or factors.npy and matrices.npy, the names
+                      and the manifest)
   manifest.json       what the folder was made from, with checksums
 If --save-path ends in .dat or .npy, writes a dense file in the reference's
 layout instead: contributions [B,H,C,O], or [B,C,O] summed over heads with

@@ -79,7 +79,7 @@ func (c *collector) warnOfZeros() {
 func (c *collector) describe(result *Result) {
 	result.Precision, result.Rounding, result.Device, result.Loss = c.precision(), c.rounding, c.onDevice, c.lost
 	if l := c.lost; l != nil {
-		c.say.Note("float16 moves parts by up to %.2g %% of the largest, by %s: {dtype} float32 keeps them", 100*l.Parts, ui.Images.Count(int64(l.Images)))
+		c.say.Note("float16 changes parts by up to %.2g %% of the largest, as measured on %s; {dtype} float32 keeps float32", 100*l.Parts, ui.Images.Count(int64(l.Images)))
 	}
 	result.Skipped = append(result.Skipped, source.Unlisted(c.listed.Data.Skipped)...)
 }

@@ -165,3 +165,28 @@ func TestCollectAsBegun(t *testing.T) {
 		}
 	}
 }
+
+// TestCollectOldFolder reads heads that a build before there were factors wrote, and finds them
+// complete.
+func TestCollectOldFolder(t *testing.T) {
+	o := goldenViT(t, ModeHeads, "heads")
+	if err := os.CopyFS(o.SavePath, os.DirFS("testdata/dense-heads")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := (artefact.Reader{}).Parts(o.SavePath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	want, shape := readGoldenViT(t, "first_heads")
+	got := make([]float32, len(want))
+	if err := p.Read(got, 0, shape[0], 0, p.Each()); err != nil {
+		t.Fatal(err)
+	}
+	if err := testutil.Far(got, want, pipelinetest.Rounding); err != nil || !slices.Equal(p.Shape, shape) || p.Half() {
+		t.Errorf("%v: %v", p.Shape, err)
+	}
+	if again := run(t, o); !again.Complete || again.Factors || !slices.Equal(again.Shape, shape) {
+		t.Errorf("again: %+v", again)
+	}
+}

@@ -104,6 +104,11 @@ func TestMerge(t *testing.T) {
 			vit.Data, vit.SavePath, vit.NeuronLayer = o.Data, o.SavePath, &layer
 			*o = vit
 		},
+		"factors": func(o *collect.Options) {
+			vit := collecttest.GoldenViT(t, collect.ModeTokens, "")
+			vit.Data, vit.SavePath = o.Data, o.SavePath
+			*o = vit
+		},
 		"dense":              func(o *collect.Options) { o.SavePath += ".dat" },
 		"neurons.of.strided": func(o *collect.Options) { o.Mode, o.Stride, o.SavePath = collect.ModeNeurons, 2, o.SavePath+".npy" },
 	} {
