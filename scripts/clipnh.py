@@ -209,6 +209,9 @@ class Collection:
     heads, ... Those of a collection of scores also give directions and contributions:
 
         r[h,n](I) = s[h,n](I) v[h,n] + b[h],   v[h,n] = W_O^h W_V^h[:,n]
+
+    Heads and tokens of a vision transformer may be kept as factors; parts(images) multiplies
+    those of some images out, and heads or tokens those of all.
     """
 
     def __init__(self, path, manifest):
@@ -228,7 +231,16 @@ class Collection:
             self._arrays[file] = _array(os.path.join(self.path, file))
         return self._arrays[file]
 
+    def parts(self, images=slice(None)):
+        """What heads, mlps, tokens or class tokens add to each image's feature, [B,...,O]."""
+        if "factors.npy" not in self.files:
+            return np.asarray(self._of(self.load(self.manifest["payloads"][0]["file"]), images), np.float32)
+        factors = np.asarray(self._of(self.load("factors.npy"), images), np.float32)
+        return np.einsum("...lhf,lhfo->...lho" if self.kind == "heads" else "...lthf,lhfo->...ltho", factors, self.load("matrices.npy"), optimize=True)
+
     def __getattr__(self, name):
+        if name == self.__dict__.get("manifest", {}).get("kind") and "factors.npy" in self.files:
+            return self.parts()
         if name.startswith("_") or name + ".npy" not in self.files:
             raise AttributeError("%s has no %s; its files: %s" % (self.path, name, ", ".join(self.files)))
         return self.load(name + ".npy")

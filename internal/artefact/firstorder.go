@@ -13,14 +13,16 @@ import (
 )
 
 // Parts is an open collection of what some parts of a model add to the image feature: heads,
-// MLPs, or the class tokens that heads read. It is a folder or a .npy or .dat file.
+// MLPs, or the class tokens that heads read. It is a folder or a .npy or .dat file. Those that
+// are kept as factors are read as what they stand for.
 type Parts struct {
 	Path     string
 	Kind     string          // KindHeads, KindMLPs or KindClassParts; empty where nothing says it
 	Shape    []int           // [B,...,O]
 	Artefact *cache.Artefact // nil for another program's file
 
-	file *npy.File
+	file    *npy.File
+	factors *factored // nil where the file has the parts themselves
 }
 
 // Parts opens a collection of parts.
@@ -49,7 +51,13 @@ func (r Reader) Parts(path string, facts Facts) (*Parts, error) {
 		return nil, err
 	}
 	p.Shape = p.file.Header.Shape
-	if err := p.Artefact.Unreplaced(); err != nil {
+	if p.Artefact != nil && IsFactored(p.Artefact.Manifest) {
+		p.factors, p.Shape, err = newFactored(p.Artefact, p.Shape)
+	}
+	if err == nil {
+		err = p.Artefact.Unreplaced()
+	}
+	if err != nil {
 		p.file.Close()
 		return nil, err
 	}
@@ -77,6 +85,9 @@ func (p *Parts) Close() error {
 // Read fills dst [n,...] with numbers lo to hi of each of n images from first on.
 func (p *Parts) Read(dst []float32, first, n, lo, hi int) error {
 	each, width := p.Each(), hi-lo
+	if p.factors != nil {
+		return p.factors.read(p, dst, first, n, lo, hi)
+	}
 	if width == each {
 		return p.read(dst[:n*each], first*each)
 	}

@@ -11,11 +11,11 @@ const (
 	KindDense           = "dense"            // r [B,H,C,O], or summed over heads [B,C,O]
 	KindMeans           = "means"            // of r, [H,C,O] or [C,O]
 	KindComponents      = "components"       // principal components, [H,C,O] or [C,O]
-	KindHeads           = "heads"            // Σ_n r, [B,H,O]; what heads of a vision transformer add, [B,L,H,O]
+	KindHeads           = "heads"            // Σ_n r, [B,H,O]; what heads of a vision transformer add, [B,L,H,O], or factors of it, see IsFactored
 	KindMeanHeads       = "mean heads"       // its mean
 	KindMLPs            = "mlps"             // what MLPs of a vision transformer add, [B,L+1,O]
 	KindMeanMLPs        = "mean mlps"        // its mean, [L+1,O]
-	KindTokens          = "tokens"           // what its heads add by each token that they read, [B,L,T,H,O]
+	KindTokens          = "tokens"           // what its heads add by each token that they read, [B,L,T,H,O], or factors of it
 	KindMeanTokens      = "mean tokens"      // its mean, [L,T,H,O]
 	KindClassParts      = "class parts"      // what each layer's heads add by the class token that they read, [B,L,O]
 	KindMeanClassParts  = "mean class parts" // its mean, [L,O]
@@ -74,6 +74,8 @@ const (
 	MLPsFile        = "mlps.npy"        // [B,L+1,O]
 	TokensFile      = "tokens.npy"      // [B,L,T,H,O]
 	ClassPartsFile  = "cls_attn.npy"    // [B,L,O]
+	FactorsFile     = "factors.npy"     // [B,L,H,F] of heads, [B,L,T,H,F] of tokens
+	MatricesFile    = "matrices.npy"    // that factors are multiplied by, [L,H,F,O]
 	AttentionFile   = "attention.npy"   // [B,H,T,T]
 	ActivationsFile = "activations.npy" // [B,C,T]
 	Layer4File      = "layer4.npy"      // [1,2,blocks,T]

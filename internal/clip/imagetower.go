@@ -85,9 +85,9 @@ type ImageOptions struct {
 	Common bool
 	// ClassAttention computes Output.Attention.
 	ClassAttention bool
-	// FirstOrder computes Output.Heads and Output.MLPs; TokenParts, ClassParts and Reads the
-	// fields of Output of the same names, Reads with Statistics.
-	FirstOrder, TokenParts, ClassParts, Reads bool
+	// FirstOrder computes Output.Heads and Output.MLPs; TokenParts, ClassParts, Reads and
+	// HeadReads the fields of Output of the same names, the last two with Statistics.
+	FirstOrder, TokenParts, ClassParts, Reads, HeadReads bool
 }
 
 // Output receives the results of a run. What is nil is left out.
@@ -156,8 +156,10 @@ type Output struct {
 	// to what every neuron adds through it, [B,P·H,O]; see PublishedLayerPairs. They need
 	// ImageOptions.Common.
 	Common []float32
+	// HeadReads are the sums of Reads over tokens, [B,L,W]. They need ImageOptions.HeadReads.
+	HeadReads []float32
 	// Statistics are the mean of the class token in the last norm and 1/sd_post, [B,2]. They
-	// need ImageOptions.PairTokens or Reads.
+	// need ImageOptions.PairTokens, Reads or HeadReads.
 	Statistics []float32
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -48,7 +49,7 @@ func vitOutput(c Config, n, layer int) Output {
 		Scores:     make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
 		Common:     make([]float32, n*(v.Layers-1-layer)*v.Heads*O),
 		Weights:    make([]float32, n*(v.Layers-1-layer)*v.Heads*T), Neurons: make([]float32, n*T*v.MLP), Statistics: make([]float32, 2*n),
-		Reads: make([]float32, n*v.Layers*T*v.Width),
+		Reads: make([]float32, n*v.Layers*T*v.Width), HeadReads: make([]float32, n*v.Layers*v.Width),
 	}
 	for range v.Layers {
 		out.Blocks = append(out.Blocks, make([]float32, n*T*v.Width))
@@ -59,7 +60,7 @@ func vitOutput(c Config, n, layer int) Output {
 // everything are the options for all of them.
 func everything(batch, threads, layer int) ImageOptions {
 	return ImageOptions{
-		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, ClassParts: true, Pairs: true, Common: true, PairTokens: true, Reads: true, NeuronLayer: layer,
+		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, ClassParts: true, Pairs: true, Common: true, PairTokens: true, Reads: true, HeadReads: true, NeuronLayer: layer,
 	}
 }
 
@@ -111,6 +112,8 @@ func TestViT(t *testing.T) {
 					published := publishedOf(t, ck, layer, out.Scores, out.Common, n)
 					compare("second_published", published)
 					compare("first_tokens", partsOf(t, ck, out.Reads, out.Statistics))
+					compare("first_tokens", factoredParts(t, ck, out.Reads, out.Statistics, c.Tokens()))
+					compare("first_heads", factoredParts(t, ck, out.HeadReads, out.Statistics, 1))
 					compare("second_scores", scoresOf(out.Weights, out.Neurons, n, c.Tokens(), c.ViT.MLP))
 				})
 			}
@@ -144,6 +147,26 @@ func publishedOf(t testing.TB, ck *Checkpoint, layer int, scores, common []float
 		effects[i] += shared[i/per*O+i%O]
 	}
 	return effects
+}
+
+// factoredParts are the parts that reads of places give by way of factors.
+func factoredParts(t *testing.T, ck *Checkpoint, reads, statistics []float32, places int) []float32 {
+	t.Helper()
+	tokens, err := ck.Tokens()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, n := ck.Config.ViT, len(statistics)/2
+	f := tokens.Factors(v.Heads, places)
+	each, rows := v.Layers*places*v.Width, places*v.Heads // of an image, of a layer
+	factors, parts := make([]float32, v.Layers*rows*f.Width), make([]float32, n*v.Layers*rows*f.OutDim)
+	for b := range n {
+		decomp.FillFactors(factors, reads[b*each:(b+1)*each], statistics[2*b:2*b+2], v.HeadWidth())
+		for l := range v.Layers {
+			f.Expand(parts[(b*v.Layers+l)*rows*f.OutDim:], factors[l*rows*f.Width:], places, l*v.Heads, v.Heads, par.Team{})
+		}
+	}
+	return parts
 }
 
 // goldenClassParts are the goldens' first tokens summed over heads, [B,L,O].
@@ -256,7 +279,7 @@ func TestViTSameBytes(t *testing.T) {
 		for _, pair := range [][2][]float32{
 			{out.Features, want.Features}, {out.Scores, want.Scores}, {out.Attention, want.Attention}, {out.Heads, want.Heads},
 			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.ClassParts, want.ClassParts}, {out.Blocks[4], want.Blocks[4]},
-			{out.Weights, want.Weights}, {out.Neurons, want.Neurons}, {out.Statistics, want.Statistics}, {out.Reads, want.Reads}, {out.Common, want.Common},
+			{out.Weights, want.Weights}, {out.Neurons, want.Neurons}, {out.Statistics, want.Statistics}, {out.Reads, want.Reads}, {out.HeadReads, want.HeadReads}, {out.Common, want.Common},
 		} {
 			if !slices.Equal(pair[0], pair[1]) {
 				t.Errorf("%d images on %d threads: other bytes", o.Batch, o.Threads)

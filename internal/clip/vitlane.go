@@ -33,6 +33,7 @@ type vitLane struct {
 	tokens     []*value // of each layer, before division by sd, [B,T,H·O]
 	class      []*value // of each layer's class token, before division by sd, [B,O]
 	reads      []*value // of each layer, [B,T,H·D]
+	headReads  []*value // of each layer, [B,H·D]
 }
 
 func newViTLane(t *ViTTower, capacity int) (*vitLane, error) {
@@ -109,7 +110,7 @@ func (d *vitDeclaration) declare(image *value) {
 	}
 	x = d.lastLayer(x)
 	d.l.scores, d.l.readSums = slices.Concat(d.scores...), slices.Concat(d.sums...)
-	if d.l.heads != nil || d.l.mlps != nil || d.l.tokens != nil || d.l.class != nil || d.l.scores != nil || d.l.reads != nil {
+	if d.l.heads != nil || d.l.mlps != nil || d.l.tokens != nil || d.l.class != nil || d.l.scores != nil || d.l.reads != nil || d.l.headReads != nil {
 		d.l.statistics = d.kept("visual.ln_post.statistics", statisticsOp{}, x)
 	}
 	x = d.apply("visual.ln_post", normOp{w.post}, x)
@@ -189,7 +190,7 @@ func (d *vitDeclaration) mlp(i int, x *value) *value {
 
 // needsClass says whether more than all tokens' attention is wanted of a layer.
 func (d *vitDeclaration) needsClass(i int) bool {
-	return d.o.ClassAttention || d.o.FirstOrder || d.o.TokenParts || d.o.ClassParts || d.o.Reads || d.o.Pairs && i > d.o.NeuronLayer
+	return d.o.ClassAttention || d.o.FirstOrder || d.o.TokenParts || d.o.ClassParts || d.o.Reads || d.o.HeadReads || d.o.Pairs && i > d.o.NeuronLayer
 }
 
 // parts declares what is wanted of a layer's heads. mixed is what they give for the class
@@ -199,10 +200,13 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention, mixed *value) {
 	if d.o.ClassAttention {
 		d.l.attention = append(d.l.attention, attention)
 	}
+	if mixed == nil && (d.o.FirstOrder || d.o.HeadReads) {
+		mixed = d.apply(name+"attn.mix", classMixOp{d.v.headsOf()}, attention, qkv)
+	}
+	if d.o.HeadReads {
+		d.l.headReads = append(d.l.headReads, d.kept(name+"attn.head_reads", newHeadReadsOp(d.l), mixed))
+	}
 	if d.o.FirstOrder {
-		if mixed == nil {
-			mixed = d.apply(name+"attn.mix", classMixOp{d.v.headsOf()}, attention, qkv)
-		}
 		d.l.heads = append(d.l.heads, d.kept(name+"attn.heads", newHeadPartsOp(d.l, i), mixed))
 	}
 	if d.o.TokenParts {

@@ -166,6 +166,33 @@ func (o headPartsOp) run(out *activation, in []*activation, w *workspace) {
 	}
 }
 
+// headReadsOp is what each head gives for the class token, without the padding: [B,H·Dp,1,1]
+// to [B,H,D].
+type headReadsOp struct {
+	headsOf
+	rows []float32 // [B,H·Dp]
+}
+
+func newHeadReadsOp(l *vitLane) headReadsOp {
+	h := l.tower.config.ViT.headsOf()
+	return headReadsOp{h, make([]float32, l.capacity*h.inner())}
+}
+
+func (o headReadsOp) form() form       { return matrixForm }
+func (o headReadsOp) overwrites() int  { return -1 }
+func (o headReadsOp) describe() string { return "outputs of heads" }
+
+func (o headReadsOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	return tensor.Shape{in[0][0], o.heads, o.width}, wantShape(in[0], o.inner(), 1, 1)
+}
+
+func (o headReadsOp) run(out *activation, in []*activation, _ *workspace) {
+	in[0].used.Rows(o.rows)
+	for i := range out.images() * o.heads {
+		copy(out.rows[i*o.width:(i+1)*o.width], o.rows[i*o.padded:])
+	}
+}
+
 // tokenPartsOp projects what each head gives for the class token by each token that it
 // reads: attention [B,H,T] and queries, keys and values [B,3·H·Dp,1,T] to [B,T,H·O].
 type tokenPartsOp struct {
@@ -289,7 +316,7 @@ func (l *vitLane) deliver(out Output, start int) {
 	l.pre.copyTo(out.Tokens, start)
 	if len(out.Blocks) > 0 && l.blocks == nil || out.Attention != nil && l.attention == nil || out.Scores != nil && l.scores == nil ||
 		(out.Heads != nil || out.MLPs != nil) && l.heads == nil || out.TokenParts != nil && l.tokens == nil || out.ClassParts != nil && l.class == nil ||
-		(out.Weights != nil || out.Neurons != nil) && l.neurons == nil || out.Reads != nil && l.reads == nil || out.Common != nil && l.readSums == nil || out.Statistics != nil && l.statistics == nil {
+		(out.Weights != nil || out.Neurons != nil) && l.neurons == nil || out.Reads != nil && l.reads == nil || out.HeadReads != nil && l.headReads == nil || out.Common != nil && l.readSums == nil || out.Statistics != nil && l.statistics == nil {
 		panic("clip: output that the tower's options did not ask for")
 	}
 	for i, dst := range out.Blocks {
@@ -312,6 +339,7 @@ func (l *vitLane) deliver(out Output, start int) {
 		l.statistics.copyTo(out.Statistics, start)
 	}
 	l.interleave(out.Reads, l.reads, start, func(dst, src []float32, _, _ int) { copy(dst, src) })
+	l.interleave(out.HeadReads, l.headReads, start, func(dst, src []float32, _, _ int) { copy(dst, src) })
 	v, T := l.tower.config.ViT, l.tower.config.Tokens()
 	parts := 2*v.Layers + 1
 	l.interleave(out.MLPs, l.mlps, start, func(dst, src []float32, image, _ int) { l.finish(dst, src, nil, image, parts) })

@@ -70,14 +70,17 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 }
 
 func (c *collector) warnOfZeros() {
-	if c.zeroed > 0 {
+	if c.zeroed > 0 && c.lost == nil {
 		c.say.Warn("%d of %s, too small for float16, became zero: {dtype} float32 keeps them", c.zeroed, quantity.Of(c.kept, "value"))
 	}
 }
 
 // describe adds to a result what the run says of it.
 func (c *collector) describe(result *Result) {
-	result.Precision, result.Rounding, result.Device = c.precision(), c.rounding, c.onDevice
+	result.Precision, result.Rounding, result.Device, result.Loss = c.precision(), c.rounding, c.onDevice, c.lost
+	if l := c.lost; l != nil {
+		c.say.Note("float16 changes parts by up to %.2g %% of the largest, as measured on %s; {dtype} float32 keeps float32", 100*l.Parts, ui.Images.Count(int64(l.Images)))
+	}
 	result.Skipped = append(result.Skipped, source.Unlisted(c.listed.Data.Skipped)...)
 }
 
@@ -101,7 +104,9 @@ type collector struct {
 	device   *device.Device   // that runs the tower; nil: this program
 	onDevice *OnDevice        // once it has run
 
-	kept, zeroed int // values of this run, and those that float16 made zero
+	half         bool  // rows are float16
+	kept, zeroed int   // values of this run, and those that float16 made zero
+	lost         *Loss // by float16 in parts; nil until it is measured, and of other rows
 	timed        *estimator
 	disk         string // what is said of the disk before a long run; empty: nothing
 
@@ -132,7 +137,9 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	c := &collector{options: o, say: say, listed: listed, model: m}
 	m.Tell(say)
 	if err = checkDevice(o, m); err == nil {
-		c.mode, err = newMode(o.mode(), m)
+		c.asBegun()
+		c.mode, err = newMode(c.options.mode(), m)
+		c.setType()
 	}
 	if err != nil {
 		c.close()
@@ -157,7 +164,7 @@ func (c *collector) take(ctx context.Context, lo, hi int) (err error) {
 func (o Options) mode() modeOptions {
 	return modeOptions{
 		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, summary: o.NoFeatures, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
-		neuronLayer: o.NeuronLayer, published: o.Published,
+		neuronLayer: o.NeuronLayer, published: o.Published, factored: !o.Mean && !o.Published && !o.WrittenOut && !artefact.IsDense(o.SavePath),
 	}
 }
 
@@ -245,7 +252,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: c.listed.Count, Payload: row.file, ChunkInputs: c.chunkInputs(),
 	}
-	if o.Half {
+	if c.half {
 		plan.DType, rowBytes = npy.Float16, rowBytes/2
 	}
 	if artefact.IsDense(o.SavePath) {
@@ -259,7 +266,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 		return nil, nil, err
 	}
 	plan.Listed = source.ListedAll(c.items, c.sizes)
-	r := &rows{c: c, plan: plan, row: row, result: &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}}
+	r := &rows{c: c, plan: plan, row: row, result: &Result{Path: o.SavePath, Kind: plan.Kind, Factors: row.matrices != nil, Skipped: []source.Skipped{}}}
 	r.w, err = o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		if err := c.addFeatures(ctx, plan); err != nil {

@@ -58,7 +58,7 @@ func TestCollect(t *testing.T) {
 
 func TestCollectHalfAndExpanded(t *testing.T) {
 	o := goldenImages(t, "scores")
-	o.Half, o.Expand = true, true
+	o.DType, o.Expand = npy.Float16, true
 	run(t, o)
 	want, _ := pipelinetest.ReadGolden(t, "s.npy")
 	got, _ := pipelinetest.ReadNPY(t, filepath.Join(o.SavePath, artefact.ScoresFile))

@@ -27,6 +27,16 @@ func (c *collector) addFiles(w artefact.FileAdder, skipped []source.Skipped) err
 			return err
 		}
 	}
+	if read := c.mode.row().matrices; read != nil {
+		f, err := read()
+		if err != nil {
+			return err
+		}
+		layers, _ := c.model.Config.Layered()
+		if err := artefact.AddMatrices(w, f, layers); err != nil {
+			return err
+		}
+	}
 	if c.options.NoFeatures {
 		return nil // it has names of its own
 	}

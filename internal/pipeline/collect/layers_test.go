@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
@@ -88,7 +89,7 @@ func TestLayersAreCollections(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"scores":     func(*Options) {},
 		"neurons":    func(o *Options) { o.Mode = ModeNeurons },
-		"half":       func(o *Options) { o.Half = true },
+		"half":       func(o *Options) { o.DType = npy.Float16 },
 		"directions": func(o *Options) { o.Expand = true },
 		"statistics": func(o *Options) { o.StatsOnly = true },
 		"published":  func(o *Options) { o.Mode, o.Published = ModeNeurons, true },

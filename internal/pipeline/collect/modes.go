@@ -111,6 +111,9 @@ type row struct {
 	// ov reads the weights that contributions follow with, which go beside the rows; nil
 	// where none do.
 	ov func() (*decomp.OV, error)
+	// matrices reads those that rows of factors are multiplied by, which go beside them; nil
+	// where rows are no factors.
+	matrices func() (*decomp.Factors, error)
 }
 
 // modeOptions say what is kept of each image.
@@ -125,6 +128,7 @@ type modeOptions struct {
 
 	neuronLayer *int // of a vision transformer, whose neurons' pairs are looked at
 	published   bool // the form of published caches
+	factored    bool // what heads of a vision transformer add as factors
 }
 
 // ofFamily returns the error of a mode that models of this family do not have. Those of
@@ -219,6 +223,8 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 	switch {
 	case o.neuronLayer != nil && (v.part != nil || v.features):
 		return nil, usage.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
+	case v.part != nil && v.part.factors != nil && o.factored:
+		return &factorsMode{residualMode{m.Config, *v.part, false}, *v.part.factors, m.Checkpoint, b.team, nil}, nil
 	case v.part != nil:
 		return residualMode{m.Config, *v.part, o.published}, nil
 	case o.published && v.published == nil:

@@ -34,6 +34,7 @@ type residualPart struct {
 	want                 func(*clip.ImageOptions)
 	output               func(values []float32) clip.Output
 	label                func(index []int) string // of what is at an index, the last of which counts dimensions
+	factors              *partFactors             // in their place where nothing else is asked for; nil where there are none
 }
 
 // The ways, by their modes.
@@ -44,6 +45,7 @@ var (
 		func(o *clip.ImageOptions) { o.FirstOrder = true },
 		func(values []float32) clip.Output { return clip.Output{Heads: values} },
 		func(i []int) string { return fmt.Sprintf("l%dh%d", i[0], i[1]) },
+		&headFactors,
 	}
 	mlpParts = residualPart{
 		artefact.KindMLPs, artefact.KindMeanMLPs, artefact.MLPsFile, []string{"L+1", "O"},
@@ -56,6 +58,7 @@ var (
 			}
 			return fmt.Sprintf("the MLP of layer %d", i[0]-1)
 		},
+		nil,
 	}
 	tokenParts = residualPart{
 		artefact.KindTokens, artefact.KindMeanTokens, artefact.TokensFile, []string{"L", "T", "H", "O"},
@@ -66,6 +69,7 @@ var (
 		func(o *clip.ImageOptions) { o.TokenParts = true },
 		func(values []float32) clip.Output { return clip.Output{TokenParts: values} },
 		func(i []int) string { return fmt.Sprintf("l%dh%d at token %d", i[0], i[2], i[1]) },
+		&tokenFactors,
 	}
 	classParts = residualPart{
 		artefact.KindClassParts, artefact.KindMeanClassParts, artefact.ClassPartsFile, []string{"L", "O"},
@@ -73,6 +77,7 @@ var (
 		func(o *clip.ImageOptions) { o.ClassParts = true },
 		func(values []float32) clip.Output { return clip.Output{ClassParts: values} },
 		func(i []int) string { return fmt.Sprintf("the class token that layer %d reads", i[0]) },
+		nil,
 	}
 )
 
@@ -86,13 +91,15 @@ type residualMode struct {
 
 func (r residualMode) values() int { return artefact.Product(r.part.shape(r.config)) }
 
-func (r residualMode) label(i int) string {
-	shape := r.part.shape(r.config)
+func (r residualMode) label(i int) string { return labelOf(r.part, r.part.shape(r.config), i) }
+
+// labelOf names value i of parts of a shape.
+func labelOf(part residualPart, shape []int, i int) string {
 	index := make([]int, len(shape))
 	for axis := len(shape) - 1; axis >= 0; axis-- {
 		index[axis], i = i%shape[axis], i/shape[axis]
 	}
-	return "part of " + r.part.label(index)
+	return "part of " + part.label(index)
 }
 
 func (r residualMode) start(from towers, o clip.ImageOptions) (*started, error) {

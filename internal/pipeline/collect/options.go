@@ -5,6 +5,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -33,13 +34,18 @@ type Options struct {
 	TopK        int    // of which StatsOnly keeps the largest and the smallest
 	FitTopK     bool   // fewer where there are not as many images
 	SavePath    string // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
-	Half        bool   // a folder's rows as float16
-	Expand      bool   // directions beside the weight slices
-	Strict      bool   // stop at an image that cannot be read
-	Restart     bool   // discard what is at SavePath
-	Store       *cache.Store
-	Verify      bool // compare what is already complete with its checksums
-	Images      imageprep.Options
+	// DType is the type of a folder's rows. Zero is float16 of the parts of a vision
+	// transformer's features as they are, and float32 of all else.
+	DType npy.DType
+	// WrittenOut keeps heads and tokens of a vision transformer in a folder as older builds do,
+	// and not as factors.
+	WrittenOut bool
+	Expand     bool // directions beside the weight slices
+	Strict     bool // stop at an image that cannot be read
+	Restart    bool // discard what is at SavePath
+	Store      *cache.Store
+	Verify     bool // compare what is already complete with its checksums
+	Images     imageprep.Options
 }
 
 // Result is what Collect wrote.
@@ -47,15 +53,26 @@ type Result struct {
 	Path     string           `json:"path"`
 	Kind     string           `json:"kind"`
 	Shape    []int            `json:"shape"`
-	Images   int              `json:"images"`           // with a row
-	Skipped  []source.Skipped `json:"skipped"`          // with what the listing left out
-	Complete bool             `json:"already_complete"` // nothing was left to do
+	Images   int              `json:"images"`            // with a row
+	Skipped  []source.Skipped `json:"skipped"`           // with what the listing left out
+	Factors  bool             `json:"factors,omitempty"` // rows are factors, as decomp.Factors has them
+	Complete bool             `json:"already_complete"`  // nothing was left to do
 	// Precision says that the tower computed in reduced precision; empty for float32.
 	Precision string `json:"precision,omitempty"`
 	// Device is nil where this program ran the tower, and where no image was left to do.
 	Device *OnDevice `json:"device,omitempty"`
 	// Rounding is its error, nil for float32 and where no image was left to do.
 	Rounding *source.Rounding `json:"precision_error,omitempty"`
+	// Loss is that of float16 in the parts of a vision transformer's features; nil of other
+	// rows, and where no image was left to do.
+	Loss *Loss `json:"float16_error,omitempty"`
+}
+
+// A Loss is how far float16 moved what the first images of a run add to features: the largest
+// difference from float32, as a share of the largest value.
+type Loss struct {
+	Images int     `json:"images"`
+	Parts  float64 `json:"parts"`
 }
 
 // ChunkImages is how many images are kept or lost together. A larger chunk

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -50,7 +51,10 @@ func TestCollectPublished(t *testing.T) {
 			want, shape := goldenParts(t, mode, published)
 			for _, half := range []bool{false, true} {
 				o := goldenViT(t, mode, "parts")
-				o.Published, o.Half = published, half
+				o.Published, o.WrittenOut, o.DType = published, true, npy.Float32
+				if half {
+					o.DType = npy.Float16
+				}
 				run(t, o)
 				a, err := cache.Open(o.SavePath)
 				if err != nil {

@@ -95,8 +95,12 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 		Model: v.Model, Data: dataset.Options{Kind: images.Dataset, Path: v.DataPath}, Stride: max(images.Stride, 1),
 		BatchSize: v.BatchSize, Threads: v.Threads, Mode: from.Mode, Mean: collect.Mean,
 		StatsOnly: slices.Contains([]string{artefact.KindStatistics, artefact.KindSummary}, artefact.WholeKind(m.Kind)), TopK: collect.TopK, FitTopK: true,
-		NoFeatures: artefact.WholeKind(m.Kind) == artefact.KindSummary, SavePath: path, Half: m.DType == npy.Float16.String(),
-		Expand: collect.Expand, Published: collect.Form == origin.Published, Images: imageprep.Options{EXIF: images.EXIF, MaxPixels: images.MaxPixels},
+		NoFeatures: artefact.WholeKind(m.Kind) == artefact.KindSummary, SavePath: path, DType: npy.Float32,
+		WrittenOut: !artefact.IsFactored(m),
+		Expand:     collect.Expand, Published: collect.Form == origin.Published, Images: imageprep.Options{EXIF: images.EXIF, MaxPixels: images.MaxPixels},
+	}
+	if m.DType == npy.Float16.String() {
+		o.DType = npy.Float16
 	}
 	var err error
 	if o.Images.Order, err = imageprep.ParseOrder(images.Preprocess); err != nil {

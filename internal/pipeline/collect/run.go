@@ -76,6 +76,9 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 		}
 		part.values, part.family = values[:part.images*each], c.family()
 		c.kept, c.zeroed = c.kept+len(part.values), c.zeroed+part.zeroed
+		if err := c.measure(part.values); err != nil {
+			return err
+		}
 		if err := done(part); err != nil {
 			return err
 		}
@@ -103,7 +106,7 @@ func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int,
 			if i := artefact.FirstNonFinite(dst); i >= 0 {
 				return fmt.Errorf("%s: %s is %g: the model overflows on this image", items[i/each].Name, c.mode.label(i%each), dst[i])
 			}
-			if c.options.Half {
+			if c.half {
 				of.zeroed += underflows(dst)
 			}
 			if running.features != nil {
@@ -239,7 +242,7 @@ func (c *collector) room(rowBytes int64, rows int) error {
 	switch {
 	case c.mode.row().kind == artefact.KindDense:
 		err = fmt.Errorf("%w (scores alone, a path without .dat or .npy, take %d times less)", err, c.model.Config.OutDim)
-	case !c.options.Half:
+	case !c.half:
 		err = hint.With(err, "{dtype} float16 takes half as much, {stats-only} next to nothing, and {sample-stride} takes fewer images")
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -44,7 +45,7 @@ func (o Options) CheckStats() error {
 		return usage.Errorf("%s: {stats-only} writes a folder, want a path without .dat or .npy", o.SavePath)
 	case o.Published:
 		return usage.Errorf("{stats-only} is of scores alone, to which {form} published adds what pairs share: want {form} own")
-	case o.Half, o.Expand:
+	case o.DType == npy.Float16, o.Expand:
 		return usage.Errorf("{dtype} float16 and {expand} are for scores, which {stats-only} does not keep")
 	case o.TopK < 1:
 		return usage.Errorf("{top-k} %d: want 1 or more", o.TopK)

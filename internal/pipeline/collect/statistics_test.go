@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -162,7 +163,7 @@ func TestStatisticsRefuse(t *testing.T) {
 		"not for heads":    func(o *Options) { o.Mode = ModeHeads },
 		"want it or":       func(o *Options) { o.Mean = true },
 		"writes a folder":  func(o *Options) { o.SavePath += ".npy" },
-		"{dtype} float16":  func(o *Options) { o.Half = true },
+		"{dtype} float16":  func(o *Options) { o.DType = npy.Float16 },
 		"want 1 or more":   func(o *Options) { o.TopK = 0 },
 		"want a block of ": func(o *Options) { o.Mode, o.Lens = ModeLens, 7 },
 	} {

@@ -39,12 +39,13 @@ func readGoldenViT(t testing.TB, name string) ([]float32, []int) {
 }
 
 // TestCollectResidual compares the first-order parts of image files with the goldens, in
-// a folder and in a dense file.
+// a folder as they are and in a dense file.
 func TestCollectResidual(t *testing.T) {
 	for mode, golden := range map[string]string{ModeHeads: "first_heads", ModeMLPs: "first_mlps", ModeTokens: "first_tokens"} {
 		want, shape := readGoldenViT(t, golden)
 		for _, file := range []string{mode, mode + ".npy"} {
 			o := goldenViT(t, mode, file)
+			o.WrittenOut, o.DType = true, npy.Float32
 			result := run(t, o)
 			if !slices.Equal(result.Shape, shape) || result.Kind != mode {
 				t.Errorf("%s: %s %v, want %s %v", file, result.Kind, result.Shape, mode, shape)

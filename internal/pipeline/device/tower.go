@@ -39,7 +39,7 @@ func (d *Device) Tower(ck *clip.Checkpoint, o clip.ImageOptions) (clip.ImageTowe
 	switch {
 	case o.Precision != kernel.Float32:
 		return nil, usage.Errorf("a device computes in float32: want no other {precision}")
-	case o.KeepBlocks || o.Lenses != nil || o.AllAttention || o.TokenValues || o.SelfSelf || o.MoreLayers != nil || o.PairTokens || o.ClassAttention || o.FirstOrder || o.TokenParts || o.ClassParts || o.Reads:
+	case o.KeepBlocks || o.Lenses != nil || o.AllAttention || o.TokenValues || o.SelfSelf || o.MoreLayers != nil || o.PairTokens || o.ClassAttention || o.FirstOrder || o.TokenParts || o.ClassParts || o.Reads || o.HeadReads:
 		return nil, errors.New("a device computes features and scores only")
 	}
 	return &tower{device: d, checkpoint: ck, options: o}, nil

@@ -77,13 +77,18 @@ func (g firstOrder) features(head func(l, h int) bool, class, mlps bool) []float
 	return out
 }
 
-// collectParts collects the golden images' parts, and returns the paths by mode.
+// collectParts collects the golden images' parts as float32, and returns the paths by mode.
 func collectParts(t *testing.T, published bool) map[string]string {
+	t.Helper()
+	return collectPartsAs(t, published, npy.Float32)
+}
+
+func collectPartsAs(t *testing.T, published bool, dtype npy.DType) map[string]string {
 	t.Helper()
 	paths := map[string]string{}
 	for _, mode := range []string{collect.ModeHeads, collect.ModeMLPs, collect.ModeClass} {
 		o := collecttest.GoldenViT(t, mode, mode)
-		o.Published = published
+		o.Published, o.DType = published, dtype
 		collecttest.Collect(t, o)
 		paths[mode] = o.SavePath
 	}
@@ -103,8 +108,13 @@ func TestAblateFirstOrder(t *testing.T) {
 		want = append(want, g.features(func(l, h int) bool { return l > last }, true, true)...)
 	}
 	want = append(want, g.features(func(l, h int) bool { return l != 3 && (l != 1 || h != 2) }, true, true)...)
+	half := collectPartsAs(t, false, npy.DType{})
 	var bytes []byte
-	for _, threads := range []int{1, 3} {
+	for _, threads := range []int{1, 3, 0} {
+		paths, within := paths, pipelinetest.Rounding
+		if threads == 0 { // as float16, which is what is kept where nothing else is asked for
+			paths, within, threads, bytes = half, 1e-3, 1, nil
+		}
 		o := AblateOptions{
 			Options: source.Options{ScoresPath: paths[collect.ModeHeads], Parts: []string{paths[collect.ModeClass], paths[collect.ModeMLPs]}},
 			Modes:   FirstOrderModes(), Units: []string{"l1h2", "l3", "l3h0"}, FeaturesPath: filepath.Join(t.TempDir(), "features.npy"), Threads: threads,
@@ -114,7 +124,7 @@ func TestAblateFirstOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, _ := pipelinetest.ReadNPY(t, o.FeaturesPath)
-		if err := testutil.Far(got, want, pipelinetest.Rounding); err != nil {
+		if err := testutil.Far(got, want, within); err != nil {
 			t.Error(err)
 		}
 		if last := r.Variants[len(r.Variants)-1]; last.Kept != g.L*g.H-5 || last.Units != g.L*g.H || last.Variant != AblateHeads {

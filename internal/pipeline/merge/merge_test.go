@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
@@ -94,7 +95,7 @@ func TestMerge(t *testing.T) {
 	images := manyImages(t)
 	for name, change := range map[string]func(*collect.Options){
 		"scores":     func(o *collect.Options) {},
-		"half":       func(o *collect.Options) { o.Half, o.Expand = true, true },
+		"half":       func(o *collect.Options) { o.DType, o.Expand = npy.Float16, true },
 		"statistics": func(o *collect.Options) { o.StatsOnly, o.TopK = true, 40 },
 		"summary":    func(o *collect.Options) { o.StatsOnly, o.NoFeatures, o.TopK = true, true, 40 },
 		"heads":      func(o *collect.Options) { o.Mode = collect.ModeHeads },
@@ -106,6 +107,11 @@ func TestMerge(t *testing.T) {
 		"published": func(o *collect.Options) { // neurons of a vision transformer in the published form
 			vit, layer := collecttest.GoldenViT(t, collect.ModeNeurons, ""), 2
 			vit.Data, vit.SavePath, vit.NeuronLayer, vit.Published = o.Data, o.SavePath, &layer, true
+			*o = vit
+		},
+		"factors": func(o *collect.Options) {
+			vit := collecttest.GoldenViT(t, collect.ModeTokens, "")
+			vit.Data, vit.SavePath = o.Data, o.SavePath
 			*o = vit
 		},
 		"dense":              func(o *collect.Options) { o.SavePath += ".dat" },

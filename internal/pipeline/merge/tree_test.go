@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -27,7 +28,7 @@ func TestMergeTree(t *testing.T) {
 	images := manyImages(t)
 	for name, change := range map[string]func(*collect.Options){
 		"scores":     func(o *collect.Options) {},
-		"half":       func(o *collect.Options) { o.Half = true },
+		"half":       func(o *collect.Options) { o.DType = npy.Float16 },
 		"statistics": func(o *collect.Options) { o.StatsOnly, o.TopK = true, 40 },
 		"summary":    func(o *collect.Options) { o.StatsOnly, o.NoFeatures, o.TopK = true, true, 40 },
 		"vit": func(o *collect.Options) { // with image features in a folder within
