@@ -14,7 +14,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
-	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
@@ -207,28 +206,6 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 
 // dtypes are the values of --dtype.
 var dtypes = map[string]npy.DType{npy.Float32.String(): npy.Float32, npy.Float16.String(): npy.Float16}
-
-// precisions are the values of --precision.
-var precisions = map[string]kernel.Precision{"f32": kernel.Float32, "bf16": kernel.BFloat16}
-
-// precisionFlag adds the flag of every command that runs the image tower.
-func precisionFlag(fs *pflag.FlagSet, precision *string) {
-	fs.StringVar(precision, "precision", "f32", "precision `P` of the convolutions: f32, or bf16, which is faster and needs AVX512-BF16, or BF16 on arm64; its error depends on the model and is measured on the first batch")
-	choices(fs, "precision", "f32", "bf16")
-}
-
-// checkPrecision returns the error of a precision that is unknown, or that this processor
-// does not have.
-func checkPrecision(name string) error {
-	p, known := precisions[name]
-	switch {
-	case !known:
-		return fmt.Errorf("--precision %q: want f32 or bf16", name)
-	case p == kernel.BFloat16 && !kernel.HasBFloat16():
-		return errors.New("--precision bf16: this processor has no bfloat16 products (AVX512-BF16, or BF16 on arm64), or CLIPNH_CPU excludes them")
-	}
-	return nil
-}
 
 // imageFlags adds the flags of every command whose images are resized and cropped to
 // what the tower sees.

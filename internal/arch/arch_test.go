@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	// The stages. None imports another, but merge, verify and live, which take up what
 	// others left or can do.
 	"internal/pipeline/collect": {
-		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
+		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/float16", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
 		"internal/par", "internal/pipeline/device", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/quantity", "internal/sketch", "internal/ui",
 		"internal/unit", "internal/usage",

@@ -19,7 +19,7 @@ func IsFactored(m cache.Manifest) bool {
 // FactorAxis is the axis of a factor's numbers.
 const FactorAxis = "F"
 
-// AddMatrices adds what factors of heads of so many layers are multiplied by.
+// AddMatrices adds what the factors of the heads of a number of layers are multiplied by.
 func AddMatrices(w FileAdder, f *decomp.Factors, layers int) error {
 	return w.AddFile(MatricesFile, func(to io.Writer) error {
 		return npy.WriteFloat32(to, []int{layers, f.Heads / layers, f.Width, f.OutDim}, f.Matrices)

@@ -32,7 +32,7 @@ const factorConstants = 5
 // FactorWidth is F of heads that are D wide.
 func FactorWidth(headWidth int) int { return headWidth + factorConstants }
 
-// Factors returns the matrices of heads, of which a layer has so many, whose rows are of one of
+// Factors returns the matrices of heads, layerHeads in each layer, whose rows are of one of
 // places tokens each, or of all tokens together where places is 1.
 func (t *Tokens) Factors(layerHeads, places int) *Factors {
 	D, O := t.Width/layerHeads, t.OutDim

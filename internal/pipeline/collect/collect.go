@@ -69,12 +69,6 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	return result, err
 }
 
-func (c *collector) warnOfZeros() {
-	if c.zeroed > 0 && c.lost == nil {
-		c.say.Warn("%d of %s, too small for float16, became zero: {dtype} float32 keeps them", c.zeroed, quantity.Of(c.kept, "value"))
-	}
-}
-
 // describe adds to a result what the run says of it.
 func (c *collector) describe(result *Result) {
 	result.Precision, result.Rounding, result.Device, result.Loss = c.precision(), c.rounding, c.onDevice, c.lost

@@ -14,7 +14,8 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
-// This file writes what is in an artefact's folder beside its rows.
+// This file decides how the rows of an artefact's folder are kept, and writes what is beside
+// them.
 
 // addFiles adds what goes beside the rows of the images that were not skipped.
 func (c *collector) addFiles(w artefact.FileAdder, skipped []source.Skipped) error {
@@ -163,4 +164,38 @@ func (c *collector) addFeatures(ctx context.Context, rows cache.Plan) error {
 		return err
 	}
 	return of.finishFeatures(w)
+}
+
+// asBegun takes up how an earlier run, which may be one of an older build, keeps the parts of a
+// vision transformer, as far as the options leave it open.
+func (c *collector) asBegun() {
+	o := &c.options
+	v, err := variantOf(o.Mode, c.model)
+	if err != nil || v.part == nil || o.Restart || o.Mean || o.Published || artefact.IsDense(o.SavePath) {
+		return
+	}
+	var m cache.Manifest
+	if a, err := cache.Inspect(o.SavePath); err == nil {
+		m = a.Manifest
+	} else if u, err := cache.InspectUnfinished(o.SavePath); err == nil {
+		m = u.Plan
+	}
+	if v.part.factors != nil && artefact.WholeKind(m.Kind) == v.part.kind && !artefact.IsFactored(m) {
+		o.WrittenOut = true
+		c.say.Note("%s: it keeps %s written out, as older builds do: {restart} makes factors, which take less", o.SavePath, v.part.kind)
+	}
+	for _, t := range []npy.DType{npy.Float16, npy.Float32} {
+		if o.DType == (npy.DType{}) && m.DType == t.String() {
+			o.DType = t
+		}
+	}
+}
+
+// setType decides which type the rows of a folder have.
+func (c *collector) setType() {
+	h, halves := c.mode.(halving)
+	c.half = c.options.DType == npy.Float16 || halves && h.halves() && c.options.DType == npy.DType{}
+	if c.options.Mean || artefact.IsDense(c.options.SavePath) {
+		c.half = false
+	}
 }

@@ -4,11 +4,9 @@ import (
 	"math"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/float16"
-	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -174,49 +172,4 @@ func share(part, of float64) float64 {
 		return 0
 	}
 	return part / of
-}
-
-// asBegun takes up how an earlier run, which may be one of an older build, keeps the parts of a
-// vision transformer, as far as the options leave it open.
-func (c *collector) asBegun() {
-	o := &c.options
-	v, err := variantOf(o.Mode, c.model)
-	if err != nil || v.part == nil || o.Restart || o.Mean || o.Published || artefact.IsDense(o.SavePath) {
-		return
-	}
-	var m cache.Manifest
-	if a, err := cache.Inspect(o.SavePath); err == nil {
-		m = a.Manifest
-	} else if u, err := cache.InspectUnfinished(o.SavePath); err == nil {
-		m = u.Plan
-	}
-	if v.part.factors != nil && artefact.WholeKind(m.Kind) == v.part.kind && !artefact.IsFactored(m) {
-		o.WrittenOut = true
-		c.say.Note("%s: it keeps %s written out, as older builds do: {restart} makes factors, which take less", o.SavePath, v.part.kind)
-	}
-	for _, t := range []npy.DType{npy.Float16, npy.Float32} {
-		if o.DType == (npy.DType{}) && m.DType == t.String() {
-			o.DType = t
-		}
-	}
-}
-
-// setType decides which type the rows of a folder have.
-func (c *collector) setType() {
-	h, halves := c.mode.(halving)
-	c.half = c.options.DType == npy.Float16 || halves && h.halves() && c.options.DType == npy.DType{}
-	if c.options.Mean || artefact.IsDense(c.options.SavePath) {
-		c.half = false
-	}
-}
-
-// measure measures once what float16 changes in the parts that a run keeps.
-func (c *collector) measure(values []float32) error {
-	h, halves := c.mode.(halving)
-	if !c.half || !halves || c.lost != nil || len(values) == 0 {
-		return nil
-	}
-	share, images, err := h.loss(values)
-	c.lost = &Loss{images, share}
-	return err
 }

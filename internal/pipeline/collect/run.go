@@ -276,3 +276,20 @@ func (c *collector) tryDevice() error {
 	}
 	return running.compute(make([]float32, c.mode.values()), make([]float32, running.tower.ImageLen()))
 }
+
+func (c *collector) warnOfZeros() {
+	if c.zeroed > 0 && c.lost == nil {
+		c.say.Warn("%d of %s, too small for float16, became zero: {dtype} float32 keeps them", c.zeroed, quantity.Of(c.kept, "value"))
+	}
+}
+
+// measure measures once what float16 changes in the parts that a run keeps.
+func (c *collector) measure(values []float32) error {
+	h, halves := c.mode.(halving)
+	if !c.half || !halves || c.lost != nil || len(values) == 0 {
+		return nil
+	}
+	share, images, err := h.loss(values)
+	c.lost = &Loss{images, share}
+	return err
+}
