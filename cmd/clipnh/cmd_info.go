@@ -32,7 +32,13 @@ one image, and the memory of its packed weights.
 
 With --devices, lists instead what was found for collect --device: the program
 clipnh-ort, ONNX Runtime's library, the devices that it was built for, and where
-both were looked for.
+both were looked for. Of a provider that is a file of its own, as CUDA's, that file
+is looked for too. Whether there is a card shows only when a model is loaded.
+
+With --cache, lists instead the packed weights that are kept in the user's cache
+folder, so that a checkpoint which was used before starts sooner: their size, when
+they were last used, and of which checkpoints they are. --clear-cache removes them;
+they are made again when they are needed.
 
 With --graph, draws the graph that the image tower runs: its operations in the
 order of the arrows, with the shapes of their outputs for one image and the
@@ -47,7 +53,8 @@ func newInfoCommand(g *globalOptions) *cobra.Command {
 		Long:  infoHelp,
 		Example: `clipnh info --model RN50x16.pt
 clipnh info --model RN50x16.pt --graph RN50x16.svg
-clipnh info --devices`,
+clipnh info --devices
+clipnh info --cache`,
 		Args:        noArgs,
 		Annotations: exitStatus(exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,6 +78,8 @@ type infoOptions struct {
 	batch int
 
 	devices bool // say what collect --device can use
+	cache   bool // say which packed weights are kept
+	clear   bool // remove them
 
 	details model.Details
 }
@@ -81,6 +90,8 @@ func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
 	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
 	fs.BoolVar(&o.devices, "devices", false, "list what collect --device can use, and where it was looked for")
+	fs.BoolVar(&o.cache, "cache", false, "list the packed weights that are kept in the user's cache folder")
+	fs.BoolVar(&o.clear, "clear-cache", false, "remove the packed weights that are kept in the user's cache folder")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --plan or --graph, for batches of `N` images")
 }
 
@@ -88,8 +99,18 @@ func (o *infoOptions) validate() error {
 	if o.batch < 1 || o.batch > maxBatch {
 		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	}
-	if o.devices {
-		return o.given.refuse("with --devices", "model", "vit-heads", "activation", "plan", "graph", "batch-size")
+	for _, alone := range []struct {
+		given bool
+		name  string
+	}{{o.devices, "devices"}, {o.clear, "clear-cache"}, {o.cache, "cache"}} {
+		if !alone.given {
+			continue
+		}
+		others := []string{"model", "vit-heads", "activation", "plan", "graph", "batch-size"}
+		if alone.name == "devices" {
+			others = append(others, "cache", "clear-cache")
+		}
+		return o.given.refuse("with --"+alone.name, others...)
 	}
 	if o.plan && o.graph != "" {
 		return errors.New("--plan and --graph: want one of them")
@@ -113,6 +134,9 @@ func (o *infoOptions) validate() error {
 func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	if opts.devices {
 		return printDevices(device.Look(), g)
+	}
+	if opts.cache || opts.clear {
+		return printCache(opts.clear, g)
 	}
 	if opts.plan {
 		return runPlan(opts, g)
