@@ -84,6 +84,7 @@ func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Pr
 		for i := lo; i < hi && ctx.Err() == nil; i++ {
 			if f, err := items[i].Load(); err == nil {
 				sums[i] = cache.SumOf(f.Bytes)
+				progress.Read(f.Size)
 			}
 			progress.Add(1)
 		}

@@ -243,6 +243,7 @@ func (v *verifier) sceneSums(ctx context.Context, data *dataset.Scenes, first, n
 			item := data.Items[first+i].Image()
 			if f, err := item.Load(); err == nil {
 				image = cache.SumOf(f.Bytes)
+				progress.Read(f.Size)
 			}
 			if l, err := data.LoadLabels(first + i); err == nil {
 				labels = l.CRC
