@@ -174,7 +174,7 @@ var allowed = map[string][]string{
 	"internal/demo":        {},
 	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/npy", "internal/onnx", "internal/usage"},
 	"internal/imageprep":   {"internal/jpeg"},
-	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/quantity", "internal/textlist"},
+	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/quantity", "internal/remote", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/heat":        {"internal/decomp", "internal/kernel", "internal/par"},
@@ -203,7 +203,7 @@ var allowed = map[string][]string{
 	"internal/parquet":   {"internal/blob", "internal/foreign", "internal/remote"},
 	"internal/project":   {"internal/foreign", "internal/quantity"},
 	"internal/ptfile":    {"internal/float16", "internal/foreign"},
-	"internal/remote":    {"internal/par"},
+	"internal/remote":    {"internal/foreign", "internal/par"},
 	"internal/report":    {"internal/foreign", "internal/unit"},
 	"internal/site":      {},
 	"internal/submit":    {"internal/foreign", "internal/hint", "internal/usage"},
