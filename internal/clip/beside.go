@@ -81,7 +81,7 @@ func (d Details) noteOthers(said beside, f *found) {
 // ofResNet reports whether a file is of a CLIP with a ResNet's image tower, of which it says
 // no patches.
 func (c Config) ofResNet(m *hubconfig.Config) bool {
-	return m.ResNet && c.contradiction(m) == nil
+	return m.Stages && c.contradiction(m) == nil
 }
 
 // activationIn is the activation in the blocks, which a ResNet has in its text tower only.
@@ -111,7 +111,7 @@ func (c Config) contradiction(m *hubconfig.Config) error {
 	}
 	sizes := []size{{"width %d of features", m.OutDim, c.OutDim}, {"images of side %d", m.ImageSize, c.ImageSize}}
 	if c.ViT != (ViT{}) {
-		if m.ResNet {
+		if m.Stages {
 			return errors.New("a ResNet as the image tower, want a vision transformer as in the weights")
 		}
 		sizes = append(sizes, size{"patches of side %d", m.Patch, c.ViT.Patch}, size{"width %d of the image tower", m.Image.Width, c.ViT.Width},

@@ -46,7 +46,7 @@ func ActivationName(a kernel.Activation) string {
 // formatTorchScript is what ptfile calls a TorchScript archive.
 const formatTorchScript = "torchscript"
 
-// Where a detail comes from, besides {vit-heads} and {activation}, the name of a file and
+// Where a detail comes from, other than {vit-heads} and {activation}, the name of a file and
 // that of a published model.
 const (
 	fromHeads      = "{vit-heads}"
@@ -64,7 +64,7 @@ type found struct {
 	text              error    // why the text tower cannot be used, or nil
 }
 
-// complete fills in the heads and the activation of c, from d, from what lies beside the
+// complete fills in the heads and the activation of c, from d, from what is beside the
 // checkpoint in a folder, or by a guess.
 func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Tensor, dir string) (f found, err error) {
 	for _, s := range d.Needs {

@@ -35,7 +35,7 @@ type Config struct {
 	Image Tower
 	Text  Tower
 
-	ResNet    bool // the image tower is one, of which no sizes are said
+	Stages    bool // the image tower has stages, as a ResNet, of which no sizes are said
 	Patch     int  // side of a patch of the image tower, in pixels
 	ImageSize int  // side of its images
 	OutDim    int
@@ -218,7 +218,7 @@ func parseOpenCLIP(data json.RawMessage) (*Config, error) {
 	}
 	v := model.Vision
 	c.ImageSize = int(v.ImageSize)
-	if c.ResNet = len(v.Layers) > 0 && v.Layers[0] == '[' || v.TimmName != ""; c.ResNet {
+	if c.Stages = len(v.Layers) > 0 && v.Layers[0] == '[' || v.TimmName != ""; c.Stages {
 		c.Image = Tower{} // timm's towers are ResNets too, as far as they are CLIPs at all
 		return c, nil
 	}

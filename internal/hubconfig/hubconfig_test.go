@@ -33,7 +33,7 @@ var published = []struct {
 	{"open_clip's own list", `{"embed_dim": 1280, "quick_gelu": true, "vision_cfg": {"image_size": [224, 224], "layers": 48, "width": 1664, "head_width": 104, "mlp_ratio": 4.9231, "patch_size": 14.0}, "text_cfg": {}}`,
 		Config{Image: Tower{Activation: "quick_gelu", HeadWidth: 104, Width: 1664, Layers: 48, MLP: 8192}, Text: Tower{Activation: "quick_gelu"}, Patch: 14, ImageSize: 224, OutDim: 1280}},
 	{"open_clip's ResNet", `{"embed_dim": 1024, "quick_gelu": true, "vision_cfg": {"image_size": 224, "layers": [3, 4, 6, 3], "width": 64, "patch_size": null}, "text_cfg": {"width": 512}}`,
-		Config{ResNet: true, Text: Tower{Activation: "quick_gelu", Width: 512}, ImageSize: 224, OutDim: 1024}},
+		Config{Stages: true, Text: Tower{Activation: "quick_gelu", Width: 512}, ImageSize: 224, OutDim: 1024}},
 	{"another GELU", `{"vision_cfg": {"layers": 2, "act_kwargs": {"approximate": "tanh"}}}`,
 		Config{Image: Tower{Activation: "gelu with act_kwargs", HeadWidth: 64, Layers: 2}, Text: Tower{Activation: "gelu"}}},
 }
