@@ -183,9 +183,9 @@ func (a *ablater) firstOrder(ctx context.Context, say ui.Reporter) ([]variant, e
 	for _, mode := range a.Modes {
 		switch mode {
 		case AblateLayers, AblateTogether:
+			together := mode == AblateTogether
 			for l := range f.Layers {
-				together := mode == AblateTogether
-				add(mode+" "+layersName(l), (l+1)*f.LayerHeads, replacement{layers: l + 1, mlps: together, class: together})
+				add(strings.TrimSuffix(mode, AblateLayers)+layersName(l), (l+1)*f.LayerHeads, replacement{layers: l + 1, mlps: together, class: together})
 			}
 		case AblateHeads:
 			add(mode, len(named), replacement{heads: named})
@@ -196,12 +196,12 @@ func (a *ablater) firstOrder(ctx context.Context, say ui.Reporter) ([]variant, e
 	return variants, nil
 }
 
-// layersName names the layers from the first to another.
+// layersName names the variant whose heads up to those of a layer are replaced.
 func layersName(last int) string {
 	if last == 0 {
-		return "l0"
+		return AblateLayers + " l0"
 	}
-	return fmt.Sprintf("l0-l%d", last)
+	return fmt.Sprintf("%s l0-l%d", AblateLayers, last)
 }
 
 // missingParts returns an error if a mode needs parts that were not given.
