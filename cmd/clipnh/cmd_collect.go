@@ -77,9 +77,10 @@ the same as that of a run of this layer alone; other commands take it as
 norm of the image feature, as in the caches that the authors of TextSpan
 published: attn.npy, mlp.npy and cls_attn.npy, if --save-path says so. With
 neuron_acts, the activations of the neurons of layer --neuron-layer at every
-token are stored, [B,C,T]; edit takes their means. A file does not state its
-activation function, and seldom its number of heads: --activation and
---vit-heads do, otherwise a note says what was assumed.
+token are stored, [B,C,T]; edit takes their means. Weights do not state their
+activation function, and seldom their number of heads: --activation and
+--vit-heads do, or config.json beside them, otherwise a note says what was
+guessed (see info).
 
 With --form published, neurons and neurons+heads have the form of the
 second-order effects that their authors published: means and biases are shared

@@ -26,6 +26,14 @@ weights are finite. Prints the architecture, its sizes, the number of parameters
 and the SHA-256 of the file, which artefacts record as the model that they were
 made from.
 
+The weights of a vision transformer do not say the activation of its blocks, and
+seldom the number of its heads. They come from --activation and --vit-heads, from
+what is known of fetched files and of OpenAI's archives, from the config.json
+(Hugging Face's CLIPModel) or open_clip_config.json beside the file, or else, with
+a note, from a guess; info says which. Where a flag and such a file differ, the
+flag counts, with a note. A file that does not fit the weights' sizes is an error
+unless the flags make it needless.
+
 With --plan, lists instead how each layer of the image tower is computed on this
 machine: the algorithm chosen for its shape and the batch, the operations for
 one image, and the memory of its packed weights.
@@ -152,6 +160,7 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 		g.printer.Note("%s: %s", opts.model, note)
 		info.Notes[i] = g.printer.Spelled(note)
 	}
+	info.ActivationFrom, info.HeadsFrom = g.printer.Spelled(info.ActivationFrom), g.printer.Spelled(info.HeadsFrom)
 	if g.json {
 		return g.printer.JSON(info)
 	}
@@ -163,6 +172,15 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	t.Row("parameters", fmt.Sprintf("%.1f million", float64(info.Parameters)/1e6))
 	for _, row := range info.ImageTower {
 		t.Row(row.Part, row.Sizes)
+	}
+	for _, row := range []struct{ name, value, from string }{{"activation", info.Activation, info.ActivationFrom}, {"heads", fmt.Sprint(info.Heads), info.HeadsFrom}} {
+		switch row.from {
+		case "":
+		case "guess":
+			t.Row(row.name, row.value+", a guess")
+		default:
+			t.Row(row.name, fmt.Sprintf("%s, from %s", row.value, row.from))
+		}
 	}
 	text := "none: texts cannot be embedded"
 	if info.TextLayers > 0 {
