@@ -10,6 +10,9 @@ RACE_PKGS ?= ./internal/cache/... ./internal/download/... ./internal/npy/... ./i
 FUZZTIME ?= 30s
 BENCH ?= .
 
+# Programs without C are static, and what one target builds serves the others. Only the race detector needs C.
+export CGO_ENABLED := 0
+
 # Checkers, by version: the go command fetches and builds them.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE ?= golang.org/x/tools/cmd/deadcode@v0.52.0
@@ -26,18 +29,18 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build release install install-man docs docs-check test test-noasm test-arm64 test-browser test-slurm test-kubernetes race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers bench-start bench-watch golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build release install install-man docs docs-check static test test-noasm test-arm64 test-browser test-slurm test-kubernetes race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers bench-start bench-watch golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 build: ## build bin/clipnh, and bin/clipnh-ort, which it starts for other devices
 	$(GO) build $(VCS) -trimpath -o bin/clipnh ./cmd/clipnh
-	CGO_ENABLED=0 $(GO) build $(VCS) -trimpath -o bin/clipnh-ort ./cmd/clipnh-ort
+	$(GO) build $(VCS) -trimpath -o bin/clipnh-ort ./cmd/clipnh-ort
 
 install: ## install clipnh and clipnh-ort into Go's bin folder
 	$(GO) install $(VCS) -trimpath ./cmd/clipnh
-	CGO_ENABLED=0 $(GO) install $(VCS) -trimpath ./cmd/clipnh-ort
+	$(GO) install $(VCS) -trimpath ./cmd/clipnh-ort
 
 DIST ?= dist
 release: ## build the programs for all platforms into DIST, with checksums, twice with equal bytes
@@ -50,6 +53,9 @@ install-man: docs ## install the man pages under PREFIX
 
 docs: build ## write a page for each command into docs/commands, and man pages into man
 	./bin/clipnh docs --markdown-path docs/commands --man-path man
+
+static: build ## fail if bin/clipnh is not static, on Linux
+	CLIPNH_BUILT='$(CURDIR)/bin/clipnh' $(GO) test -count=1 -run '^TestStaticBuild$$' ./internal/arch
 
 docs-check: build ## fail if docs/commands differs from the program's help
 	./bin/clipnh docs --check --markdown-path docs/commands
@@ -162,7 +168,7 @@ generate: ## fail if the generator of the assembly would change a file
 	if [ "$$(cat internal/kernel/*_a*64.s internal/kernel/*_stubs_a*64.go internal/float16/*_arm64.* | cksum)" != "$$before" ]; then \
 		echo "go generate ./internal/kernel changed files: commit them with the generator" >&2; exit 1; fi
 
-check: fmt vet staticcheck deadcode tidy generate docs-check test-noasm arm64 ## everything that is checked except the tests
+check: fmt vet staticcheck deadcode tidy generate docs-check static test-noasm arm64 ## everything that is checked except the tests
 
 ci: ## run what continuous integration runs
 	.ci/run

@@ -28,14 +28,15 @@ func AssetKinds() []string { return []string{AssetModel, AssetVocab, AssetWords}
 
 // An Asset is a published file that commands need and that users refer to by name.
 type Asset struct {
-	Name    string `json:"name"` // what the user types
-	Kind    string `json:"kind"`
-	File    string `json:"file"` // file name, as published and in the store
-	URL     string `json:"url"`
-	Size    int64  `json:"size,omitempty"` // bytes; 0 if unknown
-	SHA256  string `json:"sha256"`         // 64 lower-case hex digits
-	Licence string `json:"licence,omitempty"`
-	Source  string `json:"source,omitempty"` // the publisher's page
+	Name       string `json:"name"` // what the user types
+	Kind       string `json:"kind"`
+	File       string `json:"file"` // file name, as published and in the store
+	URL        string `json:"url"`
+	Size       int64  `json:"size,omitempty"`       // bytes; 0 if unknown
+	SHA256     string `json:"sha256"`               // 64 lower-case hex digits
+	Activation string `json:"activation,omitempty"` // of a model's transformers: quick_gelu or gelu; empty if unknown
+	Licence    string `json:"licence,omitempty"`
+	Source     string `json:"source,omitempty"` // the publisher's page
 }
 
 // File names of open_clip's releases contain the first eight digits of the SHA-256.
@@ -114,6 +115,8 @@ func (a Asset) check() error {
 		return fmt.Errorf("%s: file %.80q: want a file name of letters, digits, dots, dashes or underscores", a.Name, a.File)
 	case !sha256Hex.MatchString(a.SHA256):
 		return fmt.Errorf("%s: sha256 %.80q: want 64 hex digits in lower case", a.Name, a.SHA256)
+	case a.Activation != "" && (a.Kind != AssetModel || a.Activation != "quick_gelu" && a.Activation != "gelu"):
+		return fmt.Errorf("%s: activation %.80q: want quick_gelu or gelu, of a model", a.Name, a.Activation)
 	case a.Size < 0 || a.Size > maxAssetSize:
 		return fmt.Errorf("%s: size %d: want bytes, at most %d", a.Name, a.Size, int64(maxAssetSize))
 	}

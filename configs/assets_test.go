@@ -37,6 +37,22 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s has a configuration but no weights of OpenAI's: %+v", m.Name, a)
 		}
 	}
+	for name, want := range map[string]string{"RN50x16": "quick_gelu", "RN50-cc12m": "quick_gelu", "ViT-L-14-336": "quick_gelu", "ViT-B-16-laion400m": "gelu", "vocab": ""} {
+		if got := named[name].Activation; got != want {
+			t.Errorf("%s: activation %q, want %q", name, got, want)
+		}
+	}
+	for _, a := range Assets() { // so that no fetched model is guessed
+		if (a.Kind == AssetModel) != (a.Activation != "") {
+			t.Errorf("%s of kind %s: activation %q", a.Name, a.Kind, a.Activation)
+		}
+	}
+	for _, m := range Transformers() {
+		openAI, published := m.Activations[OpenAI], named[m.Name].Activation
+		if len(m.Activations) == 0 || openAI != published || m.Activations[LAION2B] != "" && m.Activations[LAION2B] != "gelu" {
+			t.Errorf("%s: activations %v, want %q of OpenAI's", m.Name, m.Activations, published)
+		}
+	}
 	for name, kind := range map[string]string{"ViT-B-16-laion400m": AssetModel, "ViT-L-14-laion400m": AssetModel, "vocab": AssetVocab, "words": AssetWords, "RN50-cc12m": AssetModel, "RN101-yfcc15m": AssetModel} {
 		if named[name].Kind != kind {
 			t.Errorf("%s: %+v, want kind %s", name, named[name], kind)
@@ -73,6 +89,8 @@ func TestParseAssetsRefuses(t *testing.T) {
 		"hidden file":       {table(func(a *Asset) { a.File = ".a" }), `file ".a"`},
 		"short hash":        {table(func(a *Asset) { a.SHA256 = "455df137" }), `sha256 "455df137"`},
 		"capital hash":      {table(func(a *Asset) { a.SHA256 = strings.Repeat("A", 64) }), "want 64 hex digits"},
+		"activation":        {table(func(a *Asset) { a.Activation = "relu" }), `activation "relu": want quick_gelu or gelu`},
+		"of a list":         {table(func(a *Asset) { a.Kind, a.Activation = AssetWords, "gelu" }), `activation "gelu": want quick_gelu or gelu, of a model`},
 		"negative size":     {table(func(a *Asset) { a.Size = -1 }), "size -1"},
 		"file URL":          {table(func(a *Asset) { a.URL = "file:///etc/passwd" }), "want http or https"},
 		"no host":           {table(func(a *Asset) { a.URL = "https:a" }), "want http or https"},

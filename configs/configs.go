@@ -87,12 +87,22 @@ type Transformer struct {
 	MLP       int `json:"mlp"`   // neurons of each layer
 	OutDim    int `json:"out_dim"`
 
+	// Activations are those of published models of these sizes, by their publishers: OpenAI
+	// and LAION2B. That of others need not be among them.
+	Activations map[string]string `json:"activations"`
+
 	ContextLength int `json:"context_length"`
 	VocabSize     int `json:"vocab_size"`
 	TextWidth     int `json:"text_width"`
 	TextHeads     int `json:"text_heads"`
 	TextLayers    int `json:"text_layers"`
 }
+
+// Publishers of models.
+const (
+	OpenAI  = "openai"
+	LAION2B = "laion2b" // trained on LAION-2B with open_clip
+)
 
 // Transformers returns the shapes of OpenAI's and open_clip's vision transformers,
 // from small to large.

@@ -29,19 +29,34 @@ var keptFrom int64 = 16 << 20
 // folder nothing is.
 func (g *globalOptions) caches() (model.Caches, error) {
 	c := model.Caches{Packs: &packed.Store{Least: keptFrom, Note: g.printer.Note}}
-	limit, err := byteCount(os.Getenv(packedSizeVariable), packedSize)
+	limit, err := packedLimit()
 	if err != nil {
-		return c, wrongVariable(packedSizeVariable, fmt.Errorf("%s: %w", packedSizeVariable, err))
+		return c, err
 	}
 	home, err := asset.Home()
 	if err != nil {
 		return c, nil
 	}
-	c.Sums = digest.Memory{Dir: filepath.Join(home, "hashes"), Store: g.files, Least: keptFrom}
+	c.Sums = digest.Memory{Dir: filepath.Join(home, hashesFolder), Store: g.files, Least: keptFrom}
 	if !g.noPacks {
-		c.Packs.Dir, c.Packs.Limit = filepath.Join(home, "packed"), limit
+		c.Packs.Dir, c.Packs.Limit = filepath.Join(home, packedFolder), limit
 	}
 	return c, nil
+}
+
+// The folders of packed weights and of hashes within the user's cache folder.
+const (
+	packedFolder = "packed"
+	hashesFolder = "hashes"
+)
+
+// packedLimit is how many bytes all packed weights may have.
+func packedLimit() (int64, error) {
+	limit, err := byteCount(os.Getenv(packedSizeVariable), packedSize)
+	if err != nil {
+		return 0, wrongVariable(packedSizeVariable, fmt.Errorf("%s: %w", packedSizeVariable, err))
+	}
+	return limit, nil
 }
 
 // listingSize is how many bytes all lists of archives at addresses may have.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -75,6 +77,41 @@ func TestPackedCache(t *testing.T) {
 	}
 	check("cut", packs[0]+": 5000 bytes, want ")
 	check("made again", "")
+	listed := func(flag string) (r keptWeights) {
+		t.Helper()
+		stdout, _ := must(t, exitDone, "info", flag, "--json")
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r := listed("--cache")
+	if len(r.Files) != 2 || r.Limit != packedSize || r.Bytes != r.Files[0].Bytes+r.Files[1].Bytes || r.Folder != filepath.Join(home, "packed") || r.Removed != 0 {
+		t.Errorf("listed %+v", r)
+	}
+	for _, f := range r.Files {
+		if len(f.Models) != 1 || filepath.Base(f.Models[0]) != filepath.Base(goldenModel()[1]) || !slices.Contains(packs, f.Path) {
+			t.Errorf("listed %+v, want one of %s", f, goldenModel()[1])
+		}
+	}
+	if stdout, _ := must(t, exitDone, "info", "--cache"); !strings.Contains(stdout, ", 2 files\n") || !strings.Contains(stdout, filepath.Base(packs[0])) || !strings.Contains(stdout, ", of "+r.Files[0].Models[0]) {
+		t.Errorf("printed %q", stdout)
+	}
+	t.Setenv(packedSizeVariable, strconv.FormatInt(r.Bytes-1, 10))
+	check("lowered", "")
+	if left := kept("packed"); len(left) != 1 {
+		t.Errorf("%d bytes less than there are: kept %v, want one", 1, left)
+	}
+	t.Setenv(packedSizeVariable, "")
+	if r := listed("--clear-cache"); len(r.Files) != 0 || r.Removed != 1 || len(kept("packed")) > 0 {
+		t.Errorf("cleared %+v, kept %v", r, kept("packed"))
+	}
+	check("cleared", "")
+	for _, args := range [][]string{{"--cache", "--devices"}, {"--clear-cache", "--plan"}, {"--cache", "--model", "x"}} {
+		if _, stderr := must(t, exitUsage, append([]string{"info"}, args...)...); !strings.Contains(stderr, "with ") {
+			t.Errorf("%q: %q", args, stderr)
+		}
+	}
 	if err := errors.Join(os.RemoveAll(home), os.WriteFile(home, nil, 0o666)); err != nil {
 		t.Fatal(err)
 	}

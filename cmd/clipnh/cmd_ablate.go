@@ -53,6 +53,8 @@ what --mode mlps and cls_attn wrote of the same images (--parts):
   mlps+cls_attn  both
   layers         the heads of the first layer, of the first two, and so on to
                  all, each in a row of its own
+  mlps+cls_attn+layers
+                 all three together, a row for each layer too
   heads          heads by name (--pairs l10h3,l11h0; l10 is a layer)
 With --parts and without --mode, all of these are measured but heads.
 ` + evaluateHelp + `
@@ -150,7 +152,7 @@ func (o *ablateOptions) chosenModes() []string {
 	case len(o.from.Parts) == 1: // the MLPs, without which parts do not sum to the feature
 		return []string{evaluate.AblateMLPs, evaluate.AblateLayers}
 	}
-	return []string{evaluate.AblateMLPs, evaluate.AblateClass, evaluate.AblateMLPsAndClass, evaluate.AblateLayers}
+	return []string{evaluate.AblateMLPs, evaluate.AblateClass, evaluate.AblateMLPsAndClass, evaluate.AblateLayers, evaluate.AblateTogether}
 }
 
 // firstOrder reports whether all of some modes are of the first order.

@@ -82,9 +82,18 @@ the same as that of a run of this layer alone; other commands take it as
 norm of the image feature, as in the caches that the authors of TextSpan
 published: attn.npy, mlp.npy and cls_attn.npy, if --save-path says so. With
 neuron_acts, the activations of the neurons of layer --neuron-layer at every
-token are stored, [B,C,T]; edit takes their means. A file does not state its
-activation function, and seldom its number of heads: --activation and
---vit-heads do, otherwise a note says what was assumed.
+token are stored, [B,C,T]; edit takes their means. Weights do not state their
+activation function, and seldom their number of heads: --activation and
+--vit-heads do, or config.json beside them, otherwise a note says what was
+guessed (see info).
+
+With --form published, neurons and neurons+heads have the form of the
+second-order effects that their authors published: means and biases are shared
+out evenly, and each image's effects are multiplied by 100 and divided by the
+norm of its feature. --mode neurons to a .npy is the authors' file [B,C,O]. A
+folder, published.npy [B,H,C+O], is smaller: per head, the scores of its C pairs
+and the vector of length O that is added to the contribution of each of them.
+svd takes both; other commands want scores.
 
 Writes a folder at --save-path:
   scores.npy          [B,H,C], one row per image
@@ -180,9 +189,9 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVarP(&o.savePath, "save-path", "o", "", "`PATH` of the folder to write, or of a .dat or .npy file")
-	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4, features; of a vision transformer neurons+heads, neurons, heads, mlps, tokens, cls_attn, features")
+	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4, features; of a vision transformer neurons+heads, neurons, heads, mlps, tokens, cls_attn, neuron_acts, features")
 	choices(fs, "mode", collect.Modes...)
-	fs.StringVar(&o.form, "form", collect.FormOwn, "`FORM` of the parts of a vision transformer's features: own, or published, divided by the norm of the feature")
+	fs.StringVar(&o.form, "form", collect.FormOwn, "`FORM` of what a vision transformer's parts and neurons add to features: own, or published, as their authors' files have it, divided by the norm of the feature")
 	choices(fs, "form", collect.FormOwn, collect.FormPublished)
 	fs.IntVar(&o.lens, "lens-idx", 0, "`BLOCK` of layer4 whose map neurons+heads_lens uses, from 0")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order (the reference takes every 5th)")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +15,9 @@ import (
 )
 
 const dataCheckHelp = `
-Checks whether a folder has the layout of a data set. Reports the parts that
+Checks whether a folder has the layout of a data set. PATH may also be what
+--data-path of the other commands may be: an archive, several by a pattern with
+braces, Parquet files, addresses of these, or a list. Reports the parts that
 were found and how much each holds, next to the counts of the published set;
 what is missing or wrong, and where to get it; and, if all is well, what to run.
 A part that holds fewer images than were published is partial: it can be used,
@@ -48,11 +49,11 @@ func newDataCheckCommand(g *globalOptions) *cobra.Command {
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 2 && dataPath != "":
-				return usageError{fmt.Errorf("%s and --data-path %s: want one folder", args[1], dataPath)}
+				return usageError{fmt.Errorf("%s and --data-path %s: want one path", args[1], dataPath)}
 			case len(args) == 2 || len(args) == 1 && dataPath != "":
 				return nil
 			}
-			return usageError{errors.New("want a data set and a folder")}
+			return usageError{notChecked(args)}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runDataCheck(cmd.Context(), args[0], append(args, dataPath)[1], g)
@@ -64,8 +65,23 @@ func newDataCheckCommand(g *globalOptions) *cobra.Command {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
-	cmd.Flags().StringVarP(&dataPath, "data-path", "d", "", "`DIR` of the data set, instead of PATH")
+	cmd.Flags().StringVarP(&dataPath, "data-path", "d", "", "`PATH` of the data set, instead of the argument")
 	return cmd
+}
+
+// notChecked is the error of a command line that lacks the data set, the folder or both, or
+// has too much.
+func notChecked(args []string) error {
+	kinds := strings.Join(layout.Kinds(), ", ")
+	switch {
+	case len(args) > 2:
+		return fmt.Errorf("%d arguments: want a data set and its path", len(args))
+	case len(args) == 1 && slices.Contains(layout.Kinds(), args[0]):
+		return fmt.Errorf("%s: want the path of the data set after it", args[0])
+	case len(args) == 1:
+		return fmt.Errorf("%s: want the name of the data set before the path, one of %s", args[0], kinds)
+	}
+	return fmt.Errorf("want a data set and its path; data sets are %s", kinds)
 }
 
 // checkedLayout is the result as JSON.
@@ -137,7 +153,12 @@ func nextCommands(r *layout.Report) []string {
 	}
 	path, last := quoted(r.Path), r.Parts[len(r.Parts)-1]
 	test := func(images layout.Part) []string {
-		if images.Count > layout.SubsetImages { // more than the paper uses
+		switch {
+		case images.Count <= layout.SubsetImages:
+		case r.Packed: // a subset is of links to files
+			return []string{fmt.Sprintf("clipnh collect --model RN50x16 --dataset imagenet_test --data-path %s --sample-stride %d --save-path caches/reprs",
+				path, images.Count/layout.SubsetImages*5)}
+		default: // more than the paper uses
 			return []string{
 				"clipnh data subset --data-path " + path + " --save-path imagenet_5000",
 				"clipnh collect --model RN50x16 --dataset imagenet_test --data-path imagenet_5000 --sample-stride 5 --save-path caches/reprs",
@@ -153,9 +174,13 @@ func nextCommands(r *layout.Report) []string {
 		return test(r.Parts[0])
 	case "imagenet_val":
 		return []string{val}
-	case "cars": // the last part is the table of colours
+	case "cars":
+		collect := "clipnh collect --model RN50x16 --dataset cars --data-path " + path + " --save-path caches/cars"
+		if len(r.Parts) == 1 { // the last of several is the table of colours
+			return []string{collect}
+		}
 		return []string{
-			"clipnh collect --model RN50x16 --dataset cars --data-path " + path + " --save-path caches/cars",
+			collect,
 			"clipnh shift --concepts yellow,convertible --model RN50x16 --pcs-path caches/pc0.npy --dataset cars --data-path " + path +
 				" --colours-csv " + quoted(last.Name),
 		}

@@ -43,8 +43,8 @@ To give names to files of your own, list them in assets.json, next to the folder
 assets:
   [{"name": "mine", "kind": "model", "file": "mine.pt",
     "sha256": "64 hex digits", "url": "https://files.example/mine.pt"}]
-The kinds are model, vocab and words; size (bytes), licence and source may be
-added.`
+The kinds are model, vocab and words; size (bytes), licence, source and, of a
+model, activation (quick_gelu or gelu) may be added.`
 
 func newFetchCommand(g *globalOptions) *cobra.Command {
 	var opts fetchOptions

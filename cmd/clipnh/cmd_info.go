@@ -26,13 +26,27 @@ weights are finite. Prints the architecture, its sizes, the number of parameters
 and the SHA-256 of the file, which artefacts record as the model that they were
 made from.
 
+The weights of a vision transformer do not say the activation of its blocks, and
+seldom the number of its heads. They come from --activation and --vit-heads, from
+what is known of fetched files and of OpenAI's archives, from the config.json
+(Hugging Face's CLIPModel) or open_clip_config.json beside the file, or else, with
+a note, from a guess; info says which. Where a flag and such a file differ, the
+flag counts, with a note. A file that does not fit the weights' sizes is an error
+unless the flags make it needless.
+
 With --plan, lists instead how each layer of the image tower is computed on this
 machine: the algorithm chosen for its shape and the batch, the operations for
 one image, and the memory of its packed weights.
 
 With --devices, lists instead what was found for collect --device: the program
 clipnh-ort, ONNX Runtime's library, the devices that it was built for, and where
-both were looked for.
+both were looked for. Of a provider that is a file of its own, as CUDA's, that file
+is looked for too. Whether there is a card shows only when a model is loaded.
+
+With --cache, lists instead the packed weights that are kept in the user's cache
+folder, so that a checkpoint which was used before starts sooner: their size, when
+they were last used, and of which checkpoints they are. --clear-cache removes them;
+they are made again when they are needed.
 
 With --graph, draws the graph that the image tower runs: its operations in the
 order of the arrows, with the shapes of their outputs for one image and the
@@ -47,7 +61,8 @@ func newInfoCommand(g *globalOptions) *cobra.Command {
 		Long:  infoHelp,
 		Example: `clipnh info --model RN50x16.pt
 clipnh info --model RN50x16.pt --graph RN50x16.svg
-clipnh info --devices`,
+clipnh info --devices
+clipnh info --cache`,
 		Args:        noArgs,
 		Annotations: exitStatus(exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,6 +86,8 @@ type infoOptions struct {
 	batch int
 
 	devices bool // say what collect --device can use
+	cache   bool // say which packed weights are kept
+	clear   bool // remove them
 
 	details model.Details
 }
@@ -81,6 +98,8 @@ func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
 	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
 	fs.BoolVar(&o.devices, "devices", false, "list what collect --device can use, and where it was looked for")
+	fs.BoolVar(&o.cache, "cache", false, "list the packed weights that are kept in the user's cache folder")
+	fs.BoolVar(&o.clear, "clear-cache", false, "remove the packed weights that are kept in the user's cache folder")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --plan or --graph, for batches of `N` images")
 }
 
@@ -88,8 +107,18 @@ func (o *infoOptions) validate() error {
 	if o.batch < 1 || o.batch > maxBatch {
 		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	}
-	if o.devices {
-		return o.given.refuse("with --devices", "model", "vit-heads", "activation", "plan", "graph", "batch-size")
+	for _, alone := range []struct {
+		given bool
+		name  string
+	}{{o.devices, "devices"}, {o.clear, "clear-cache"}, {o.cache, "cache"}} {
+		if !alone.given {
+			continue
+		}
+		others := []string{"model", "vit-heads", "activation", "plan", "graph", "batch-size"}
+		if alone.name == "devices" {
+			others = append(others, "cache", "clear-cache")
+		}
+		return o.given.refuse("with --"+alone.name, others...)
 	}
 	if o.plan && o.graph != "" {
 		return errors.New("--plan and --graph: want one of them")
@@ -114,6 +143,9 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	if opts.devices {
 		return printDevices(device.Look(), g)
 	}
+	if opts.cache || opts.clear {
+		return printCache(opts.clear, g)
+	}
 	if opts.plan {
 		return runPlan(opts, g)
 	}
@@ -128,6 +160,7 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 		g.printer.Note("%s: %s", opts.model, note)
 		info.Notes[i] = g.printer.Spelled(note)
 	}
+	info.ActivationFrom, info.HeadsFrom = g.printer.Spelled(info.ActivationFrom), g.printer.Spelled(info.HeadsFrom)
 	if g.json {
 		return g.printer.JSON(info)
 	}
@@ -139,6 +172,15 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	t.Row("parameters", fmt.Sprintf("%.1f million", float64(info.Parameters)/1e6))
 	for _, row := range info.ImageTower {
 		t.Row(row.Part, row.Sizes)
+	}
+	for _, row := range []struct{ name, value, from string }{{"activation", info.Activation, info.ActivationFrom}, {"heads", fmt.Sprint(info.Heads), info.HeadsFrom}} {
+		switch row.from {
+		case "":
+		case "guess":
+			t.Row(row.name, row.value+", a guess")
+		default:
+			t.Row(row.name, fmt.Sprintf("%s, from %s", row.value, row.from))
+		}
 	}
 	text := "none: texts cannot be embedded"
 	if info.TextLayers > 0 {

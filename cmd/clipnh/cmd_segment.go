@@ -60,8 +60,9 @@ With --masks, images have one class each, that of their folder or --foreground.
 The map of that class is compared with a mask, a PNG whose pixels are not 0 in
 the foreground: a pixel is taken for foreground where the map is above its mean.
 Prints the share of correct pixels, the mean IoU of foreground and background,
-and the mean average precision. ImageNet-Segmentation is used this way: first
-write its file as images in folders named by their classes, and PNG masks.
+and the mean average precision. ImageNet-Segmentation is used this way:
+scripts/imagenet_segmentation.py writes its file as images in folders named by
+their classes, and PNG masks.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run

@@ -29,7 +29,9 @@ at most a quarter of the images; the reference uses 50 of any number.
 Reads what collect wrote: a folder of scores, for which pairs have a closed form
 and neurons a problem as large as the number of heads; or dense contributions,
 .dat or .npy, of clipnh or of the reference, the latter with --shape
-(1000,48,3072,768). Either may be of any size: memory does not grow with it.
+(1000,48,3072,768). Either may be of any size: memory does not grow with it. A
+folder in the published form (collect --form published) is read like the dense
+contributions that it stands for.
 
 Writes float32 .npy files, each with a manifest (.json), for those of these
 flags that are given:

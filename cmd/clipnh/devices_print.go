@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -28,8 +29,13 @@ func printDevices(r *device.Report, g *globalOptions) error {
 		switch {
 		case d.Available:
 			state = "can be asked for: " + d.Runs
+			if d.Unseen != "" {
+				state += "; " + d.Unseen
+			}
 		case r.Runtime == "":
 			state = "not known: " + d.Runs
+		case d.Built:
+			state = "cannot be used: not found: " + strings.Join(d.Lacking, ", ")
 		}
 		t.Row("--device "+d.Name, state)
 	}

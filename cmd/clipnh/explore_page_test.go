@@ -22,8 +22,9 @@ type explorePart struct {
 const exploreIntro = `# The explorer
 
 ` + "`clipnh explore DIR`" + ` shows a [report](report.md) in the browser and computes answers to your own questions: any text, your
-own classes for an image, an image of yours, labels of pixels, and what the model says without some pairs. The pages are
-those of the report's folder; live answers come from the interface below, which scripts may use too.
+own classes for an image, where each head finds a class in it, an image of yours, labels of pixels, and what the model says
+without some pairs. The pages are those of the report's folder; live answers come from the interface below, which scripts may
+use too.
 
     clipnh explore report --model RN50x16 --data-path photos --open
 

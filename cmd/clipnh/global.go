@@ -113,7 +113,8 @@ func (g *globalOptions) prepared(run runE) runE {
 		if err != nil {
 			return err
 		}
-		cmd.SetContext(archive.WithListings(model.WithCaches(cmd.Context(), caches), g.listings()))
+		ctx := model.WithPublished(model.WithCaches(cmd.Context(), caches), publishedActivation)
+		cmd.SetContext(archive.WithListings(ctx, g.listings()))
 		return adviseFetch(mapping.Catch(func() error { return run(cmd, args) }), cmd.Flags())
 	}
 }

@@ -107,6 +107,21 @@ func locate(ctx context.Context, name string) (string, error) {
 	return store.Locate(ctx, a)
 }
 
+// publishedActivation finds a model by its hash in the table of assets. Where the user's own
+// table cannot be read, the program's counts: what is not known is guessed, and that is said.
+func publishedActivation(sha256 string) (name, activation string) {
+	table := configs.Assets()
+	if store, err := openStore(); err == nil {
+		table = store.Assets()
+	}
+	for _, a := range table {
+		if a.Kind == configs.AssetModel && a.SHA256 == sha256 {
+			return a.Name, a.Activation
+		}
+	}
+	return "", ""
+}
+
 // resolveAssets replaces names of assets in the values of flags by paths.
 func resolveAssets(ctx context.Context, flags *pflag.FlagSet) error {
 	var failed error
@@ -224,8 +239,8 @@ func vocabFlag(fs *pflag.FlagSet, vocab *string) {
 
 // detailFlags adds the flags that say of a model what its weights do not.
 func detailFlags(fs *pflag.FlagSet, d *model.Details) {
-	fs.Var(countFlag{&d.Heads}, "vit-heads", "`N` heads in each layer of a vision transformer (default those of published models, or of width 64)")
-	fs.StringVar(&d.Activation, "activation", "", "`NAME` quick_gelu (OpenAI's) or gelu, in the blocks of transformers (default what the file suggests)")
+	fs.Var(countFlag{&d.Heads}, "vit-heads", "`N` heads in each layer of a vision transformer (default that of config.json beside the file or of published models, or of width 64)")
+	fs.StringVar(&d.Activation, "activation", "", "`NAME` quick_gelu (OpenAI's) or gelu, in the blocks of transformers (default that of fetched weights or of config.json beside the file, or a guess)")
 	choices(fs, "activation", model.Activations()...)
 }
 

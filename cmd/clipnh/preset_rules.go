@@ -91,7 +91,7 @@ const notOfHeads = "neur-idxs pairs text-pairs weigh-by-norm scores shape pcs-pa
 const tokenModes = "mode=neur_acts mode=zero_sink mode=zero_register_neurons"
 
 // partModes are those of heads and MLPs, which --parts implies.
-const partModes = "mode=mlps mode=cls_attn mode=mlps+cls_attn mode=layers mode=heads parts"
+const partModes = "mode=mlps mode=cls_attn mode=mlps+cls_attn mode=layers mode=mlps+cls_attn+layers mode=heads parts"
 
 var presetRules = []presetRule{
 	{flags: "templates", not: "use-templates=false"},
@@ -124,7 +124,7 @@ var presetRules = []presetRule{
 	{commands: "ablate", flags: "neuron-acts-norms-path", not: "scores"},
 	{commands: "ablate", flags: "parts", needs: "scores", given: "mode means-path percentile plot replace-index-path pairs units-file neuron-head-norms-path neurons-norms-path neuron-acts-norms-path model"},
 	{commands: "ablate", flags: "means-path percentile plot replace-index-path neuron-head-norms-path neurons-norms-path neuron-acts-norms-path top-images shape neurons-sink-diffs-path top-k-sink-neurons", not: partModes},
-	{commands: "ablate", flags: "pairs units-file", not: "mode=mlps mode=cls_attn mode=mlps+cls_attn mode=layers"},
+	{commands: "ablate", flags: "pairs units-file", not: "mode=mlps mode=cls_attn mode=mlps+cls_attn mode=layers mode=mlps+cls_attn+layers"},
 	{commands: "ablate", flags: "mode", given: "parts"},
 	{commands: "ablate", flags: "neuron-head-norms-path neurons-norms-path neuron-acts-norms-path", not: "replace-index-path pairs units-file", given: "mode"},
 	{commands: "ablate", flags: "replace-index-path", not: "percentile pairs units-file mode>1 mode=zero_sink mode=zero_register_neurons"},

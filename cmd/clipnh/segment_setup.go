@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -43,6 +44,7 @@ func (o *segmentOptions) setup(g *globalOptions) (*configs.Segmentation, error) 
 	override(&setup.LongerSide, o.override.LongerSide, set("long-side"))
 	override(&setup.SlideCrop, o.override.SlideCrop, set("slide-crop"))
 	override(&setup.SlideStride, o.override.SlideStride, set("slide-stride"))
+	o.Asked = segment.Asked{SlideCrop: o.set("slide-crop"), SlideStride: o.set("slide-stride")}
 	override(&setup.Pairs, o.override.Pairs, set("k"))
 	override(&setup.Block, o.override.Block, set("conv-map-idx"))
 	override(&setup.LogitScale, o.override.LogitScale, set("logit-scale"))

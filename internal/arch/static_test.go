@@ -1,6 +1,11 @@
 package arch
 
-import "testing"
+import (
+	"debug/elf"
+	"os"
+	"runtime"
+	"testing"
+)
 
 // dynamic is the package that makes a program dynamic on Linux, and open to the faults of
 // the library that it opens.
@@ -31,5 +36,24 @@ func TestStaticProgram(t *testing.T) {
 	visit("cmd/clipnh-ort")
 	if !seen[dynamic] {
 		t.Errorf("cmd/clipnh-ort may not import %s", dynamic)
+	}
+}
+
+// TestStaticBuild holds that a program which was built, by "make static", runs without the
+// system's loader and libraries.
+func TestStaticBuild(t *testing.T) {
+	path := os.Getenv("CLIPNH_BUILT")
+	if path == "" || runtime.GOOS != "linux" {
+		t.Skip(`"make static" builds and tests the program, on Linux`)
+	}
+	program, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	for _, p := range program.Progs {
+		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
+			t.Errorf("%s is dynamic: it has a segment %s", path, p.Type)
+		}
 	}
 }

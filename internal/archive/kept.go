@@ -45,7 +45,7 @@ func listingsOf(ctx context.Context) Listings {
 }
 
 const (
-	listingVersion = 1
+	listingVersion = 2 // lists of version 1 may be of archives that are cut after an extension header
 	listingSuffix  = ".list"
 )
 

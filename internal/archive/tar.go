@@ -67,6 +67,26 @@ func (s *seeker) Seek(offset int64, whence int) (int64, error) {
 func (s *seeker) position() int64 { return s.at }
 func (s *seeker) packed() int64   { return s.at }
 
+// ended is a tape that knows where the last byte other than zero was.
+type ended struct {
+	tape
+	last int64 // how many bytes there are up to that one, of those that were read
+}
+
+func (e *ended) Read(p []byte) (int, error) {
+	n, err := e.tape.Read(p)
+	if k := len(bytes.TrimRight(p[:n], "\x00")); k > 0 {
+		e.last = e.position() - int64(n-k)
+	}
+	return n, err
+}
+
+// ended and a way to skip, for files.
+type endedSeeker struct {
+	*ended
+	io.Seeker
+}
+
 // A tape is what a tar archive is read from.
 type tape interface {
 	io.Reader
@@ -129,8 +149,13 @@ func (e hinted) Hint() string  { return e.hint }
 
 // tar lists a tar archive.
 func (l *lister) tar(t tape) error {
-	r := tar.NewReader(t)
-	end := int64(0) // of the last member's data, or a place before it
+	read := &ended{tape: t}
+	r := tar.NewReader(read)
+	if s, ok := t.(*seeker); ok {
+		r = tar.NewReader(endedSeeker{read, s})
+	}
+	end := int64(0)  // of the last member's data, or a place before it
+	unknown := false // that it is a place before it
 	var pending *Member
 	settle := func() {
 		if pending != nil { // what it took is known once it was read over
@@ -162,6 +187,7 @@ func (l *lister) tar(t tape) error {
 		}
 		at := t.position()
 		sparse := isSparse(h)
+		unknown = sparse
 		if end = at; hasData(h.Typeflag) && !sparse { // a sparse file's data are of another size
 			end += h.Size
 		}
@@ -179,7 +205,14 @@ func (l *lister) tar(t tape) error {
 			pending.packed = t.packed()
 		}
 	}
-	if t.position() < (end+tarBlock-1)/tarBlock*tarBlock+tarBlock {
+	mark := (end + tarBlock - 1) / tarBlock * tarBlock // the end mark's place
+	switch {
+	case unknown && t.position() < read.last+2*tarBlock:
+		l.noEnd()
+	case unknown:
+	case read.last > mark: // extension headers without their member, for which tar.Reader has no error
+		return cutShort(io.ErrUnexpectedEOF)
+	case t.position() < mark+tarBlock:
 		l.noEnd()
 	}
 	if s, ok := t.(*seeker); ok {

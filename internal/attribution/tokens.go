@@ -15,13 +15,13 @@ type TokenMap struct {
 	rays   []ray // of heads, [L·H]
 }
 
-// NewTokenMap prepares to split by the vector t [O], for layers of so many heads.
-func NewTokenMap(d *decomp.Tokens, heads int, t []float64, team par.Team) *TokenMap {
-	m := &TokenMap{tokens: d, heads: heads, text: t, rays: make([]ray, d.Layers*heads)}
-	each := d.Width / heads * d.OutDim
+// NewTokenMap prepares to split by the vector t [O], for layers of n heads each.
+func NewTokenMap(d *decomp.Tokens, n int, t []float64, team par.Team) *TokenMap {
+	m := &TokenMap{tokens: d, heads: n, text: t, rays: make([]ray, d.Layers*n)}
+	each := d.Width / n * d.OutDim
 	team.For(len(m.rays), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			m.rays[i] = newRay(d, i/heads, d.Out[i*each:(i+1)*each], t)
+			m.rays[i] = newRay(d, i/n, d.Out[i*each:(i+1)*each], t)
 		}
 	})
 	return m

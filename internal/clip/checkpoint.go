@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type Checkpoint struct {
 	tensors map[string]ptfile.Tensor // by OpenAI's names
 	made    map[string]assembly      // those of tensors that are made of others, of the file
 	notes   []string
+	found   found // of what no tensor says
 
 	packs   *packed.Store // nil: none are kept
 	weights string        // TensorsSHA256
@@ -49,14 +51,14 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	tensors, notes, err := canonical(f.Tensors())
 	var config Config
 	var made map[string]assembly
+	var details found
 	if err == nil {
 		err = split(tensors)
 	}
 	if err == nil {
-		var guessed []string
 		made = assemble(tensors)
-		config, guessed, err = infer(tensors, f.Format(), d)
-		notes = append(notes, guessed...)
+		config, details, err = infer(tensors, f.Format(), filepath.Dir(path), d)
+		notes = append(notes, details.notes...)
 	}
 	if err != nil {
 		f.Close()
@@ -65,7 +67,7 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	if objects := f.Skipped(); len(objects) > 0 {
 		notes = append(notes, "left out objects that are not weights: "+foreign.QuoteAll(objects))
 	}
-	return &Checkpoint{Config: config, path: path, file: f, tensors: tensors, made: made, notes: notes}, nil
+	return &Checkpoint{Config: config, path: path, file: f, tensors: tensors, made: made, notes: notes, found: details}, nil
 }
 
 // KeepPacked has towers of the checkpoint take their packed weights from a store, or leave
@@ -76,20 +78,47 @@ func (ck *Checkpoint) KeepPacked(store *packed.Store, tensors string) {
 
 // Notes says in a line each what a user should know of how the file was read,
 // such as which of two sets of weights in it counts, or what was left out.
-func (ck *Checkpoint) Notes() []string { return slices.Clone(ck.notes) }
+func (ck *Checkpoint) Notes() []string {
+	notes := slices.Clone(ck.notes)
+	if ck.found.guess != "" {
+		notes = append(notes, ck.found.guess)
+	}
+	return notes
+}
+
+// HeadsFrom and ActivationFrom say where those come from: {vit-heads} and {activation}, the
+// name of a file beside the checkpoint or of a published model, "TorchScript archive", or
+// "guess". Of a ResNet both are empty, but for an activation that is not that of all
+// published ones by default.
+func (ck *Checkpoint) HeadsFrom() string { return ck.found.heads }
+
+// ActivationFrom: see HeadsFrom.
+func (ck *Checkpoint) ActivationFrom() string { return ck.found.activation }
+
+// ActivationOpen reports whether the activation is not what d or the format says, so that a
+// name by which the weights were published may say it; see Published.
+func (ck *Checkpoint) ActivationOpen() bool {
+	return ck.found.activation != fromActivation && ck.found.activation != fromFormat
+}
+
+// Published takes the activation that the weights were published with, under a name.
+func (ck *Checkpoint) Published(name, activation string) {
+	ck.Config.setActivation(activation)
+	ck.found.activation, ck.found.guess = name, ""
+}
 
 // FromTraining reports whether the weights are a training run's, below "state_dict", as
-// open_clip saves them. Such a model may have been trained with another activation than
-// OpenAI's, which no tensor tells.
+// open_clip saves them, and nothing says their activation. Such a model may have been trained
+// with another than OpenAI's, which no tensor tells.
 func (ck *Checkpoint) FromTraining() bool {
-	return strings.HasPrefix(unwrapped(ck.tensors["visual.conv1.weight"].Name), "state_dict.")
+	return ck.found.activation == "" && strings.HasPrefix(unwrapped(ck.tensors["visual.conv1.weight"].Name), "state_dict.")
 }
 
 // RequireText returns an error unless the file holds a text tower, which only
 // what embeds texts needs.
 func (ck *Checkpoint) RequireText() error {
 	if ck.Config.HasText() {
-		return nil
+		return ck.found.text
 	}
 	return fmt.Errorf("%s: only the image tower is there, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
 }

@@ -88,6 +88,15 @@ type SizeRow struct{ Part, Sizes string }
 // Describe says the sizes of the image tower in words.
 func (c Config) Describe() []SizeRow { return c.image().describe(c) }
 
+// FixedWindow is the side that windows of images must have for the image tower, in pixels; 0
+// if they may have any.
+func (c Config) FixedWindow() int {
+	if c.PatchSize() == 0 {
+		return 0
+	}
+	return c.ImageSize
+}
+
 // HasText says whether there is a text tower; without one its sizes are 0.
 func (c Config) HasText() bool { return c.TextLayers > 0 }
 

@@ -2,6 +2,7 @@ package clip
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/kernel"
@@ -45,59 +46,144 @@ func ActivationName(a kernel.Activation) string {
 // formatTorchScript is what ptfile calls a TorchScript archive.
 const formatTorchScript = "torchscript"
 
-// complete fills in the heads and the activation of c, and notes what it guessed.
-func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Tensor) (notes []string, err error) {
-	for _, s := range d.Needs {
-		if err := c.image().has(s); err != nil {
-			return nil, err
-		}
-	}
-	if c.ViT == (ViT{}) {
-		if d.Heads != 0 && !d.Assumed {
-			return nil, usage.Errorf("{vit-heads} %d: the image tower is a ResNet, whose heads have width %d", d.Heads, HeadWidth)
-		}
-	} else if notes, err = d.chooseHeads(&c.ViT); err != nil {
-		return nil, err
-	}
-	switch {
-	case d.Activation == QuickGELU:
-		c.Activation = kernel.QuickGELU
-	case d.Activation == GELU:
-		c.Activation = kernel.GELU
-	case d.Activation != "":
-		return nil, fmt.Errorf("activation %.20q, want %s or %s", d.Activation, QuickGELU, GELU)
-	case c.ViT == (ViT{}) || format == formatTorchScript:
-		// The published ResNets have it, and TorchScript archives are OpenAI's.
-		c.Activation = kernel.QuickGELU
-	case tensors["visual.proj"].DType == ptfile.Float16:
-		c.Activation = kernel.QuickGELU
-		notes = append(notes, "guessed the activation quick_gelu, because OpenAI's weights are float16 as these are; if it is gelu, say {activation} gelu")
-	default:
-		c.Activation = kernel.GELU
-		notes = append(notes, "guessed the activation gelu, as in most of open_clip's models; if it is OpenAI's quick_gelu, say {activation} quick_gelu")
-	}
-	return notes, nil
+// Where a detail comes from, other than {vit-heads} and {activation}, the name of a file and
+// that of a published model.
+const (
+	fromHeads      = "{vit-heads}"
+	fromActivation = "{activation}"
+	fromFormat     = "TorchScript archive"
+	fromGuess      = "guess"
+)
+
+// found are the details of a checkpoint that no tensor says: where each comes from, and what
+// a user should know of that.
+type found struct {
+	heads, activation string   // where they come from; empty of a ResNet, whose kind all have the same
+	notes             []string // of what was read and guessed
+	guess             string   // the note of a guessed activation, which may still become known
+	text              error    // why the text tower cannot be used, or nil
 }
 
-// chooseHeads takes the heads from d, from a published model of the same width, depth
-// and neurons, or from the width.
-func (d Details) chooseHeads(v *ViT) (notes []string, err error) {
-	v.Heads = d.Heads
-	if v.Heads != 0 {
-		return nil, nil
+// complete fills in the heads and the activation of c, from d, from what is beside the
+// checkpoint in a folder, or by a guess.
+func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Tensor, dir string) (f found, err error) {
+	for _, s := range d.Needs {
+		if err := c.image().has(s); err != nil {
+			return f, err
+		}
 	}
+	if d.Activation != "" && !slices.Contains(Activations(), d.Activation) {
+		return f, fmt.Errorf("activation %.20q, want %s or %s", d.Activation, QuickGELU, GELU)
+	}
+	vit := c.ViT != (ViT{})
+	if !vit && d.Heads != 0 && !d.Assumed {
+		return f, usage.Errorf("{vit-heads} %d: the image tower is a ResNet, whose heads have width %d", d.Heads, HeadWidth)
+	}
+	var said beside
+	if format != formatTorchScript { // such archives are OpenAI's
+		if said, err = d.beside(*c, dir, huggingFaceNamed(tensors), &f); err != nil {
+			return f, err
+		}
+	}
+	if vit {
+		if err := d.chooseHeads(&c.ViT, said, &f); err != nil {
+			return f, err
+		}
+	}
+	d.chooseActivation(c, said, format, tensors, &f)
+	return f, nil
+}
+
+// chooseHeads takes the heads from d, from a file beside the checkpoint, from a published
+// model of the same width, depth and neurons, or from the width.
+func (d Details) chooseHeads(v *ViT, said beside, f *found) error {
+	like := publishedHeads(*v)
+	switch {
+	case d.Heads != 0:
+		v.Heads, f.heads = d.Heads, fromHeads
+	case said.heads != 0:
+		v.Heads, f.heads = said.heads, said.name
+	case like != nil:
+		v.Heads, f.heads = like.Heads, like.Name
+	case v.Width%HeadWidth != 0:
+		return hinted{
+			fmt.Errorf("an image tower of width %d and %s is not a published one: how many heads do its layers have?", v.Width, quantity.Of(v.Layers, "layer")),
+			"say it with {vit-heads}, or put the model's config.json or open_clip_config.json beside the weights",
+		}
+	default:
+		v.Heads, f.heads = v.Width/HeadWidth, fromGuess
+		f.notes = append(f.notes, fmt.Sprintf("guessed %s in each layer, of width %d; if there are others, say how many with {vit-heads}", quantity.Of(v.Heads, "head"), HeadWidth))
+	}
+	return nil
+}
+
+// publishedHeads is a published model of these layers, or nil.
+func publishedHeads(v ViT) *configs.Transformer {
 	for _, m := range configs.Transformers() {
 		if m.Width == v.Width && m.Layers == v.Layers && m.MLP == v.MLP {
-			v.Heads = m.Heads
-			return nil, nil
+			return &m
 		}
 	}
-	if v.Width%HeadWidth != 0 {
-		return nil, hinted{
-			fmt.Errorf("an image tower of width %d and %s is not a published one: how many heads do its layers have?", v.Width, quantity.Of(v.Layers, "layer")),
-			"say it with {vit-heads}",
+	return nil
+}
+
+// chooseActivation takes the activation from d, from the format, from a file beside the
+// checkpoint, or by a guess.
+func (d Details) chooseActivation(c *Config, said beside, format string, tensors map[string]ptfile.Tensor, f *found) {
+	name := QuickGELU
+	switch {
+	case d.Activation != "":
+		name, f.activation = d.Activation, fromActivation
+	case said.activation != "":
+		name, f.activation = said.activation, said.name
+	case c.ViT == (ViT{}): // as all published ResNets have it
+	case format == formatTorchScript:
+		f.activation = fromFormat
+	default:
+		f.activation = fromGuess
+		name, f.guess = guessActivation(*c, tensors)
+	}
+	c.setActivation(name)
+}
+
+func (c *Config) setActivation(name string) {
+	c.Activation = kernel.QuickGELU
+	if name == GELU {
+		c.Activation = kernel.GELU
+	}
+}
+
+// guessActivation guesses the activation of a vision transformer by who published models of
+// its sizes: if there are several, with several activations, by its dtype and names. OpenAI's
+// weights are float16, and are the best known of those with Hugging Face's names.
+func guessActivation(c Config, tensors map[string]ptfile.Tensor) (name, note string) {
+	const others = "; if it is quick_gelu, as in OpenAI's and others' with \"-quickgelu\" in their names, say {activation} quick_gelu" + orBeside
+	m := publishedAs(c)
+	switch {
+	case m == nil || m.Activations[configs.OpenAI] == "":
+		return GELU, "guessed the activation gelu, as in most of open_clip's models" + others
+	case len(m.Activations) == 1:
+		return QuickGELU, fmt.Sprintf("guessed the activation quick_gelu, as in OpenAI's %s", m.Name) + orGELU
+	case tensors["visual.proj"].DType == ptfile.Float16:
+		return QuickGELU, fmt.Sprintf("guessed the activation quick_gelu, because OpenAI's %s is float16 as this is", m.Name) + orGELU
+	case huggingFaceNamed(tensors):
+		return QuickGELU, fmt.Sprintf("guessed the activation quick_gelu, as in OpenAI's %s, whose tensors have these names of Hugging Face's", m.Name) + orGELU
+	}
+	return GELU, fmt.Sprintf("guessed the activation gelu, as in open_clip's %s, whose weights are float32", m.Name) + others
+}
+
+const (
+	orBeside = ", or put the model's config.json or open_clip_config.json beside the weights"
+	orGELU   = "; if it is gelu, as in most of open_clip's models, say {activation} gelu" + orBeside
+)
+
+// publishedAs is the published model of these sizes, or nil.
+func publishedAs(c Config) *configs.Transformer {
+	name := c.Name()
+	for _, m := range configs.Transformers() {
+		if m.Name == name {
+			return &m
 		}
 	}
-	v.Heads = v.Width / HeadWidth
-	return []string{fmt.Sprintf("guessed %s in each layer, of width %d; if there are others, say how many with {vit-heads}", quantity.Of(v.Heads, "head"), HeadWidth)}, nil
+	return nil
 }

@@ -39,6 +39,7 @@ func FuzzInfer(f *testing.F) {
 	}
 	f.Add(-1, "visual.layer1.1.conv1.weight", []byte{255, 255, 255, 255}, uint8(ptfile.Float32))
 	f.Add(-1, "visual.class_embedding", []byte{}, uint8(ptfile.Float32))
+	dir := f.TempDir() // without any file
 	f.Fuzz(func(t *testing.T, drop int, name string, shape []byte, dtype uint8) {
 		if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || len(name) > 1024 {
 			return // ptfile lets no such name in
@@ -64,7 +65,7 @@ func FuzzInfer(f *testing.F) {
 			byName, _, err := canonical(tensors)
 			if err == nil {
 				assemble(byName)
-				c, _, err = infer(byName, "", Details{})
+				c, _, err = infer(byName, "", dir, Details{})
 			}
 			return err
 		}) {

@@ -264,7 +264,7 @@ func TestDetails(t *testing.T) {
 		kind    string
 	}{
 		{"all said", testutil.GoldenViT("vit_sd32.pt"), Details{Heads: 2, Activation: GELU}, nil, "", 2, GELU},
-		{"float16", testutil.GoldenViT("vit_sd16.pt"), Details{Heads: 4}, []string{"guessed the activation quick_gelu, because OpenAI's"}, "", 4, QuickGELU},
+		{"float16 of no published size", testutil.GoldenViT("vit_sd16.pt"), Details{Heads: 4}, []string{"guessed the activation gelu, as in most"}, "", 4, GELU},
 		{"float32", writeSafetensors(t, tensors), Details{Heads: 4}, []string{"guessed the activation gelu, as in most"}, "", 4, GELU},
 		{"heads of 64", writeSafetensors(t, wide), Details{Activation: GELU}, []string{"guessed 1 head in each layer, of width 64"}, "", 1, GELU},
 		{"unknown heads", testutil.GoldenViT("vit_sd32.pt"), Details{}, nil, "an image tower of width 48 and 5 layers is not a published one", 0, ""},
@@ -298,9 +298,10 @@ func TestDetails(t *testing.T) {
 	if c.Name() != "ViT-H-14" || c.Tokens() != 257 || c.ViT.HeadWidth() != 80 || c.Family() != "CLIP-ViT" {
 		t.Errorf("%s of %d tokens and heads of %d", c.Name(), c.Tokens(), c.ViT.HeadWidth())
 	}
+	var f found
 	h := ViT{14, 1280, 32, 0, 5120}
-	if notes, err := (Details{}).chooseHeads(&h); err != nil || notes != nil || h.Heads != 16 {
-		t.Errorf("ViT-H-14: %d heads, %q, %v", h.Heads, notes, err)
+	if err := (Details{}).chooseHeads(&h, beside{}, &f); err != nil || f.notes != nil || h.Heads != 16 || f.heads != "ViT-H-14" {
+		t.Errorf("ViT-H-14: %d heads, %+v, %v", h.Heads, f, err)
 	}
 }
 

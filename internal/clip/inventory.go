@@ -68,14 +68,14 @@ func ignored(name string) bool {
 
 // infer reads the sizes of a CLIP off the shapes of its tensors and checks that every
 // tensor is there, has the shape that these sizes call for, and that no other one
-// is. A file may hold the image tower alone, without any tensor of a text tower.
-// Notes say what was guessed, because neither the file nor d says it.
-func infer(tensors map[string]ptfile.Tensor, format string, d Details) (c Config, notes []string, err error) {
+// is. A file may hold the image tower alone, without any tensor of a text tower. dir is the
+// folder of the file.
+func infer(tensors map[string]ptfile.Tensor, format, dir string, d Details) (c Config, f found, err error) {
 	if len(tensors) == 0 {
-		return c, nil, errors.New("no tensors, want the weights of a CLIP-ResNet or CLIP-ViT")
+		return c, f, errors.New("no tensors, want the weights of a CLIP-ResNet or CLIP-ViT")
 	}
 	if what := otherArchitecture(tensors); what != "" {
-		return c, nil, fmt.Errorf("%s, want a CLIP-ResNet or CLIP-ViT (RN50x16, ViT-B-32 or another model of their kind)", what)
+		return c, f, fmt.Errorf("%s, want a CLIP-ResNet or CLIP-ViT (RN50x16, ViT-B-32 or another model of their kind)", what)
 	}
 	m := measure{tensors: tensors}
 	if isViT(tensors) {
@@ -90,15 +90,15 @@ func infer(tensors map[string]ptfile.Tensor, format string, d Details) (c Config
 		c.TextLayers = m.count("transformer.resblocks.%d.ln_1.weight")
 	}
 	if m.failure != nil {
-		return Config{}, nil, m.failure
+		return Config{}, f, m.failure
 	}
-	if notes, err = d.complete(&c, format, tensors); err != nil {
-		return Config{}, nil, err
+	if f, err = d.complete(&c, format, tensors, dir); err != nil {
+		return Config{}, f, err
 	}
 	if err := c.validate(); err != nil {
-		return Config{}, nil, err
+		return Config{}, f, err
 	}
-	return c, notes, c.check(tensors)
+	return c, f, c.check(tensors)
 }
 
 // measure reads sizes off the shapes of tensors and remembers the first failure.

@@ -21,6 +21,9 @@ type PairTower interface {
 	// Weights are those of heads in what was computed, [B,H,T], and Neurons x, [B,T,C].
 	Weights(Output) []float32
 	Neurons(Output) []float32
+	// Attention is the class token's, of one image, by the heads that have pairs, rows summing to
+	// 1, [H,T]. A vision transformer has it with ImageOptions.ClassAttention.
+	Attention(Output) []float32
 	// Position is the position embedding in x, [T,C], of a class token that is the mean of
 	// the others; nil where x is no place's but the token's own.
 	Position() []float32
@@ -42,10 +45,11 @@ type poolTower struct {
 	pairs Pairs
 }
 
-func (t poolTower) Pairs() Pairs               { return t.pairs }
-func (t poolTower) Weights(o Output) []float32 { return o.Attention }
-func (t poolTower) Neurons(o Output) []float32 { return o.Tokens }
-func (t poolTower) Tokens() *decomp.Tokens     { return nil }
+func (t poolTower) Pairs() Pairs                 { return t.pairs }
+func (t poolTower) Weights(o Output) []float32   { return o.Attention }
+func (t poolTower) Neurons(o Output) []float32   { return o.Tokens }
+func (t poolTower) Attention(o Output) []float32 { return o.Attention }
+func (t poolTower) Tokens() *decomp.Tokens       { return nil }
 
 func (t poolTower) Room(images int) Output {
 	c := t.Config()
@@ -68,7 +72,10 @@ func (t *neuronTower) OV() *decomp.OV             { return t.ov }
 func (t *neuronTower) Weights(o Output) []float32 { return o.Weights }
 func (t *neuronTower) Neurons(o Output) []float32 { return o.Neurons }
 func (t *neuronTower) Position() []float32        { return nil }
-func (t *neuronTower) Tokens() *decomp.Tokens     { return t.tokens }
+func (t *neuronTower) Attention(o Output) []float32 {
+	return o.Attention[t.pairs.FirstLayer*t.pairs.LayerHeads*t.config.Tokens():]
+}
+func (t *neuronTower) Tokens() *decomp.Tokens { return t.tokens }
 
 func (t *neuronTower) Room(images int) Output {
 	v, T, O := t.config.ViT, t.config.Tokens(), t.config.OutDim
@@ -78,6 +85,9 @@ func (t *neuronTower) Room(images int) Output {
 	}
 	if t.options.Reads {
 		out.Reads, out.MLPs = make([]float32, images*v.Layers*T*v.Width), make([]float32, images*(v.Layers+1)*O)
+	}
+	if t.options.ClassAttention {
+		out.Attention = make([]float32, images*v.Layers*v.Heads*T)
 	}
 	return out
 }

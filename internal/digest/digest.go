@@ -150,6 +150,21 @@ func (m Memory) write(r record) {
 	})
 }
 
+// Checkpoints returns where checkpoints were when they were last hashed: their first files, by
+// the hash of the tensors.
+func (m Memory) Checkpoints() map[string][]string {
+	of := map[string][]string{}
+	entries, _ := os.ReadDir(m.Dir)
+	for _, e := range entries {
+		var r record
+		data, err := foreign.ReadFile(filepath.Join(m.Dir, e.Name()), maxRecord)
+		if err == nil && json.Unmarshal(data, &r) == nil && r.Version == recordVersion && len(r.Paths) > 0 && isHash(r.Tensors) {
+			of[r.Tensors] = append(of[r.Tensors], r.Paths[0])
+		}
+	}
+	return of
+}
+
 // removeOld removes the oldest records if there are many.
 func (m Memory) removeOld() {
 	entries, err := os.ReadDir(m.Dir)

@@ -137,3 +137,28 @@ func TestRecordsBounded(t *testing.T) {
 		t.Errorf("%d records left, %v, want %d", len(left), err, maxRecords/2)
 	}
 }
+
+// TestCheckpoints holds that checkpoints are found by the hash of their tensors, whatever lies
+// beside their records.
+func TestCheckpoints(t *testing.T) {
+	defer func(was time.Duration) { settleTime = was }(settleTime)
+	settleTime = 0
+	dir := t.TempDir()
+	m := Memory{Dir: filepath.Join(dir, "hashes")}
+	if of := m.Checkpoints(); len(of) > 0 {
+		t.Errorf("no folder: %v", of)
+	}
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	write(t, a, "first")
+	write(t, b, "second")
+	if info, err := os.Stat(a); err != nil || IdentityOf(info).Inode == 0 {
+		t.Skip("this system does not tell files apart: nothing is remembered")
+	}
+	time.Sleep(20 * time.Millisecond) // the steps of the file system's clock
+	counted(t, m, a, b)
+	write(t, filepath.Join(m.Dir, "x.json"), `{"version":1,"paths":[]}`)
+	write(t, filepath.Join(m.Dir, "y.json"), "{")
+	if of := m.Checkpoints(); len(of) != 1 || len(of[sums.Tensors]) != 1 || of[sums.Tensors][0] != a {
+		t.Errorf("found %v, want %s", of, a)
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/quantity"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 const (
@@ -60,6 +61,24 @@ func cars(ctx context.Context, root string) ([]Part, error) {
 		parts = append(parts, p)
 	}
 	return append(parts, colours(root, names)), nil
+}
+
+// carsPacked is cars of archives. The table of colours may be beside the first.
+func carsPacked(ctx context.Context, path string) ([]Part, error) {
+	images := Part{Name: "cars_train", Unit: "images", Published: carsImages}
+	d, err := readable(ctx, dataset.Cars, path, &images)
+	if d == nil {
+		return []Part{images}, err
+	}
+	if remote.Named(path) {
+		images.note("%s is looked for on disk only", coloursFile)
+		return []Part{images}, nil
+	}
+	names := make([]string, len(d.Items))
+	for i := range d.Items {
+		names[i] = filepath.Base(d.Items[i].Name[strings.LastIndexByte(d.Items[i].Name, '!')+1:])
+	}
+	return []Part{images, colours(filepath.Dir(path), names)}, nil
 }
 
 // checkMAT looks at the head of a MATLAB 5 file: 116 bytes of text, 8 of no

@@ -17,6 +17,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // A Part is a folder or file of a layout.
@@ -60,6 +61,7 @@ type Report struct {
 	OK     bool     `json:"ok"` // no part has a problem
 	Parts  []Part   `json:"parts"`
 	Get    []string `json:"get,omitempty"` // where to get the data set, unless OK
+	Packed bool     `json:"-"`             // Path is not a folder
 	Config string   `json:"-"`             // built-in config for segmentation, or empty
 }
 
@@ -69,23 +71,23 @@ type kind struct {
 	about  string
 	get    []string
 	config string // of Report
-	packed bool   // it may be an archive
 	parts  func(ctx context.Context, root string) ([]Part, error)
+	packed func(ctx context.Context, path string) ([]Part, error) // the same of what is not a folder; nil if it must be one
 }
 
 func kinds() []kind {
 	all := []kind{
 		{
 			"imagenet", "both splits of ImageNet below",
-			getImageNet, "", false, imageNet,
+			getImageNet, "", imageNet, nil,
 		},
 		{
 			"imagenet_test", "ImageNet's test split: images in test, or in the folder",
-			getImageNet, "", true, single(imageNetTest),
+			getImageNet, "", single(imageNetTest), single(imageNetTest),
 		},
 		{
 			"imagenet_val", "ImageNet's validation split: class folders, or Kaggle's",
-			getImageNet, "", true, single(imageNetVal),
+			getImageNet, "", single(imageNetVal), single(imageNetVal),
 		},
 		{
 			"cars", "Stanford Cars: images, devkit, table of refined colours",
@@ -93,11 +95,11 @@ func kinds() []kind {
 				"Stanford Cars (train split with devkit): its authors' page no longer serves it; copies are kept on Kaggle and other sites",
 				"refined_train.csv: a table with the columns image and Class, of which Class is CLASS_COLOUR",
 			},
-			"", false, cars,
+			"", cars, carsPacked,
 		},
 	}
 	for _, s := range sceneKinds {
-		all = append(all, kind{s.name, s.about, s.get, s.config, false, s.parts})
+		all = append(all, kind{s.name, s.about, s.get, s.config, s.parts, s.packed})
 	}
 	return all
 }
@@ -127,22 +129,33 @@ func About() []string {
 	return about
 }
 
-// Check looks at the folder at path for the layout of a kind. That the layout is not
+// Check looks at what is at a data path, of any form that dataset.Open takes, for the layout of a kind. That the layout is not
 // there is no error but in the report.
 func Check(ctx context.Context, name, path string) (*Report, error) {
 	for _, k := range kinds() {
 		if k.name != name {
 			continue
 		}
-		info, err := os.Stat(path)
-		if err != nil {
+		if err := dataset.There(path); err != nil {
 			return nil, err
 		}
-		if !info.IsDir() && !k.packed {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() && !dataset.IsArchive(path) && !dataset.IsList(path) && !dataset.IsListing(path) {
 			return nil, fmt.Errorf("%s: a file, want the folder of the data set", path)
 		}
-		root := filepath.Clean(path)
-		parts, err := k.parts(ctx, root)
+		shown, root, check := remote.Shown(path), path, k.parts
+		switch packed := !isFolder(path); {
+		case packed && k.packed == nil:
+			return nil, hinted{
+				fmt.Errorf("%s: not a folder, want the folder of the data set", shown),
+				"archives, lists and addresses are checked as one split, imagenet_test or imagenet_val",
+			}
+		case packed:
+			check = k.packed
+		default:
+			root = filepath.Clean(path)
+			shown = root
+		}
+		parts, err := check(ctx, root)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +164,7 @@ func Check(ctx context.Context, name, path string) (*Report, error) {
 				p.note("%s%d of the %d published %s: results cannot be compared with published ones", strings.TrimPrefix(p.Name+": ", ".: "), p.Count, p.Published, p.Unit)
 			}
 		}
-		r := &Report{Kind: k.name, Path: root, OK: ok(parts), Parts: parts, Config: k.config}
+		r := &Report{Kind: k.name, Path: shown, OK: ok(parts), Parts: parts, Packed: !isFolder(path), Config: k.config}
 		if !r.OK {
 			r.Get = k.get
 		}
@@ -159,6 +172,15 @@ func Check(ctx context.Context, name, path string) (*Report, error) {
 	}
 	return nil, fmt.Errorf("data set %q, want one of %s", name, strings.Join(Kinds(), ", "))
 }
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+func (e hinted) Hint() string  { return e.hint }
 
 // ok reports whether no part has a problem.
 func ok(parts []Part) bool {

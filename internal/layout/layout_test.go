@@ -288,3 +288,26 @@ func TestLeftOut(t *testing.T) {
 		t.Errorf("notes %q, want %q", got, want)
 	}
 }
+
+// TestScenesPacked checks an archive of a data set for segmentation, and that of cars.
+func TestScenesPacked(t *testing.T) {
+	for kind, dir := range map[string]string{"context": "VOC2010", "cars": "stanford_cars"} {
+		folder := filepath.Join("..", "demo", "assets", dir)
+		archive := filepath.Join(t.TempDir(), "a.tar")
+		testutil.Pack(t, folder, archive, "")
+		want, err := Check(t.Context(), kind, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Check(t.Context(), kind, archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Parts[0].Count != want.Parts[0].Count || len(got.Parts[0].Problems) > 0 {
+			t.Errorf("%s: %+v of the archive, %+v of the folder", kind, got.Parts[0], want.Parts[0])
+		}
+		if kind == "context" && (!got.OK || got.Parts[1].Count != want.Parts[1].Count) {
+			t.Errorf("%s: %+v of the archive, %+v of the folder", kind, got.Parts[1], want.Parts[1])
+		}
+	}
+}

@@ -1,11 +1,13 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"image"
 	_ "image/jpeg" // the heads of images
 	_ "image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -98,6 +100,19 @@ func (s sceneKind) parts(ctx context.Context, root string) ([]Part, error) {
 	return parts, s.read(ctx, root, config, parts)
 }
 
+// packed is parts of archives, which are read as segment would.
+func (s sceneKind) packed(ctx context.Context, path string) ([]Part, error) {
+	config, err := configs.ReadSegmentation(s.config)
+	if err != nil {
+		return nil, err
+	}
+	parts := []Part{
+		{Name: config.Layout.Images, Unit: "images", Published: s.published},
+		{Name: forms(config.Layout), Unit: "scenes"},
+	}
+	return parts, s.read(ctx, path, config, parts)
+}
+
 // read reads the data set, and puts what is wrong with it into the parts.
 func (s sceneKind) read(ctx context.Context, root string, config *configs.Segmentation, parts []Part) error {
 	images, labels := &parts[0], &parts[1]
@@ -106,7 +121,9 @@ func (s sceneKind) read(ctx context.Context, root string, config *configs.Segmen
 		return ctx.Err()
 	}
 	if err != nil {
-		images.Count = countFiles(below(root, config.Layout.Images), config.Layout.ImageSuffix)
+		if isFolder(root) {
+			images.Count = countFiles(below(root, config.Layout.Images), config.Layout.ImageSuffix)
+		}
 		if ok(parts) {
 			labels.problem("%v", err)
 		}
@@ -120,7 +137,12 @@ func (s sceneKind) read(ctx context.Context, root string, config *configs.Segmen
 	images.leftOut(d.Skipped)
 	var noImage, noLabels []string
 	for _, path := range d.Missing {
-		if rel, err := filepath.Rel(below(root, config.Layout.Images), path); err == nil && filepath.IsLocal(rel) {
+		rel, err := filepath.Rel(below(root, config.Layout.Images), path)
+		inImages := err == nil && filepath.IsLocal(rel)
+		if !isFolder(root) {
+			inImages = strings.Contains(path, config.Layout.Images+"/")
+		}
+		if inImages {
 			noImage = append(noImage, foreign.Name(path))
 		} else {
 			noLabels = append(noLabels, foreign.Name(path))
@@ -150,7 +172,7 @@ func (s sceneKind) sample(ctx context.Context, d *dataset.Scenes, labels *Part) 
 			labels.problem("%v", err)
 			return nil
 		}
-		w, h, err := size(scene.Path)
+		w, h, err := size(scene.Image())
 		switch {
 		case err != nil:
 			labels.problem("%s: %v", scene.Path, err)
@@ -177,14 +199,24 @@ func countFiles(dir, suffix string) (n int) {
 	return n
 }
 
-// size reads the width and height of an image.
-func size(path string) (w, h int, err error) {
-	file, err := foreign.Open(path)
-	if err != nil {
-		return 0, 0, err
+// size reads the width and height of an image, of a file from its head.
+func size(item dataset.Item) (w, h int, err error) {
+	var from io.Reader
+	if item.IsFile() {
+		file, err := foreign.Open(item.Path)
+		if err != nil {
+			return 0, 0, err
+		}
+		defer file.Close()
+		from = file
+	} else {
+		file, err := item.Load()
+		if err != nil {
+			return 0, 0, err
+		}
+		from = bytes.NewReader(file.Bytes)
 	}
-	defer file.Close()
-	config, _, err := image.DecodeConfig(file)
+	config, _, err := image.DecodeConfig(from)
 	return config.Width, config.Height, err
 }
 

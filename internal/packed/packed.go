@@ -118,6 +118,7 @@ type Store struct {
 	mu   sync.Mutex
 	open map[string]*File
 	off  bool // nothing can be written
+	fits bool // files were removed where they took more than Limit
 }
 
 func (s *Store) note(format string, args ...any) {
@@ -140,11 +141,26 @@ func (f *File) Section(i int) []float32 {
 }
 
 // Open returns the file of a layout, with all of its bytes checked, or nil where there is
-// none that can be used.
+// none that can be used. The first time it also removes files where they take more than
+// Limit, which may be less than it was: also those that it returns, which stay mapped.
 func (s *Store) Open(l Layout, team par.Team) *File {
 	if s.Dir == "" {
 		return nil
 	}
+	f := s.find(l, team)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.fits {
+		s.fits = true
+		if err := s.makeRoom(0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.note("packed weights take more than %d MiB, and cannot be removed: %v", s.Limit>>20, err)
+		}
+	}
+	return f
+}
+
+// find is Open without the bound.
+func (s *Store) find(l Layout, team par.Team) *File {
 	path := filepath.Join(s.Dir, l.name())
 	s.mu.Lock()
 	f := s.open[path]

@@ -97,7 +97,7 @@ func TestKept(t *testing.T) {
 	if s.Open(layout, par.Team{}) == nil {
 		t.Error("a file that this process has is not found")
 	}
-	again, more := storeIn(s.Dir, 0) // to read
+	again, more := storeIn(s.Dir, layout.Bytes()) // to read
 	same(t, again.Open(layout, par.NewTeam(2)))
 	if names := files(t, s); !slices.Equal(names, []string{layout.name()}) || len(*notes)+len(*more) > 0 {
 		t.Errorf("files %v, notes %v %v", names, *notes, *more)
@@ -116,7 +116,7 @@ func TestKept(t *testing.T) {
 			t.Errorf("layout %d is found by another's file", i)
 		}
 	}
-	if (&Store{}).Open(layout, par.Team{}) != nil || (&Store{Limit: 1 << 30}).Create(layout) != nil || again.Create(layout) != nil {
+	if (&Store{}).Open(layout, par.Team{}) != nil || (&Store{Limit: 1 << 30}).Create(layout) != nil || (&Store{Dir: s.Dir, Limit: layout.Bytes() - 1}).Create(layout) != nil {
 		t.Error("a store without a folder or room keeps files")
 	}
 }
@@ -179,7 +179,7 @@ func TestDamaged(t *testing.T) {
 			continue // a file cannot take its place
 		}
 		same(t, fill(t, fresh))
-		last, more := storeIn(s.Dir, 0)
+		last, more := storeIn(s.Dir, 1<<20)
 		same(t, last.Open(layout, par.Team{}))
 		if len(*more) > 0 {
 			t.Errorf("%s, then written again: notes %q", name, *more)
@@ -260,7 +260,7 @@ func TestAtOnce(t *testing.T) {
 		group.Go(func() {
 			s, notes := storeIn(first.Dir, 1<<20)
 			same(t, fill(t, s))
-			other, _ := storeIn(first.Dir, 0)
+			other, _ := storeIn(first.Dir, 1<<20)
 			same(t, other.Open(layout, par.Team{}))
 			if len(*notes) > 0 {
 				t.Errorf("notes %q", *notes)
@@ -270,6 +270,75 @@ func TestAtOnce(t *testing.T) {
 	group.Wait()
 	if names := files(t, first); !slices.Equal(names, []string{layout.name()}) {
 		t.Errorf("files %v", names)
+	}
+}
+
+// TestLowered holds that a store whose limit was lowered removes the least recently used files
+// when it is next opened, whatever it is opened for.
+func TestLowered(t *testing.T) {
+	s, _ := testStore(t, 1<<20)
+	fill(t, s)
+	for i, name := range []string{"a", "b"} {
+		path, then := filepath.Join(s.Dir, name+suffix), time.Now().Add(time.Duration(i-9)*time.Hour)
+		if err := errors.Join(os.WriteFile(path, make([]byte, layout.Bytes()), 0o600), os.Chtimes(path, then, then)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := layout
+	other.Weights = "none"
+	for _, c := range []struct {
+		limit int64
+		want  []string
+	}{
+		{3 * layout.Bytes(), []string{"a" + suffix, "b" + suffix, layout.name()}},
+		{2*layout.Bytes() + 9, []string{"b" + suffix, layout.name()}},
+		{layout.Bytes(), []string{layout.name()}},
+		{0, nil},
+	} {
+		slices.Sort(c.want)
+		lower, notes := storeIn(s.Dir, c.limit)
+		if c.limit == layout.Bytes() {
+			if lower.Open(other, par.Team{}) != nil {
+				t.Error("another layout was found")
+			}
+		} else {
+			same(t, lower.Open(layout, par.Team{})) // mapped, though it may be gone
+		}
+		if names := files(t, s); !slices.Equal(names, c.want) || len(*notes) > 0 {
+			t.Errorf("of %d bytes: files %v, notes %v, want %v", c.limit, names, *notes, c.want)
+		}
+	}
+}
+
+// TestClear holds that files are listed with what they are of, and removed but for what is
+// being written and what is another's.
+func TestClear(t *testing.T) {
+	s, _ := testStore(t, 1<<20)
+	if list, err := s.Files(); len(list) > 0 || err != nil {
+		t.Errorf("no folder: %v, %v", list, err)
+	}
+	fill(t, s)
+	partial := layout.name() + temporaryMark + "00"
+	for _, name := range []string{"damaged" + suffix, partial, "other"} {
+		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.Files()
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%v, %v, want three files", list, err)
+	}
+	for _, k := range list {
+		whole := filepath.Base(k.Path) == layout.name()
+		if (k.Weights == layout.Weights && k.Kernel == layout.Kernel && k.Bytes == layout.Bytes()) != whole || k.Partial != (filepath.Base(k.Path) == partial) || time.Since(k.Used) > time.Hour {
+			t.Errorf("%+v", k)
+		}
+	}
+	if removed, err := s.Clear(); err != nil || len(removed) != 2 {
+		t.Errorf("removed %v, %v, want two", removed, err)
+	}
+	if names := files(t, s); !slices.Equal(names, []string{partial, "other"}) {
+		t.Errorf("files %v are left", names)
 	}
 }
 

@@ -111,28 +111,22 @@ const abandoned = time.Hour
 // makeRoom removes the files that were used least recently until there is room for size
 // bytes more, and those that killed processes left.
 func (s *Store) makeRoom(size int64) error {
-	entries, err := os.ReadDir(s.Dir)
+	all, err := s.entries()
 	if err != nil {
 		return err
 	}
 	var files []fs.FileInfo
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() {
-			continue // another process removed it, or it is nothing of ours
+	for _, info := range all {
+		partial := isPartial(info)
+		if partial && time.Since(info.ModTime()) > abandoned {
+			os.Remove(filepath.Join(s.Dir, info.Name())) // again the next time
+			continue
 		}
-		name, partial := e.Name(), strings.Contains(e.Name(), suffix+temporaryMark)
-		switch {
-		case partial && time.Since(info.ModTime()) > abandoned:
-			os.Remove(filepath.Join(s.Dir, name)) // again the next time
-		case partial || strings.HasSuffix(name, suffix):
-			size += info.Size()
-			if !partial {
-				files = append(files, info)
-			}
+		size += info.Size()
+		if !partial {
+			files = append(files, info)
 		}
 	}
-	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
 	for _, info := range files {
 		if size <= s.Limit {
 			return nil
@@ -144,6 +138,30 @@ func (s *Store) makeRoom(size int64) error {
 	}
 	return nil
 }
+
+// entries lists the store's files, also those that are being written, the least recently
+// used first.
+func (s *Store) entries() ([]fs.FileInfo, error) {
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []fs.FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue // another process removed it, or it is nothing of ours
+		}
+		if isPartial(info) || strings.HasSuffix(e.Name(), suffix) {
+			files = append(files, info)
+		}
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	return files, nil
+}
+
+// isPartial tells a file that is being written, or that a killed process left.
+func isPartial(info fs.FileInfo) bool { return strings.Contains(info.Name(), suffix+temporaryMark) }
 
 // failed keeps the first error, of the path that the file was to get.
 func (w *Writer) failed(err error) bool {

@@ -1,18 +1,14 @@
 package remote
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	sign "github.com/minio/minio-go/v7/pkg/signer"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // A signer makes requests for objects of a bucket.
@@ -20,28 +16,17 @@ type signer struct {
 	bucket, region string
 	endpoint       *url.URL // of another service than Amazon's; nil: Amazon's
 	who            *credentials.Credentials
+	profile        *profile
 }
 
-// identity finds who asks, as the tools of the ecosystem do: by the environment, the file of
-// credentials, and the machine that the program runs on. It is asked once.
-var identity = sync.OnceValue(func() *credentials.Credentials {
-	providers := []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}
-	if !strings.EqualFold(os.Getenv("AWS_EC2_METADATA_DISABLED"), "true") {
-		providers = append(providers, &credentials.IAM{Client: &http.Client{Timeout: 2 * time.Second}})
-	}
-	return credentials.NewChainCredentials(providers)
-})
-
 func newSigner(bucket string) (*signer, error) {
-	s := &signer{bucket: bucket, region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "us-east-1"), who: identity()}
-	if at := cmp.Or(os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL")); at != "" {
-		u, err := url.Parse(at)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, fmt.Errorf("AWS_ENDPOINT_URL %q, want https://HOST", at)
-		}
-		s.endpoint = u
+	asking, err := asked()
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	s := &signer{bucket: bucket, region: asking.profile.region(), who: asking.who, profile: asking.profile}
+	s.endpoint, err = asking.profile.service()
+	return s, err
 }
 
 // address is where an object of the bucket is, by HTTP.
@@ -62,7 +47,7 @@ func (s *signer) address(key string) *url.URL {
 func (s *signer) sign(r *http.Request) error {
 	who, err := s.who.GetWithContext(&credentials.CredContext{Client: http.DefaultClient})
 	if err != nil {
-		return errors.Join(errors.New("credentials for s3"), err)
+		return s.profile.exported(foreign.Short(err))
 	}
 	if who.AccessKeyID == "" || who.SecretAccessKey == "" {
 		return nil

@@ -208,7 +208,7 @@ func TestRestOfFeature(t *testing.T) {
 	scores, dir := filepath.Join(dir, "scores"), filepath.Join(dir, "report")
 	for _, args := range [][]string{
 		{"collect", "--model", golden("vit_sd32.pt"), "--vit-heads", "4", "--activation", "gelu", "--neuron-layer", "2", "--save-path", scores},
-		{"report", "--scores", scores, "--imagenet-zeroshot-path", golden("texts.npy"), "--out", dir},
+		{"report", "--scores", scores, "--imagenet-zeroshot-path", golden("texts.npy"), "--model", golden("vit_sd32.pt"), "--out", dir},
 	} {
 		cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), append(args, "--data-path", golden("images"), "--dataset", "images")...)
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -225,7 +225,7 @@ func TestRestOfFeature(t *testing.T) {
 	// What pages say is true of layers: no pool is spoken of, and pairs are named as they are.
 	pool := []string{"mean token", "last layer", "last step", "h3n149", "exactly the sum of what all pairs", "constant of the weights"}
 	for page, want := range map[string][]string{
-		"about": {"class token", "MLP in layer 2", "a part of the feature"}, "h/0": {"neurons of layer 2"}, "h": {"those of layer 2"}, "": {"128 neurons of layer 2", "8 heads"},
+		"about": {"class token", "MLP in layer 2", "a part of the feature"}, "h/0": {"neurons of layer 2", "goes to the class token"}, "h": {"those of layer 2"}, "": {"128 neurons of layer 2", "8 heads"},
 	} {
 		b.visit(page)
 		b.until("document.querySelector('main h1')")
@@ -240,6 +240,7 @@ func TestRestOfFeature(t *testing.T) {
 				t.Errorf("page %q says %q", page, w)
 			}
 		}
+		b.looks("layers-" + strings.ReplaceAll(page, "/", "-"))
 	}
 	b.done()
 }
@@ -275,6 +276,27 @@ func TestAccessible(t *testing.T) {
 		}
 	}
 	b.done()
+}
+
+// looks lets axe-core look at the page that is shown, wide and narrow, light and dark, and holds
+// that it is no wider than its window; see TestAccessible.
+func (b *browser) looks(kind string) {
+	b.t.Helper()
+	for _, width := range []int64{1280, 420} {
+		for _, theme := range []string{"light", "dark"} {
+			b.screen(width, theme)
+			for _, v := range b.axe() {
+				b.t.Errorf("%s, %d pixels, %s: %s", kind, width, theme, v)
+			}
+			if over := value[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+				b.t.Errorf("%s: %d pixels wider than %d", kind, over, width)
+			}
+			if shots := os.Getenv("CLIPNH_SCREENSHOTS"); shots != "" {
+				b.shoot(chromedp.FullScreenshot(100), filepath.Join(shots, fmt.Sprintf("%s-%d-%s.png", kind, width, theme)))
+			}
+		}
+	}
+	b.screen(1280, "light")
 }
 
 // shoot writes a picture of the page.

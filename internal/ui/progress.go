@@ -19,6 +19,8 @@ type Progress interface {
 	Start(total int64, unit Unit, label string)
 	// Add reports n more units as done.
 	Add(n int64)
+	// Read reports n bytes of images as read, beside the units. Safe as Add is.
+	Read(n int64)
 	// Done ends the task. Without a task it does nothing.
 	Done()
 }
@@ -30,6 +32,7 @@ type discard struct{}
 
 func (discard) Start(int64, Unit, string) {}
 func (discard) Add(int64)                 {}
+func (discard) Read(int64)                {}
 func (discard) Done()                     {}
 
 // Progress returns a Progress that prints to p, or Discard if p is quiet. The
@@ -84,7 +87,22 @@ func (p *Printer) SayProgress() {
 	if n := p.task.skipped; n > 0 {
 		line += fmt.Sprintf(", %d skipped", n)
 	}
+	if n := p.task.read; n > 0 {
+		line += ", " + Bytes.Count(n) + " read"
+		if rate := Bytes.Rate(n, took); rate != "" {
+			line += " (" + rate + ")"
+		}
+	}
 	p.say("note: ", line)
+}
+
+// Read reports n bytes of images as read to the task that is running.
+func (p *Printer) Read(n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.task != nil {
+		p.task.read += n
+	}
 }
 
 // left estimates how long a task will go on, at the rate up to now.
@@ -104,6 +122,8 @@ type state struct {
 	Skipped int64    `json:"skipped"`
 	Seconds float64  `json:"seconds"`      // since the task began
 	Rate    float64  `json:"rate"`         // units a second
+	Read    int64    `json:"bytes"`        // of the images that were read, as files have them; of a task that counts bytes, these
+	Speed   float64  `json:"byte_rate"`    // of these a second
 	Left    *float64 `json:"seconds_left"` // null where nothing was done yet
 	Ended   bool     `json:"ended"`
 }
@@ -112,9 +132,12 @@ type state struct {
 func (t *task) tell(now time.Time, ended bool) {
 	t.told = now
 	took := now.Sub(t.started)
-	s := state{Task: t.label, Unit: t.unit.many, Done: t.done, Total: t.total, Skipped: t.skipped, Seconds: rounded(took.Seconds()), Ended: ended}
+	s := state{Task: t.label, Unit: t.unit.many, Done: t.done, Total: t.total, Skipped: t.skipped, Read: t.read, Seconds: rounded(took.Seconds()), Ended: ended}
+	if t.unit == Bytes {
+		s.Read = t.done
+	}
 	if took > 0 {
-		s.Rate = rounded(float64(t.done) / took.Seconds())
+		s.Rate, s.Speed = rounded(float64(t.done)/took.Seconds()), rounded(float64(s.Read)/took.Seconds())
 	}
 	if left, ok := t.left(took); ok {
 		seconds := rounded(left.Seconds())
@@ -139,6 +162,7 @@ type task struct {
 	total   int64
 	done    int64
 	started time.Time
+	read    int64                    // bytes of images
 	skipped int64                    // units that were of no use; they are done too
 	bar     *progressbar.ProgressBar // nil unless p is a terminal
 	told    time.Time                // when JSON was printed last
@@ -197,6 +221,8 @@ func (t *task) Add(n int64) {
 		}
 	}
 }
+
+func (t *task) Read(n int64) { t.p.Read(n) }
 
 func (t *task) Done() {
 	t.p.mu.Lock()

@@ -10,4 +10,6 @@ type Reporter interface {
 	// Skip warns that a unit of the task that is running, such as an image, is of no use,
 	// and counts it.
 	Skip(err error)
+	// Read says that n bytes of images were read for the task that is running.
+	Read(n int64)
 }

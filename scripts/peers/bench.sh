@@ -3,7 +3,7 @@
 #
 #   scripts/peers/bench.sh [--help] [options of compare.py]
 #
-# PEERS_SCRATCH  folder for what is installed and made (default ${TMPDIR:-/tmp}/clipnh-peers; about 4 GB)
+# PEERS_SCRATCH  folder for what is installed and made (default ${TMPDIR:-/tmp}/clipnh-peers; about 15 GB for the default models)
 # PEERS_PYTHON   Python with PyTorch and numpy (default /usr/bin/python3, Debian's)
 # ORT_VERSION    onnxruntime-node's version
 set -euo pipefail
@@ -52,6 +52,7 @@ fi
 # The helper for --device is found beside the program that starts it. A machine without Go may
 # have been given both.
 if command -v go >/dev/null; then
+	export CGO_ENABLED=0 # as in the Makefile
 	(cd "$here" && go build -buildvcs=false -o "$scratch/ours" ./ours && go build -buildvcs=false -o "$scratch/clipnh-ort" ../../cmd/clipnh-ort)
 elif [[ ! -x $scratch/ours || ! -x $scratch/clipnh-ort ]]; then
 	fail "needs Go, or programs built from scripts/peers/ours and cmd/clipnh-ort in $scratch"

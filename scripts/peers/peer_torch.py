@@ -1,10 +1,11 @@
 """PyTorch's side of the comparison (README.md has the protocol).
 
-    python3 peer_torch.py image eager|channels_last|traced[:FORM] TOWER PICTURES SIDE BATCH THREADS
+    python3 peer_torch.py image eager|channels_last|traced|bf16|autocast[:FORM] TOWER PICTURES SIDE BATCH THREADS
     python3 peer_torch.py image@cuda eager|compiled|half TOWER PICTURES SIDE BATCH THREADS
     python3 peer_torch.py text eager|trimmed|traced TOWER TEXTS BATCH,... THREADS
 
-traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is used, and of the
+traced is traced, frozen and optimised for inference. bf16 has weights and activations in bfloat16, autocast what
+PyTorch chooses to; both in channels-last layout, but for a vision transformer. Of several batch sizes for texts the fastest is used, and of the
 forms of a vision transformer's attention that transformer.py lists, if none is named: then this program starts again
 with the fastest, so that its memory is that of one. On a device (image@cuda, image@mps) every inference takes its images from pinned memory and brings the features back; compiled is
 torch.compile, for the batch's shape; half is float16 in channels-last layout.
@@ -61,11 +62,14 @@ class Images:
         self.x, self.units = torch.from_numpy(x), batch
         self.tower = torch.load(tower, **WHOLE)
         mode, _, form = mode.partition(":")
+        self.autocast = mode == "autocast"
+        if mode == "bf16":
+            self.tower, self.x = self.tower.bfloat16(), self.x.bfloat16()
         if form:
             self.tower.use(form)
         elif hasattr(self.tower, "forms"):
             self.choose(mode)
-        if mode == "channels_last":
+        if mode == "channels_last" or mode in ("bf16", "autocast") and not hasattr(self.tower, "forms"):
             self.tower = self.tower.to(memory_format=torch.channels_last)
             self.x = self.x.contiguous(memory_format=torch.channels_last)
         elif mode == "traced":
@@ -83,7 +87,10 @@ class Images:
         os.execv(sys.executable, [sys.executable, sys.argv[0], sys.argv[1], chosen, *sys.argv[3:]])
 
     def infer(self):
-        return self.tower(self.x)
+        if self.autocast:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return self.tower(self.x).float()
+        return self.tower(self.x).float()  # itself, of float32
 
     first = infer
 

@@ -1,7 +1,10 @@
 """Tables of a comparison's results."""
 
-# If other processes used more cores than this during the turns, the figures are not reliable.
+# If other processes used more cores than this during a turn, its round is disturbed.
 BUSY = 0.1
+
+# What a group is a multiple of; the others of clipnh in float32.
+OURS = {"PyTorch, bf16": "clipnh, bf16"}
 
 
 def cases(results):
@@ -20,8 +23,18 @@ def ms(x):
     return f"{x:.1f}" if x >= 10 else f"{x:.2f}"
 
 
-def ratio(row, ours):
-    return f"{row['ms'] / ours['ms']:.2f}x" if row and ours and row is not ours else ""
+def ratio(row, rows):
+    """A row as a multiple of clipnh's of the same precision."""
+    ours = row and best(rows, OURS.get(row["group"], "clipnh"))
+    return f"{row['ms'] / ours['ms']:.2f}x" if ours and row is not ours else ""
+
+
+def rounds(row):
+    return f"{row['rounds_undisturbed']} of {row['rounds_run']}"
+
+
+def disturbed(rows):
+    return not rows[0]["rounds_undisturbed"]
 
 
 def aligned(head, rows):
@@ -37,32 +50,35 @@ def title(tower, model, batch, threads):
 
 def about_line(about, results):
     versions = dict.fromkeys(r["version"] for r in results)
-    return f"{about['cpu']}, {about['cores']} cores; {', '.join(versions)}; commit {about['commit']}; {about['date']}"
+    unset = f"without {' '.join(about['unset'])} of the environment; " if about["unset"] else ""
+    return f"{about['cpu']}, {about['cores']} cores; {', '.join(versions)}; {unset}commit {about['commit']}; {about['date']}, in {about['took']}"
 
 
 def text(about, results):
     parts = [about_line(about, results)]
     for key, rows in cases(results):
         unit = "image" if key[0] == "image" else "text"
-        ours = best(rows, "clipnh")
-        head = ["", f"ms/{unit}", "range", "to ours", "CPU-ms", "lowest", "error", "batch", "peak MB", "running MB"]
+        head = ["", f"ms/{unit}", "range", "to ours", "CPU-ms", "lowest", "rounds", "error", "batch", "peak MB", "running MB"]
         body = [[
-            r["runner"], ms(r["ms"]), f"{ms(r['lowest_ms'])}-{ms(r['highest_ms'])}", ratio(r, ours), ms(r["cpu_ms"]), ms(r["lowest_cpu_ms"]),
-            f"{r['error']:.1e}", r["units"], f"{r['peak_mb']:.0f}", f"{r['running_peak_mb']:.0f}"] for r in rows]
-        parts.append(title(*key) + "\n" + aligned(head, body))
+            r["runner"], ms(r["ms"]), f"{ms(r['lowest_ms'])}-{ms(r['highest_ms'])}", ratio(r, rows), ms(r["cpu_ms"]), ms(r["lowest_cpu_ms"]),
+            rounds(r), f"{r['error']:.1e}", r["units"], f"{r['peak_mb']:.0f}", f"{r['running_peak_mb']:.0f}"] for r in rows]
+        note = "; all rounds were disturbed, so that CPU-ms counts and the rest does not" if disturbed(rows) else ""
+        parts.append(title(*key) + note + "\n" + aligned(head, body))
     for tower, head, body in summaries(results):
         parts.append(CAPTIONS[tower] + "\n" + aligned(head, body))
-    others = max(r["others_cores"] for r in results)
-    if others > BUSY:
-        parts.append(f"warning: other processes used up to {others:.2f} cores during the turns; repeat on an idle machine")
+    parts.append(REJECTED)
+    if any(disturbed(rows) for _, rows in cases(results)):
+        parts.append("warning: cases with 0 rounds have the figures of disturbed ones; repeat on an idle machine")
     return "\n\n".join(parts)
 
 
+REJECTED = (f"rounds: those that count, of all; a round in which other processes used more than {BUSY} cores during "
+            "somebody's turn was rejected for all")
 CAPTIONS = {
-    "image": "Medians in ms per image, a peer's as a multiple of ours too; peak MB of each, in this order",
-    "text": "Medians in ms per text, a peer's as a multiple of ours too",
+    "image": "Medians in ms per image, a peer's as a multiple of ours of the same precision too; rounds that count, of all; peak MB of each, in this order",
+    "text": "Medians in ms per text, a peer's as a multiple of ours too; rounds that count, of all",
 }
-HEADS = {"clipnh": "clipnh", "clipnh, bf16": "clipnh, bf16", "ONNX Runtime": "ONNX Runtime", "PyTorch": "PyTorch, best mode", "PyTorch, cut": "PyTorch, cut texts"}
+HEADS = {"clipnh": "clipnh", "clipnh, bf16": "clipnh, bf16", "ONNX Runtime": "ONNX Runtime", "PyTorch": "PyTorch, best mode", "PyTorch, bf16": "PyTorch, best bf16 mode", "PyTorch, float16": "PyTorch, float16", "PyTorch, cut": "PyTorch, cut texts"}
 
 
 def summaries(results):
@@ -70,13 +86,13 @@ def summaries(results):
     for tower in CAPTIONS:
         of_tower = [r for r in results if r["tower"] == tower]
         groups = list(dict.fromkeys(r["group"] for r in of_tower))
-        head = ["", *(HEADS[g] for g in groups)] + ["peak MB"] * (tower == "image")
+        head = ["", *(HEADS[g] for g in groups), "rounds"] + ["peak MB"] * (tower == "image")
         body = []
         for key, rows in cases(of_tower):
-            ours = best(rows, "clipnh")
             bests = [best(rows, g) for g in groups]
-            cells = [ms(r["ms"]) + (f" ({ratio(r, ours)})" if ratio(r, ours) else "") for r in bests]
-            peaks = [" / ".join(f"{r['peak_mb']:.0f}" for r in bests)] * (tower == "image")
+            cells = [(ms(r["ms"]) + (f" ({ratio(r, rows)})" if ratio(r, rows) else "")) if r else "" for r in bests]
+            cells.append(rounds(rows[0]))
+            peaks = [" / ".join(f"{r['peak_mb']:.0f}" for r in bests if r)] * (tower == "image")
             body.append([title(*key), *cells, *peaks])
         if body:
             yield tower, head, body

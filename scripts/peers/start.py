@@ -11,7 +11,8 @@ Every round starts, one after the other:
 
 clipnh also hashes the checkpoint, decodes the image, and writes scores and weights to the disk; the others get the
 image's numbers. All use their default threads, and files are in the system's cache. The table has medians: seconds on
-the clock, and seconds of all processors. A peer that is missing is named, and left out.
+the clock, and seconds of all processors. Variables such as OPENBLAS_CORETYPE, which make a library choose other instructions,
+are unset. A peer that is missing is named, and left out.
 
 The scratch folder is that of bench.sh, whose files are used where they are there; onnxruntime-node is taken from its
 folder node, or is installed there with npm. Without PyTorch give --checkpoint FILE, for one model; ONNX Runtime's
@@ -26,6 +27,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from worker import environment, unset
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -55,7 +58,7 @@ def timed(command, env=None):
     """Runs a command; seconds on the clock and of all processors."""
     start = time.perf_counter()
     with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen([str(c) for c in command], stdout=out, stderr=out, env=env)
+        process = subprocess.Popen([str(c) for c in command], stdout=out, stderr=out, env=env or environment())
         _, status, usage = os.wait4(process.pid, 0)
         clock = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -106,6 +109,9 @@ def main():
         print("ONNX Runtime is missing: " + ("onnxruntime-node does not load, or npm is not there to install it" if torch else "its graph is made with PyTorch"))
     image = next((ROOT / "internal/demo/assets/imagenet/test").glob("*.JPEG"))
 
+    if unset():
+        print(f"without {' '.join(unset())} of the environment")
+
     for model in models:
         checkpoint = args.checkpoint or args.scratch / f"{model}.pt"
         if torch:
@@ -124,7 +130,7 @@ def main():
                 out = folder / "out"
                 shutil.rmtree(out, ignore_errors=True)
                 take(name, [args.program, "collect", "--quiet", "--model", checkpoint, "--dataset", "images", "--batch-size", "1",
-                            "--data-path", folder / "images", "--save-path", out], {**os.environ, "CLIPNH_HOME": str(home)})
+                            "--data-path", folder / "images", "--save-path", out], {**environment(), "CLIPNH_HOME": str(home)})
 
             for _ in range(args.rounds):
                 home = folder / "home"

@@ -8,6 +8,22 @@ TICK = os.sysconf("SC_CLK_TCK")
 LONGEST_TURN = 50  # inferences
 
 
+# Variables that make a library compute with other instructions than it would choose for this processor. Peers run
+# without them.
+CHOOSERS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "DNNL_MAX_CPU_ISA",
+            "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+
+
+def environment():
+    """The environment without CHOOSERS."""
+    return {k: v for k, v in os.environ.items() if k not in CHOOSERS}
+
+
+def unset():
+    """What environment leaves out, as text."""
+    return [f"{k}={os.environ[k]}" for k in CHOOSERS if k in os.environ]
+
+
 class WorkerError(Exception):
     """A process that this comparison needs failed."""
 
@@ -17,10 +33,11 @@ class Worker:
         self.runner, self.command, self.log = runner, command, log
         limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                                        env={**os.environ, **limits, **env})
+                                        env={**environment(), **limits, **env})
         _, units, self.title = self.reply("ready").split(maxsplit=2)
         self.units = int(units)
         self.load_peak = self.peak()
+        self.processes = family(self.process.pid)
         # From here on, the peak is that of inference alone.
         with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as f:
             f.write("5")
@@ -73,19 +90,41 @@ class Worker:
             return next(int(line.split()[1]) * 1024 / 1e6 for line in f if line.startswith("VmHWM"))
 
     def cpu(self):
-        """Processor seconds used so far."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as f:
-            user, system = f.read().rsplit(")", 1)[1].split()[11:13]
-        return (int(user) + int(system)) / TICK
+        """Processor seconds used so far, also by the processes that it has started."""
+        ticks = 0
+        for pid in self.processes:
+            try:
+                with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                    ticks += sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+            except OSError:
+                pass  # it has ended
+        return ticks / TICK
 
-    def result(self):
-        medians = [statistics.median(r) for r in self.rounds]
+    def result(self, kept):
+        """The figures of the rounds with these numbers."""
+        medians = [statistics.median(self.rounds[i]) for i in kept]
+        processor_ms = [self.processor_ms[i] for i in kept]
         return {
             "runner": self.runner.name, "group": self.runner.group, "version": self.title, "units": self.units,
             "ms": statistics.median(medians), "lowest_ms": min(medians), "highest_ms": max(medians),
-            "cpu_ms": statistics.median(self.processor_ms), "lowest_cpu_ms": min(self.processor_ms), "cores": statistics.median(self.cores), "others_cores": statistics.median(self.others),
-            "peak_mb": max(self.load_peak, self.peak()), "running_peak_mb": self.peak(), "rounds_ms": self.rounds, "rounds_cpu_ms": self.processor_ms,
+            "cpu_ms": statistics.median(processor_ms), "lowest_cpu_ms": min(processor_ms),
+            "cores": statistics.median(self.cores[i] for i in kept), "others_cores": statistics.median(self.others[i] for i in kept),
+            "peak_mb": max(self.load_peak, self.peak()), "running_peak_mb": self.peak(),
+            "rounds_ms": self.rounds, "rounds_cpu_ms": self.processor_ms, "rounds_others_cores": self.others,
         }
+
+
+def family(pid):
+    """A process and those that it has started, and they."""
+    found = [pid]
+    for p in found:
+        try:
+            for task in os.listdir(f"/proc/{p}/task"):
+                with open(f"/proc/{p}/task/{task}/children", encoding="ascii") as f:
+                    found += map(int, f.read().split())
+        except OSError:
+            pass  # it has ended, or the system does not tell
+    return found
 
 
 def machine_cpu():

@@ -174,7 +174,7 @@ func (c *collector) origin() origin.Origin {
 	}
 	if o.NeuronLayer != nil {
 		from.Transformer = c.model.Transformer(*o.NeuronLayer)
-		from.Transformer.Form = formOf(o.Published)
+		from.Transformer.Form, from.Collect.Form = from.Collect.Form, "" // of the pairs, and what is computed from them
 	}
 	return from
 }

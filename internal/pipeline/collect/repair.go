@@ -113,6 +113,7 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 	}
 	if t := from.Transformer; t != nil {
 		o.Details, o.NeuronLayer = model.Details{Heads: t.Heads, Activation: t.Activation}, from.PairsLayer()
+		o.Published = o.Published || t.Form == origin.Published
 	}
 	if v.DataKind != "" {
 		o.Data.Kind = v.DataKind

@@ -2,6 +2,7 @@ package device
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -85,11 +86,25 @@ type Report struct {
 	Devices []Status `json:"devices"`
 }
 
-// Status says of a device whether the library was built with it. Whether there is such
-// hardware shows when a tower is loaded.
+// Status says of a device what is known without a model.
 type Status struct {
 	Kind
-	Available bool `json:"available"`
+	Built     bool     `json:"built"`            // the library was built with the provider
+	Lacking   []string `json:"lacking"`          // files of the provider's own that were looked for and are not there
+	Available bool     `json:"available"`        // it can be asked for: the library has it, and its files are there
+	Unseen    string   `json:"unseen,omitempty"` // what cannot be told of an available one before a model is loaded
+}
+
+// status says what is known of a device of a library that has providers.
+func (k Kind) status(library string, providers []string, system string) Status {
+	s := Status{Kind: k, Built: slices.Contains(providers, k.Provider), Lacking: []string{}}
+	if s.Built {
+		s.Lacking = k.lacking(library, system)
+	}
+	if s.Available = s.Built && len(s.Lacking) == 0; s.Available {
+		s.Unseen = k.unseen()
+	}
+	return s
 }
 
 // Look finds out what there is. What is missing is no error, but said.
@@ -112,7 +127,7 @@ func Look() *Report {
 		}
 	}
 	for _, k := range Kinds() {
-		r.Devices = append(r.Devices, Status{k, slices.Contains(have, k.Provider)})
+		r.Devices = append(r.Devices, k.status(p.Library, have, runtime.GOOS))
 	}
 	return r
 }

@@ -40,6 +40,49 @@ func Names() (names []string) {
 	return names
 }
 
+// files are the names of what ONNX Runtime opens for a provider beyond its library, in the
+// library's folder. The other providers are within the library.
+func (k Kind) files(system string) []string {
+	if k.Provider != "CUDAExecutionProvider" {
+		return nil
+	}
+	switch system {
+	case "windows":
+		return []string{"onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"}
+	case "darwin":
+		return nil
+	}
+	return []string{"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"}
+}
+
+// lacking lists the files of a provider that are not where ONNX Runtime looks for them.
+func (k Kind) lacking(library, system string) []string {
+	folders := []string{filepath.Dir(library)}
+	if target, err := filepath.EvalSymlinks(library); err == nil { // where some systems say that a library is
+		folders = append(folders, filepath.Dir(target))
+	}
+	list := []string{}
+	for _, name := range k.files(system) {
+		if !slices.ContainsFunc(folders, func(folder string) bool { return isFile(filepath.Join(folder, name)) }) {
+			list = append(list, filepath.Join(folders[0], name))
+		}
+	}
+	return list
+}
+
+// unseen is what cannot be told of a device before a model is loaded on it.
+func (k Kind) unseen() string {
+	switch k.Name {
+	case "ort-cpu":
+		return ""
+	case "cuda":
+		return "whether there is a card, and whether the libraries of CUDA and cuDNN are found, shows when a model is loaded"
+	case "directml":
+		return "whether there is a card, and whether DirectML.dll is found, shows when a model is loaded"
+	}
+	return "whether there is such a device, with its driver, shows when a model is loaded"
+}
+
 // Variable names the library of ONNX Runtime, in the environment.
 const Variable = "CLIPNH_ONNXRUNTIME"
 

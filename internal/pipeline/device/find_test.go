@@ -3,6 +3,7 @@ package device
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,46 @@ func TestFind(t *testing.T) {
 	}
 	if r := Look(); r.Error == "" || len(r.Devices) != len(Names()) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestStatus says of providers that are files of their own whether they are there.
+func TestStatus(t *testing.T) {
+	dir := t.TempDir()
+	library := touch(t, dir, "libonnxruntime.so.1")
+	kinds, have := map[string]Kind{}, []string{}
+	for _, k := range Kinds() {
+		kinds[k.Name] = k
+		have = append(have, k.Provider)
+	}
+	shared, cuda := "libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"
+	check := func(what string, s Status, lacking ...string) {
+		t.Helper()
+		for i, name := range lacking {
+			lacking[i] = filepath.Join(dir, name)
+		}
+		if !s.Built || !slices.Equal(s.Lacking, lacking) || s.Available != (len(lacking) == 0) || (s.Unseen != "") != (s.Available && s.Name != "ort-cpu") {
+			t.Errorf("%s: %+v, want it to lack %q", what, s, lacking)
+		}
+	}
+	check("nothing", kinds["cuda"].status(library, have, "linux"), shared, cuda)
+	check("nothing, Windows", kinds["cuda"].status(library, have, "windows"), "onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll")
+	for _, name := range []string{"ort-cpu", "webgpu", "coreml", "directml"} {
+		check(name, kinds[name].status(library, have, "linux"))
+	}
+	touch(t, dir, shared)
+	check("one of two", kinds["cuda"].status(library, have, "linux"), cuda)
+	touch(t, dir, cuda)
+	check("both", kinds["cuda"].status(library, have, "linux"))
+	if runtime.GOOS != "windows" {
+		link := filepath.Join(t.TempDir(), "libonnxruntime.so")
+		if err := os.Symlink(library, link); err != nil {
+			t.Fatal(err)
+		}
+		check("by a link", kinds["cuda"].status(link, have, "linux"))
+	}
+	if s := kinds["cuda"].status(library, have[:1], "linux"); s.Built || s.Available || len(s.Lacking) > 0 || s.Unseen != "" {
+		t.Errorf("not built: %+v", s)
 	}
 }
 

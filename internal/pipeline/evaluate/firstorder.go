@@ -21,11 +21,14 @@ const (
 	AblateMLPsAndClass = "mlps+cls_attn" // both
 	AblateLayers       = "layers"        // the heads of the first layer, of the first two, and so on
 	AblateHeads        = "heads"         // heads by name
+
+	// AblateTogether is both MLPs and class tokens, and the heads of layers as AblateLayers has it.
+	AblateTogether = AblateMLPsAndClass + "+" + AblateLayers
 )
 
 // FirstOrderModes are all of them.
 func FirstOrderModes() []string {
-	return []string{AblateMLPs, AblateClass, AblateMLPsAndClass, AblateLayers, AblateHeads}
+	return []string{AblateMLPs, AblateClass, AblateMLPsAndClass, AblateLayers, AblateTogether, AblateHeads}
 }
 
 // IsFirstOrder reports whether a mode is one of FirstOrderModes.
@@ -179,9 +182,10 @@ func (a *ablater) firstOrder(ctx context.Context, say ui.Reporter) ([]variant, e
 	}
 	for _, mode := range a.Modes {
 		switch mode {
-		case AblateLayers:
+		case AblateLayers, AblateTogether:
+			together := mode == AblateTogether
 			for l := range f.Layers {
-				add(layersName(l), (l+1)*f.LayerHeads, replacement{layers: l + 1})
+				add(strings.TrimSuffix(mode, AblateLayers)+layersName(l), (l+1)*f.LayerHeads, replacement{layers: l + 1, mlps: together, class: together})
 			}
 		case AblateHeads:
 			add(mode, len(named), replacement{heads: named})
@@ -195,9 +199,9 @@ func (a *ablater) firstOrder(ctx context.Context, say ui.Reporter) ([]variant, e
 // layersName names the variant whose heads up to those of a layer are replaced.
 func layersName(last int) string {
 	if last == 0 {
-		return "layers l0"
+		return AblateLayers + " l0"
 	}
-	return fmt.Sprintf("layers l0-l%d", last)
+	return fmt.Sprintf("%s l0-l%d", AblateLayers, last)
 }
 
 // missingParts returns an error if a mode needs parts that were not given.

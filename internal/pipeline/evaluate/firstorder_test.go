@@ -107,6 +107,9 @@ func TestAblateFirstOrder(t *testing.T) {
 	for last := range g.L {
 		want = append(want, g.features(func(l, h int) bool { return l > last }, true, true)...)
 	}
+	for last := range g.L { // all three
+		want = append(want, g.features(func(l, h int) bool { return l > last }, false, false)...)
+	}
 	want = append(want, g.features(func(l, h int) bool { return l != 3 && (l != 1 || h != 2) }, true, true)...)
 	half := collectPartsAs(t, false, npy.DType{})
 	var bytes []byte
@@ -126,6 +129,9 @@ func TestAblateFirstOrder(t *testing.T) {
 		got, _ := pipelinetest.ReadNPY(t, o.FeaturesPath)
 		if err := testutil.Far(got, want, within); err != nil {
 			t.Error(err)
+		}
+		if early := r.Variants[3+g.L]; early.Kept != (g.L-1)*g.H || early.Variant != "mlps+cls_attn+layers l0" {
+			t.Errorf("all together: %+v", early)
 		}
 		if last := r.Variants[len(r.Variants)-1]; last.Kept != g.L*g.H-5 || last.Units != g.L*g.H || last.Variant != AblateHeads {
 			t.Errorf("heads by name: %+v", last)

@@ -29,8 +29,11 @@ type Summary struct {
 	Tensors      string   `json:"tensors_sha256"` // of the tensors, whatever the format
 	Parameters   int64    `json:"parameters"`
 
-	Family     string         `json:"family"`     // CLIP-ResNet or CLIP-ViT
-	Activation string         `json:"activation"` // in the blocks of transformers
+	Family         string `json:"family"`                    // CLIP-ResNet or CLIP-ViT
+	Activation     string `json:"activation"`                // in the blocks of transformers
+	ActivationFrom string `json:"activation_from,omitempty"` // a flag, the name of a file beside it or of a published model, "TorchScript archive" or "guess"
+	HeadsFrom      string `json:"heads_from,omitempty"`      // the same of the heads of a vision transformer
+
 	ImageSize  int            `json:"image_size"`
 	PatchSize  int            `json:"patch_size,omitempty"` // of a vision transformer
 	Layers     []int          `json:"layers"`               // of each stage
@@ -79,12 +82,14 @@ func Info(ctx context.Context, model string, d Details) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	knowPublished(ctx, ck, sum)
 	edited, notes := editsOf(model, sum)
 	notes = append(ck.Notes(), notes...)
 	c := ck.Config
 	return &Summary{
 		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Tensors: tensors, Parameters: ck.Parameters(),
 		Family: c.Family(), Activation: clip.ActivationName(c.Activation), ImageTower: c.Describe(),
+		ActivationFrom: ck.ActivationFrom(), HeadsFrom: ck.HeadsFrom(),
 		ImageSize: c.ImageSize, PatchSize: c.PatchSize(), Layers: c.Depths(), Width: c.TokenWidth(),
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
@@ -275,6 +280,7 @@ func hashed(ctx context.Context, ck *clip.Checkpoint) (*Model, error) {
 		ck.Close()
 		return nil, err
 	}
+	knowPublished(ctx, ck, sums.File)
 	ck.KeepPacked(c.Packs, sums.Tensors)
 	return &Model{ck, sums.File, sums.Tensors}, nil
 }

@@ -167,10 +167,10 @@ func (w *mapper) group(ctx context.Context, first int, group []mapped) error {
 // image fills in the maps of the image at a place from what the tower says of it.
 func (w *mapper) image(m *mapped, place int, out clip.Output) {
 	c, pairs := w.tower.Config(), w.tower.Pairs()
-	T, C, weights, tokens := c.Tokens(), pairs.Neurons, w.tower.Weights(out), w.tower.Neurons(out)
+	T, C, attention, tokens := c.Tokens(), pairs.Neurons, w.tower.Attention(out), w.tower.Neurons(out)
 	*m = mapped{}
 	for h := range pairs.Heads {
-		row := weights[h*T : (h+1)*T]
+		row := attention[h*T : (h+1)*T]
 		m.Sink = append(m.Sink, row[0])
 		m.Attention, m.Attentions = appendMap(m.Attention, m.Attentions, row[1:])
 	}
@@ -314,7 +314,7 @@ func (b *builder) skip(s Skipped) {
 // tower makes the image tower, planned as for collecting, so that its maps are those of
 // the scores.
 func (b *builder) tower() (clip.PairTower, error) {
-	options := clip.ImageOptions{Batch: max(min(b.BatchSize, b.scores.Images), 2), Threads: b.Threads, Precision: b.Precision, Reads: b.ranked != nil}
+	options := clip.ImageOptions{Batch: max(min(b.BatchSize, b.scores.Images), 2), Threads: b.Threads, Precision: b.Precision, Reads: b.ranked != nil, ClassAttention: true}
 	pairs, err := b.model.PairsOf(b.from)
 	if err != nil {
 		return nil, err

@@ -66,6 +66,27 @@ func TestMapsOfViT(t *testing.T) {
 			t.Errorf("image %d: places and what is at none sum to %g, want %g", b, sum, x.Logit)
 		}
 	}
+	// Attention is that of the class token: with what goes to itself, it sums to 1.
+	attention := read2("gelu/attention_cls.npy")
+	for h := range 2 * H {
+		head, mean, sink := read[report.Head](t, r.Dir, report.HeadName(h)), make([]float64, T-1), 0.0
+		for b := range images {
+			row := attention[((b*L+layer+1)*H+h)*T:][:T]
+			sink += float64(row[0]) / float64(len(images))
+			for m, v := range row[1:] {
+				mean[m] += float64(v) / float64(len(images))
+			}
+		}
+		sum := head.Sink
+		for m, v := range head.Attention {
+			if sum += float64(v); math.Abs(float64(v)-mean[m]) > 3e-3 {
+				t.Errorf("head %d: attention to place %d is %g, want %g", h, m, v, mean[m])
+			}
+		}
+		if math.Abs(head.Sink-sink) > 1e-4 || math.Abs(sum-1) > 2e-2 {
+			t.Errorf("head %d: attention to the class token is %g, want %g; all sum to %g", h, head.Sink, sink, sum)
+		}
+	}
 	want := contents(t, r.Dir)
 	r.Threads, r.BatchSize, r.Dir = 3, 8, filepath.Join(t.TempDir(), "again")
 	run(t, r)

@@ -32,6 +32,7 @@ type sceneToRead struct {
 	width, height int            // of the image as it is
 	truth         []uint16       // [height,width], nil if there is none
 	sum           uint32         // of the files, see sceneFiles
+	bytes         int64          // of the image's file; 0 where it cannot be read
 	changed       error          // the files are not as they were listed
 	err           error
 	panic         *par.Panic // of the reading, nil unless there is a fault in it
@@ -78,6 +79,9 @@ func (s *sceneToRead) files() (f sceneFiles, changed, err error) {
 // open reads a scene.
 func (s *sceneToRead) open(o *Options, shorter int) error {
 	f, changed, err := s.files()
+	if f.image != nil {
+		s.bytes = f.image.Size
+	}
 	if s.sum = f.sum; changed != nil {
 		s.changed = hint.With(changed, source.RestoreHint)
 		return s.changed

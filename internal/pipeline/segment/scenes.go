@@ -241,6 +241,9 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		if err == nil && !ok {
 			return errors.New("the images ended early")
 		}
+		if ok {
+			progress.Read(sc.bytes)
+		}
 		if err == nil && sc.changed != nil {
 			return errors.Join(sc.changed, kept(nil, n, true))
 		}

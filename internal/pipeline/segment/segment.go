@@ -66,6 +66,10 @@ type Scenes struct {
 	Strict   bool // stop at an image that cannot be read
 }
 
+// Asked says what of a data set's settings is the user's word. What is not gives way to an
+// image tower whose windows have one size.
+type Asked struct{ SlideCrop, SlideStride bool }
+
 // Heat says how logits are computed.
 type Heat struct {
 	// Setup is the classes, sizes and thresholds. A ShorterSide or SlideCrop of 0
@@ -73,6 +77,7 @@ type Heat struct {
 	// 0 no bound. Its Block is whose maps the neurons give, and its Layout that of
 	// DataPath.
 	Setup     *configs.Segmentation
+	Asked     Asked  // what of Setup the user asked for
 	PCsPath   string // PC0 of pairs, [H,C,O]; may be empty if no method uses pairs
 	SimBlock  int    // block of the last stage that the attention pool is run on, from 0; below 0 from the last
 	MainWords bool   // only the first word of a class
@@ -129,6 +134,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	}
 	defer m.Close()
 	m.Tell(say)
+	o.fitWindows(m.Config.FixedWindow(), say)
 	if o.usesPairs() {
 		o.NeuronLayer = m.LayerOf(o.NeuronLayer, o.PCsPath)
 	}

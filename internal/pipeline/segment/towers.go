@@ -1,10 +1,13 @@
 package segment
 
 import (
+	"fmt"
+
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -20,6 +23,23 @@ var looksAt = map[heat.Method]struct {
 	heat.ByValues:   {func(o *clip.WindowOptions) { o.Values = true }, []clip.Structure{clip.AttentionPool}, "a CLIP-ResNet"},
 	heat.BySelfSelf: {func(o *clip.WindowOptions) { o.SelfSelf = true }, []clip.Structure{clip.AttentionPool}, "a CLIP-ResNet"},
 	heat.ByTokens:   {func(*clip.WindowOptions) {}, []clip.Structure{clip.Residual}, "a vision transformer"},
+}
+
+// fitWindows has windows of a data set's settings give way to those of a tower that has them
+// of one side only, in pixels; 0: of any.
+func (o *Options) fitWindows(side int, say ui.Reporter) {
+	if side == 0 || o.Asked.SlideCrop || o.Setup.SlideCrop == 0 || o.Setup.SlideCrop == side {
+		return
+	}
+	setup := *o.Setup
+	setup.SlideCrop = 0
+	text := fmt.Sprintf("%s has windows of %d pixels: used the model's, of %d", setup.Name, o.Setup.SlideCrop, side)
+	if !o.Asked.SlideStride && setup.SlideStride != 0 {
+		setup.SlideStride = 0
+		text += fmt.Sprintf(", and moved them by half of that, not by %d", o.Setup.SlideStride)
+	}
+	o.Setup = &setup
+	say.Note("%s", text)
 }
 
 // newWindows packs the tower for what the methods need of it.

@@ -95,7 +95,7 @@ func TestFamilies(t *testing.T) {
 	for want, change := range map[string]func(*Options){
 		"{method} values is for a CLIP-ResNet":                 func(o *Options) { o.Methods = []heat.Method{heat.ByTokens, heat.ByValues} },
 		"{method} self-self is for a CLIP-ResNet":              func(o *Options) { o.Methods = []heat.Method{heat.BySelfSelf} },
-		"windows of a vision transformer have its own size":    func(o *Options) { o.Setup.SlideCrop, o.Setup.ShorterSide = 64, 64 },
+		"windows of a vision transformer have its own size":    func(o *Options) { o.Setup.SlideCrop, o.Setup.ShorterSide, o.Asked.SlideCrop = 64, 64, true },
 		"{sim-map-idx} -2: a vision transformer has no stages": func(o *Options) { o.SimBlock = -2 },
 		"want the layer whose neurons to look at":              func(o *Options) { o.NeuronLayer, o.Methods = nil, []heat.Method{heat.ByPairs} },
 		"{method} tokens is for a vision transformer": func(o *Options) {
@@ -108,6 +108,32 @@ func TestFamilies(t *testing.T) {
 		change(&o)
 		if _, err := Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// TestWindowsGiveWay takes the model's own windows where those of a data set's settings cannot
+// be had, with the stride that goes with them.
+func TestWindowsGiveWay(t *testing.T) {
+	for _, test := range []struct {
+		crop, stride, side int
+		asked              Asked
+		wantCrop, wantStep int
+	}{
+		{384, 256, 224, Asked{}, 0, 0},
+		{384, 100, 224, Asked{SlideStride: true}, 0, 100},
+		{384, 256, 224, Asked{SlideCrop: true}, 384, 256},
+		{224, 112, 224, Asked{}, 224, 112},
+		{384, 256, 0, Asked{}, 384, 256},
+	} {
+		given := &configs.Segmentation{Name: "x", SlideCrop: test.crop, SlideStride: test.stride}
+		o := Options{Heat: Heat{Setup: given, Asked: test.asked}}
+		o.fitWindows(test.side, pipelinetest.Silent())
+		if o.Setup.SlideCrop != test.wantCrop || o.Setup.SlideStride != test.wantStep {
+			t.Errorf("%+v: windows of %d every %d", test, o.Setup.SlideCrop, o.Setup.SlideStride)
+		}
+		if given.SlideCrop != test.crop {
+			t.Error("the settings that were given are changed")
 		}
 	}
 }

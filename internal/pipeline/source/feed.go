@@ -76,6 +76,9 @@ func (f *Feed) Next(ctx context.Context, n int, v Visitor) error {
 
 // image adds an image to the batch, or skips it.
 func (f *Feed) image(p Image, v Visitor) error {
+	if p.Loaded {
+		f.say.Read(p.Size)
+	}
 	if v.Read != nil {
 		if err := v.Read(p); err != nil {
 			f.decoder.Release(p)

@@ -17,6 +17,7 @@ import (
 type said struct{ lines []string }
 
 func (*said) Progress() ui.Progress             { return nil }
+func (*said) Read(int64)                        {}
 func (s *said) Note(format string, args ...any) { s.add("note: ", format, args) }
 func (s *said) Skip(err error)                  { s.Warn("skipped: %v", err) }
 func (s *said) Warn(format string, args ...any) { s.add("warning: ", format, args) }

@@ -87,6 +87,7 @@ func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Pr
 			f, err := items[i].Load()
 			if err == nil {
 				sums[i] = cache.SumOf(f.Bytes)
+				progress.Read(f.Size)
 			} else if dataset.Unanswered(err) {
 				failed.Store(&err)
 			}

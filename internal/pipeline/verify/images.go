@@ -258,6 +258,7 @@ func (v *verifier) sceneSums(ctx context.Context, data *dataset.Scenes, first, n
 			f, err := item.Load()
 			if err == nil {
 				image = cache.SumOf(f.Bytes)
+				progress.Read(f.Size)
 			}
 			l, labelsErr := data.LoadLabels(first + i)
 			if labelsErr == nil {

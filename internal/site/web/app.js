@@ -342,6 +342,7 @@
           score: ["score", "How strongly a pair responds to an image: the neuron's activation, averaged over places by the head's attention. What the pair adds to the image feature is its score times its direction."],
           waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs and a constant of the weights, they sum exactly to the logit."],
           places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it. With what belongs to no place, the position embedding and the constant, they sum to the logit."],
+          product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
           sink: [`attention to the ${token}`, "A head may look not only at places but also at the average of the whole image. This is how much it does."]
         };
       },
@@ -354,7 +355,8 @@
         ];
       },
       head: () => " looks at some places of an image and reads all neurons there. Below are the pairs that it makes of them.",
-      heads: () => " reads the same neurons at the places where it looks."
+      heads: () => " reads the same neurons at the places where it looks.",
+      method: () => "The method is Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943)."
     },
     layers: {
       terms: () => {
@@ -369,6 +371,7 @@
           score: ["score", "How strongly a pair responds to an image: the neuron's activation, summed over places and the class token, each weighed by the head's attention and by the layer norms on the way. What the pair adds to the image feature is its score times its direction."],
           waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs, and the rest of the feature, which belongs to no pair and differs from image to image, they sum exactly to the logit."],
           places: ["map of places", "The logit split by the places of the image that the heads of all layers read. Orange places speak for the class, blue ones against it. With what belongs to no place, the class token and the MLPs, they sum to the logit."],
+          product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of, but for the layer norms, which weigh each place too."],
           sink: [`attention to the ${token}`, "A head may look not only at places but also at the class token, which gathers what was read in earlier layers. This is how much it does."]
         };
       },
@@ -381,7 +384,8 @@
         ];
       },
       head: () => ` looks at some places of an image and reads what is there. Below are the pairs that it makes with the neurons of layer ${layerOf(neuronName(0))}.`,
-      heads: () => ` of these layers reads what the same neurons, those of layer ${layerOf(neuronName(0))}, wrote at the places where it looks.`
+      heads: () => ` of a later layer reads what the same neurons, those of layer ${layerOf(neuronName(0))}, wrote at the places where it looks.`,
+      method: () => "The method is that of Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943), for the neurons of vision transformers and the later heads that read them, on which see Gandelsman, Efros and Steinhardt, Interpreting the Second-Order Effects of Neurons in CLIP (arXiv:2406.04341)."
     }
   };
   var layerOf = (name) => /^l(\d+)/.exec(name)?.[1] ?? "";
@@ -535,6 +539,11 @@
   // web/src/terms.mjs
   var TERMS = {
     clip: ["CLIP", "CLIP is a pair of networks: one reads images, the other texts. Both turn what they read into a list of numbers, a feature. They were trained so that an image and a text that describes it get features that point the same way. To classify an image, CLIP compares its feature with that of the name of each class."],
+    neuron: null,
+    head: null,
+    pair: null,
+    score: null,
+    // as wording.mjs has them, in this place
     norm: ["norm", "The length of what a pair adds to the image feature. The mean norm over all images says how much the model uses the pair."],
     direction: ["direction", "What a pair adds to the image feature always points along one line, in the space that images and texts share. That is why it can be compared with words."],
     words: ["words", "The direction of a pair written as a sum of a few words' directions. The coefficient says how much of each word. A word with a negative coefficient says what the pair is not."],
@@ -549,21 +558,20 @@
     accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
     logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
     probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
+    waterfall: null,
+    places: null,
     head_map: ["map of a head", "What one head adds to the logit, split by the places that it reads. Orange places speak for the class, blue ones against it. With what the head adds at no place, they sum to what it adds."],
     activation: ["activation", "How strongly the neuron responds at each place of the image."],
     attention: ["attention", "How much the head looks at each place of the image."],
-    product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
+    product: null,
     direction_neighbours: ["neighbours by direction", "Pairs whose directions point the same way, by cosine: 1 is the same way, −1 the opposite."],
     score_neighbours: ["neighbours by scores", "Pairs that respond to the same images, by correlation of scores, whatever their directions."],
     cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, −1 opposite."],
     adds: ["what this head adds", "Images among the pair's strongest that are not among the neuron's strongest: the head sees something in the neuron that the neuron alone does not show."],
+    sink: null,
     effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."]
   };
-  var FIRST = ["clip", "neuron", "head", "pair", "score", "norm", "direction", "words"];
-  function terms() {
-    const all2 = { ...TERMS, ...form().terms() };
-    return Object.fromEntries([.../* @__PURE__ */ new Set([...FIRST, ...Object.keys(all2)])].map((key2) => [key2, all2[key2]]));
-  }
+  var terms = () => ({ ...TERMS, ...form().terms() });
   function what(key2) {
     const entry = form().terms()[key2] || TERMS[key2];
     if (!entry) throw new Error(`no term ${key2}`);
@@ -3422,7 +3430,8 @@
         section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text))))),
         section("How it is made", {}, note(
           "The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",
-          "Lists that you pin are kept in this browser. The method is Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943)."
+          "Lists that you pin are kept in this browser. ",
+          form().method()
         ))
       ]
     };

@@ -5,6 +5,7 @@ import { form } from "./wording.mjs";
 
 const TERMS = {
   clip: ["CLIP", "CLIP is a pair of networks: one reads images, the other texts. Both turn what they read into a list of numbers, a feature. They were trained so that an image and a text that describes it get features that point the same way. To classify an image, CLIP compares its feature with that of the name of each class."],
+  neuron: null, head: null, pair: null, score: null, // as wording.mjs has them, in this place
   norm: ["norm", "The length of what a pair adds to the image feature. The mean norm over all images says how much the model uses the pair."],
   direction: ["direction", "What a pair adds to the image feature always points along one line, in the space that images and texts share. That is why it can be compared with words."],
   words: ["words", "The direction of a pair written as a sum of a few words' directions. The coefficient says how much of each word. A word with a negative coefficient says what the pair is not."],
@@ -19,25 +20,21 @@ const TERMS = {
   accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
   logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
   probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
+  waterfall: null, places: null,
   head_map: ["map of a head", "What one head adds to the logit, split by the places that it reads. Orange places speak for the class, blue ones against it. With what the head adds at no place, they sum to what it adds."],
   activation: ["activation", "How strongly the neuron responds at each place of the image."],
   attention: ["attention", "How much the head looks at each place of the image."],
-  product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
+  product: null,
   direction_neighbours: ["neighbours by direction", "Pairs whose directions point the same way, by cosine: 1 is the same way, −1 the opposite."],
   score_neighbours: ["neighbours by scores", "Pairs that respond to the same images, by correlation of scores, whatever their directions."],
   cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, −1 opposite."],
   adds: ["what this head adds", "Images among the pair's strongest that are not among the neuron's strongest: the head sees something in the neuron that the neuron alone does not show."],
+  sink: null,
   effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."],
 };
 
-// The terms that come first, in the order in which they build on each other.
-const FIRST = ["clip", "neuron", "head", "pair", "score", "norm", "direction", "words"];
-
 // terms are all terms as they hold for the model, by key.
-export function terms() {
-  const all = { ...TERMS, ...form().terms() };
-  return Object.fromEntries([...new Set([...FIRST, ...Object.keys(all)])].map((key) => [key, all[key]]));
-}
+export const terms = () => ({ ...TERMS, ...form().terms() });
 
 // what is a mark that opens the meaning of a term.
 export function what(key) {

@@ -16,6 +16,7 @@ const FORMS = {
         score: ["score", "How strongly a pair responds to an image: the neuron's activation, averaged over places by the head's attention. What the pair adds to the image feature is its score times its direction."],
         waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs and a constant of the weights, they sum exactly to the logit."],
         places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it. With what belongs to no place, the position embedding and the constant, they sum to the logit."],
+        product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
         sink: [`attention to the ${token}`, "A head may look not only at places but also at the average of the whole image. This is how much it does."],
       };
     },
@@ -26,6 +27,7 @@ const FORMS = {
     },
     head: () => " looks at some places of an image and reads all neurons there. Below are the pairs that it makes of them.",
     heads: () => " reads the same neurons at the places where it looks.",
+    method: () => "The method is Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943).",
   },
   layers: {
     terms: () => {
@@ -40,6 +42,7 @@ const FORMS = {
         score: ["score", "How strongly a pair responds to an image: the neuron's activation, summed over places and the class token, each weighed by the head's attention and by the layer norms on the way. What the pair adds to the image feature is its score times its direction."],
         waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs, and the rest of the feature, which belongs to no pair and differs from image to image, they sum exactly to the logit."],
         places: ["map of places", "The logit split by the places of the image that the heads of all layers read. Orange places speak for the class, blue ones against it. With what belongs to no place, the class token and the MLPs, they sum to the logit."],
+        product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of, but for the layer norms, which weigh each place too."],
         sink: [`attention to the ${token}`, "A head may look not only at places but also at the class token, which gathers what was read in earlier layers. This is how much it does."],
       };
     },
@@ -49,7 +52,8 @@ const FORMS = {
         ` add to it through the ${heads} heads`, ` of later layers is the sum of ${pairs} parts, one for each neuron as each head reads it. Such a part is a neuron-head pair`];
     },
     head: () => ` looks at some places of an image and reads what is there. Below are the pairs that it makes with the neurons of layer ${layerOf(neuronName(0))}.`,
-    heads: () => ` of these layers reads what the same neurons, those of layer ${layerOf(neuronName(0))}, wrote at the places where it looks.`,
+    heads: () => ` of a later layer reads what the same neurons, those of layer ${layerOf(neuronName(0))}, wrote at the places where it looks.`,
+    method: () => "The method is that of Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943), for the neurons of vision transformers and the later heads that read them, on which see Gandelsman, Efros and Steinhardt, Interpreting the Second-Order Effects of Neurons in CLIP (arXiv:2406.04341).",
   },
 };
 

@@ -4,6 +4,7 @@ import { el } from "../dom.mjs";
 import { state } from "../state.mjs";
 import { section, note, figure, flags } from "../parts.mjs";
 import { terms } from "../terms.mjs";
+import { form } from "../wording.mjs";
 import { SHORTCUTS } from "../keys.mjs";
 
 export async function aboutPage() {
@@ -24,7 +25,7 @@ export async function aboutPage() {
       parts.length ? section("Its parts", {}, el("ul", { class: "parts" }, parts.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
       section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text))))),
       section("How it is made", {}, note("The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",
-        "Lists that you pin are kept in this browser. The method is Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943).")),
+        "Lists that you pin are kept in this browser. ", form().method())),
     ],
   };
 }

@@ -1,0 +1,148 @@
+package clip
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hubconfig"
+	"github.com/clipnh/clipnh/internal/ptfile"
+)
+
+// beside is what a file beside a checkpoint says that no tensor does.
+type beside struct {
+	name       string // of the file; empty if there is none
+	activation string
+	heads      int // of each layer of a vision transformer
+}
+
+// huggingFaceNamed reports whether the tensors have Hugging Face's names in the file.
+func huggingFaceNamed(tensors map[string]ptfile.Tensor) bool {
+	return strings.Contains(tensors["visual.conv1.weight"].Name, "vision_model.")
+}
+
+// beside reads what files in the folder of the checkpoint say of a model of these sizes. The
+// first that describes a CLIP, in the order of hubconfig.Names, counts. What d says wins over
+// it, which is noted; a file that is needed and cannot be used is an error.
+func (d Details) beside(c Config, dir string, huggingFace bool, f *found) (beside, error) {
+	var said beside
+	for _, name := range hubconfig.Names(huggingFace) {
+		m, err := hubconfig.Read(dir, name)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, hubconfig.ErrOther) || err == nil && c.ViT == (ViT{}) && !c.ofResNet(m) {
+			continue
+		}
+		if err == nil {
+			if err = c.contradiction(m); err != nil {
+				err = fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
+			}
+		}
+		switch {
+		case said.name != "":
+			if other := c.activationIn(m); err == nil && other != said.activation && d.Activation == "" {
+				f.notes = append(f.notes, fmt.Sprintf("%s says the activation %s, and %s %s: used %s", said.name, said.activation, name, foreign.Quote(other), said.activation))
+			}
+			continue
+		case err == nil && d.Activation == "" && !slices.Contains(Activations(), c.activationIn(m)):
+			err = fmt.Errorf("%s: activation %s, want %s or %s", filepath.Join(dir, name), foreign.Quote(c.activationIn(m)), QuickGELU, GELU)
+		}
+		if err != nil && d.settled(c) {
+			f.notes = append(f.notes, fmt.Sprintf("not used: %v", err))
+			continue
+		}
+		if err != nil {
+			return beside{}, hinted{err, "if it is not of this model, move it elsewhere, or say {activation} and {vit-heads}"}
+		}
+		said = beside{name, c.activationIn(m), headsIn(m)}
+		d.noteOthers(said, f)
+		f.text = d.textProblem(c, m, filepath.Join(dir, name))
+	}
+	return said, nil
+}
+
+// settled reports whether d and the sizes leave nothing open.
+func (d Details) settled(c Config) bool {
+	return d.Activation != "" && (c.ViT == (ViT{}) || d.Heads != 0 || publishedHeads(c.ViT) != nil)
+}
+
+// noteOthers notes where d says otherwise than a file.
+func (d Details) noteOthers(said beside, f *found) {
+	if d.Activation != "" && said.activation != d.Activation {
+		f.notes = append(f.notes, fmt.Sprintf("%s says the activation %s: used %s", said.name, foreign.Quote(said.activation), d.Activation))
+	}
+	if d.Heads != 0 && said.heads != 0 && said.heads != d.Heads {
+		f.notes = append(f.notes, fmt.Sprintf("%s says that layers have heads %d: used %d", said.name, said.heads, d.Heads))
+	}
+}
+
+// ofResNet reports whether a file is of a CLIP with a ResNet's image tower, of which it says
+// no patches.
+func (c Config) ofResNet(m *hubconfig.Config) bool {
+	return m.Stages && c.contradiction(m) == nil
+}
+
+// activationIn is the activation in the blocks, which a ResNet has in its text tower only.
+func (c Config) activationIn(m *hubconfig.Config) string {
+	switch {
+	case m == nil:
+		return ""
+	case c.ViT == (ViT{}):
+		return m.Text.Activation
+	}
+	return m.Image.Activation
+}
+
+// headsIn are the heads of each layer of the image tower, or 0.
+func headsIn(m *hubconfig.Config) int {
+	if m.Image.HeadWidth != 0 {
+		return m.Image.Width / m.Image.HeadWidth
+	}
+	return m.Image.Heads
+}
+
+// contradiction returns an error where a file says other sizes than those of the tensors.
+func (c Config) contradiction(m *hubconfig.Config) error {
+	type size struct {
+		what            string
+		said, ofTensors int
+	}
+	sizes := []size{{"width %d of features", m.OutDim, c.OutDim}, {"images of side %d", m.ImageSize, c.ImageSize}}
+	if c.ViT != (ViT{}) {
+		if m.Stages {
+			return errors.New("a ResNet as the image tower, want a vision transformer as in the weights")
+		}
+		sizes = append(sizes, size{"patches of side %d", m.Patch, c.ViT.Patch}, size{"width %d of the image tower", m.Image.Width, c.ViT.Width},
+			size{"number of layers %d of the image tower", m.Image.Layers, c.ViT.Layers}, size{"number of neurons %d in a layer of the image tower", m.Image.MLP, c.ViT.MLP})
+	}
+	if c.HasText() {
+		sizes = append(sizes, size{"width %d of the text tower", m.Text.Width, c.TextWidth}, size{"number of layers %d of the text tower", m.Text.Layers, c.TextLayers})
+	}
+	for _, s := range sizes {
+		if s.said != 0 && s.said != s.ofTensors {
+			return fmt.Errorf(s.what+", want %d as in the weights", s.said, s.ofTensors)
+		}
+	}
+	if heads := headsIn(m); c.ViT != (ViT{}) && heads != 0 && c.ViT.Width%heads != 0 {
+		return fmt.Errorf("heads %d in a layer of width %d, want a number that divides it", heads, c.ViT.Width)
+	}
+	return nil
+}
+
+// textProblem says why the text tower cannot be used, by what a file says of it.
+func (d Details) textProblem(c Config, m *hubconfig.Config, path string) error {
+	image := c.activationIn(m)
+	switch {
+	case !c.HasText():
+	case m.Text.Heads != 0 && m.Text.Heads != c.TextHeads():
+		return fmt.Errorf("%s: heads %d in a layer of the text tower, want %d, of width %d", path, m.Text.Heads, c.TextHeads(), HeadWidth)
+	case d.Activation == "" && m.Text.Activation != "" && m.Text.Activation != image:
+		return hinted{
+			fmt.Errorf("%s: activation %s of the text tower, want %s as of the image tower", path, foreign.Quote(m.Text.Activation), image),
+			"say {activation}, which is then that of both",
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package hubconfig
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// published are files as they are published, shortened, and what they say.
+var published = []struct {
+	name, text string
+	want       Config
+}{
+	{"transformers", `{"architectures": ["CLIPModel"], "model_type": "clip", "projection_dim": 512, "logit_scale_init_value": 2.6592,
+		"text_config": {"hidden_act": "quick_gelu", "hidden_size": 512, "num_attention_heads": 8, "num_hidden_layers": 12, "intermediate_size": 2048}, "text_config_dict": null,
+		"vision_config": {"hidden_act": "quick_gelu", "hidden_size": 768, "image_size": 224, "intermediate_size": 3072, "num_attention_heads": 12, "num_hidden_layers": 12, "patch_size": 32}, "vision_config_dict": null}`,
+		Config{Image: Tower{"quick_gelu", 12, 0, 768, 12, 3072}, Text: Tower{"quick_gelu", 8, 0, 512, 12, 2048}, Patch: 32, ImageSize: 224, OutDim: 512}},
+	{"two objects, of which the second counts", `{"model_type": "clip", "projection_dim": 1024, "text_config": {}, "vision_config": {"hidden_act": "quick_gelu"},
+		"text_config_dict": {"hidden_act": "gelu", "num_attention_heads": 16}, "vision_config_dict": {"hidden_act": "gelu", "hidden_size": 1280, "num_attention_heads": 16}}`,
+		Config{Image: Tower{Activation: "gelu", Heads: 16, Width: 1280}, Text: Tower{Activation: "gelu", Heads: 16}, OutDim: 1024}},
+	{"defaults left out", `{"model_type": "clip", "vision_config": {"model_type": "clip_vision_model"}, "text_config": {}}`,
+		Config{Image: Tower{Activation: "quick_gelu", Heads: 12}, Text: Tower{Activation: "quick_gelu", Heads: 8}}},
+	{"what somebody wrote", `{"vision_config": {"hidden_act": "gelu"}}`, Config{Image: Tower{Activation: "gelu"}}},
+	{"the image tower alone", `{"model_type": "clip_vision_model", "hidden_act": "gelu", "hidden_size": 768, "num_attention_heads": 12, "patch_size": 16, "projection_dim": 512}`,
+		Config{Image: Tower{Activation: "gelu", Heads: 12, Width: 768}, Patch: 16, OutDim: 512}},
+	{"open_clip", `{"model_cfg": {"embed_dim": 1024, "vision_cfg": {"image_size": 224, "layers": 32, "width": 1280, "head_width": 80, "patch_size": 14},
+		"text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 1024, "heads": 16, "layers": 24}}, "preprocess_cfg": {"mean": [0.48]}}`,
+		Config{Image: Tower{Activation: "gelu", HeadWidth: 80, Width: 1280, Layers: 32}, Text: Tower{Activation: "gelu", Heads: 16, Width: 1024, Layers: 24}, Patch: 14, ImageSize: 224, OutDim: 1024}},
+	{"open_clip's own list", `{"embed_dim": 1280, "quick_gelu": true, "vision_cfg": {"image_size": [224, 224], "layers": 48, "width": 1664, "head_width": 104, "mlp_ratio": 4.9231, "patch_size": 14.0}, "text_cfg": {}}`,
+		Config{Image: Tower{Activation: "quick_gelu", HeadWidth: 104, Width: 1664, Layers: 48, MLP: 8192}, Text: Tower{Activation: "quick_gelu"}, Patch: 14, ImageSize: 224, OutDim: 1280}},
+	{"open_clip's ResNet", `{"embed_dim": 1024, "quick_gelu": true, "vision_cfg": {"image_size": 224, "layers": [3, 4, 6, 3], "width": 64, "patch_size": null}, "text_cfg": {"width": 512}}`,
+		Config{Stages: true, Text: Tower{Activation: "quick_gelu", Width: 512}, ImageSize: 224, OutDim: 1024}},
+	{"another GELU", `{"vision_cfg": {"layers": 2, "act_kwargs": {"approximate": "tanh"}}}`,
+		Config{Image: Tower{Activation: "gelu with act_kwargs", HeadWidth: 64, Layers: 2}, Text: Tower{Activation: "gelu"}}},
+}
+
+func TestParse(t *testing.T) {
+	for _, p := range published {
+		c, err := Parse([]byte(p.text))
+		if err != nil || *c != p.want {
+			t.Errorf("%s: %+v, %v, want %+v", p.name, c, err, p.want)
+		}
+	}
+	for text, want := range map[string]string{
+		`{"model_type": "siglip", "vision_config": {}}`:                     `model_type "siglip", not of a CLIP`,
+		`{"architecture": "vit_base_patch32_clip_224", "num_classes": 512}`: "neither vision_config nor model_cfg, not of a CLIP",
+		`{"vision_config": `:                   "not as expected: unexpected end of JSON input",
+		`[]`:                                   "cannot unmarshal array",
+		`{"vision_config": {"hidden_act": 3}}`: "vision_config: not as expected: json: cannot unmarshal number",
+		`{"model_type": "clip", "vision_config": {"num_attention_heads": "12"}}`:      "want a whole number",
+		`{"model_type": "clip", "vision_config": {"num_attention_heads": -1}}`:        "-1, want a whole number",
+		`{"model_type": "clip", "vision_config": {"image_size": [224, 112]}}`:         "want a whole number",
+		`{"vision_cfg": {"layers": "twelve"}}`:                                        "layers: not as expected",
+		`{"vision_cfg": {"width": 768, "mlp_ratio": -4}}`:                             "mlp_ratio -4",
+		`{"model_cfg": {"vision_cfg": {"width": 1000000000, "mlp_ratio": 1e300}}}`:    "mlp_ratio 1e+300",
+		`{"model_cfg": {"quick_gelu": "yes", "vision_cfg": {"layers": 2}}}`:           "cannot unmarshal string",
+		`{"vision_config": {"hidden_act": "gelu"}, "projection_dim": 1e999, "x": {}}`: "want a whole number",
+	} {
+		c, err := Parse([]byte(text))
+		if bad := testutil.Line(err, want); bad != nil {
+			t.Errorf("%s: %v (%+v)", text, bad, c)
+		}
+		if errors.Is(err, ErrOther) != strings.HasSuffix(want, "not of a CLIP") {
+			t.Errorf("%s: %v is of another model %t", text, err, errors.Is(err, ErrOther))
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "config.json")
+	if err := os.WriteFile(path, []byte(published[0].text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Read(dir, "config.json"); err != nil || c.Name != "config.json" || c.Patch != 32 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if err := os.WriteFile(path, make([]byte, MaxBytes+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(dir, "config.json"); testutil.Line(err, path, "more than 1 MiB, the limit") != nil {
+		t.Error(err)
+	}
+	if _, err := Read(dir, "open_clip_config.json"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// parseFactor is what reading a file may allocate in all for each of its bytes.
+const parseFactor = 128
+
+func FuzzParse(f *testing.F) {
+	for _, p := range published {
+		f.Add([]byte(p.text))
+	}
+	f.Add([]byte(`{"model_cfg": null, "vision_cfg": null, "vision_config": null}`))
+	f.Add([]byte(`{"vision_cfg": {"layers": [` + strings.Repeat("[", 50) + `]}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var c *Config
+		if !testutil.Parsed(t, testutil.Multiple(len(data), parseFactor), func() (err error) {
+			c, err = Parse(data)
+			return err
+		}) {
+			return
+		}
+		for _, n := range []int{c.Patch, c.ImageSize, c.OutDim, c.Image.Heads, c.Image.HeadWidth, c.Image.Width, c.Image.Layers, c.Image.MLP, c.Text.Heads, c.Text.Width, c.Text.Layers, c.Text.MLP} {
+			if n < 0 || n > maxNumber {
+				t.Errorf("%+v: a size out of bounds", *c)
+			}
+		}
+	})
+}
