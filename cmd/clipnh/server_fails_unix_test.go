@@ -136,11 +136,6 @@ func TestRudeServer(t *testing.T) {
 			t.Errorf("%s: verify: exit code %d, said %q", when, code, said)
 		}
 	}
-	for _, how := range rudely {
-		if w.did[how] == 0 {
-			t.Errorf("no request was answered in the way %q", how)
-		}
-	}
 	if failures == 0 {
 		t.Error("no run failed")
 	}

@@ -54,10 +54,10 @@ func (i *Item) loadLabels() (*imageprep.File, error) {
 // IsFile reports whether the image is a file of its own, at Path.
 func (i *Item) IsFile() bool { return i.from == nil }
 
-// Unanswered reports whether an error is of an address whose server failed or refused, so that
-// it is not known what is there.
+// Unanswered reports whether an error is of an address whose server failed or refused, or gave
+// another object than the one that was listed, so that it is not known what is there.
 func Unanswered(err error) bool {
-	return errors.Is(err, remote.ErrFailed)
+	return errors.Is(err, remote.ErrFailed) || errors.Is(err, remote.ErrChanged)
 }
 
 // size is the size of the file at path, or unopened.
