@@ -91,9 +91,8 @@ With --form published, neurons and neurons+heads have the form of the
 second-order effects that their authors published: means and biases are shared
 out evenly, and each image's effects are multiplied by 100 and divided by the
 norm of its feature. --mode neurons to a .npy is the authors' file [B,C,O]. A
-folder, published.npy [B,H,C+O], is smaller: per head, the scores of its C pairs
-and the vector of length O that is added to the contribution of each of them.
-svd takes both; other commands want scores.
+folder, published.npy [B,H,C+O], is smaller: per head, the scores of its pairs
+and the vector that is added to each of them. svd takes both, no other command.
 
 Writes a folder at --save-path:
   scores.npy          [B,H,C], one row per image

@@ -214,23 +214,3 @@ func (l layersMode) part(of collected, i int) collected {
 	}
 	return part
 }
-
-// scoring is a mode on scores of pairs, or one that is made of their values.
-type scoring interface{ scored() scoredMode }
-
-// scoredMode is a mode whose values are those of pairs of a layer of neurons. Values of several
-// layers are those of the heads of all of them.
-type scoredMode interface {
-	mode
-	layer() int
-	// startAll starts the mode with MoreLayers of the options.
-	startAll(from towers, o clip.ImageOptions) (*started, error)
-}
-
-func (s scoresMode) scored() scoredMode { return s }
-func (s scoresMode) layer() int         { return s.pairs.FirstLayer - 1 }
-
-func (s scoresMode) startAll(from towers, o clip.ImageOptions) (*started, error) {
-	s.pairs.Want(&o)
-	return s.startWithFeatures(from, o)
-}
