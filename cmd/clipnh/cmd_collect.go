@@ -157,7 +157,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 			if g.checking {
 				return nil
 			}
-			return runCollect(cmd.Context(), opts, g)
+			return g.ofShard(opts.shard, opts.savePath, func() error { return runCollect(cmd.Context(), opts, g) })
 		},
 	}
 	opts.addFlags(cmd.Flags())

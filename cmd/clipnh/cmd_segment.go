@@ -94,7 +94,7 @@ func newSegmentCommand(g *globalOptions) *cobra.Command {
 			if g.checking {
 				return nil
 			}
-			return runSegment(cmd.Context(), opts, g)
+			return g.ofShard(opts.shard, opts.SavePath, func() error { return runSegment(cmd.Context(), opts, g) })
 		},
 	}
 	opts.addFlags(cmd.Flags())

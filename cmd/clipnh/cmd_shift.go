@@ -93,7 +93,7 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			if opts.watch.Reference != "" {
 				return runWatch(cmd.Context(), opts, g)
 			}
-			return runShift(cmd.Context(), opts, g)
+			return g.ofShard(opts.shard, opts.stage.SavePath, func() error { return runShift(cmd.Context(), opts, g) })
 		},
 	}
 	opts.addFlags(cmd.Flags())

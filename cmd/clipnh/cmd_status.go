@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -31,7 +32,9 @@ Shards that were merged into parts (merge --shards) are done, also where they
 have been removed since.
 
 To complete stopped, begun and missing shards, run the same command as before
-with their --shard: they resume. Of a run without shards that is not finished,
+with their --shard: they resume. It is printed, as it was typed for the shard
+that was started last (in SAVE-PATH.of-OF.command), and the error of a shard
+that failed (in its path with .error). Of a run without shards that is not finished,
 status says the same: what is done and left, and how to resume.`
 
 func newStatusCommand(g *globalOptions) *cobra.Command {
@@ -75,7 +78,9 @@ func runStatus(ctx context.Context, path string, opts statusOptions, g *globalOp
 	if err != nil {
 		return err
 	}
-	result.Next = g.printer.Spelled(result.Next)
+	if result.Next = g.printer.Spelled(result.Next); len(result.Again) > 0 {
+		result.Next = cmp.Or(nextLine(result), result.Next)
+	}
 	if g.json {
 		return g.printer.JSON(result)
 	}
@@ -108,6 +113,9 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 	for _, s := range r.Shards {
 		if s.Error != "" {
 			p.Warn("shard %d: %s", s.Number, s.Error)
+		}
+		if s.Failed != "" {
+			p.Warn("shard %d: failed last with: %s", s.Number, s.Failed)
 		}
 	}
 	merged := 0

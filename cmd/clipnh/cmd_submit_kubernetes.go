@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,11 @@ Paths in the command line are those that containers see: absolute, and
 --save-path in one of the volumes (--volume), which all nodes must be able to
 write. Values of a project file and of the environment are not used, since a pod
 has neither. The image must have clipnh and /bin/sh.
+
+For images at s3:// addresses, pods get their credentials from a secret whose
+keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (--env-from-secret), or
+from a service account that has a role (--service-account); --env sets the
+region or the endpoint.
 
 A pod that is evicted, or whose node fails, is replaced and resumes; this does
 not count as a failure. A shard that fails with a status that may be temporary
@@ -60,12 +66,16 @@ type submitKubernetesOptions struct {
 	submitOptions
 	jobs    submit.Kubernetes
 	volumes []string
+	env     []string
 }
 
 func (o *submitKubernetesOptions) addFlags(fs *pflag.FlagSet) {
 	o.submitOptions.addFlags(fs, "4Gi", "`PROGRAM` of the pods, in the image (default clipnh, on its PATH)")
 	fs.StringVar(&o.jobs.Image, "image", "", "`IMAGE` of the containers, with clipnh and /bin/sh")
 	fs.StringArrayVar(&o.volumes, "volume", nil, "mount a claim as `CLAIM:PATH`; may be repeated")
+	fs.StringArrayVar(&o.env, "env", nil, "set the variable `NAME=VALUE` in the containers; may be repeated")
+	fs.StringArrayVar(&o.jobs.Secrets, "env-from-secret", nil, "set the variables that the secret `NAME` has in the containers; may be repeated")
+	fs.StringVar(&o.jobs.ServiceAccount, "service-account", "", "run pods under the service account `NAME` (default the namespace's)")
 	fs.StringVar(&o.jobs.Queue, "queue", "", "`NAME` of a local queue of Kueue")
 	fs.StringVar(&o.jobs.Namespace, "namespace", "", "`NAME` of the namespace (default kubectl's)")
 	fs.DurationVar(&o.jobs.Deadline, "deadline", 7*24*time.Hour, "end the jobs after this `TIME`, whatever is left")
@@ -79,6 +89,13 @@ func runSubmitKubernetes(ctx context.Context, opts submitKubernetesOptions, args
 			return usageError{fmt.Errorf("--volume %w", err)}
 		}
 		k.Volumes = append(k.Volumes, v)
+	}
+	for _, text := range opts.env {
+		v, err := submit.ParseVariable(text)
+		if err != nil {
+			return usageError{fmt.Errorf("--env %w", err)}
+		}
+		k.Env = append(k.Env, v)
 	}
 	line, err := g.checkedLine(ctx, args, opts.work.Shards, true)
 	if err != nil {
@@ -103,6 +120,9 @@ func runSubmitKubernetes(ctx context.Context, opts submitKubernetesOptions, args
 	scripts, err := k.Scripts()
 	if err != nil {
 		return err
+	}
+	if f := line.flags.Lookup("data-path"); f != nil && strings.HasPrefix(strings.ToLower(f.Value.String()), "s3://") && k.Anonymous() {
+		g.printer.Warn("%s: pods have no credentials, and can read it only if anybody may: give --env-from-secret or --service-account", f.Value)
 	}
 	r := &submitted{Scheduler: "kubernetes", DryRun: opts.dryRun, Path: k.Save, Shards: k.Shards, Jobs: []submit.Job{}, Scripts: scripts}
 	if opts.dryRun {

@@ -143,19 +143,24 @@ type failure struct {
 	Hint    string `json:"hint,omitempty"` // one or more lines
 }
 
+// kindOfError is the exit code of an error, and its kind.
+func kindOfError(err error) (code int, kind string) {
+	for _, row := range kinds {
+		if errors.Is(err, row.sentinel) {
+			return row.code, row.kind
+		}
+	}
+	return exitFailed, kindFailed
+}
+
 // newFailure describes err, which cmd ended with, with more hints. It names the command, so
 // that errors need not.
 func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	if cmd.HasParent() {
 		err = fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), err)
 	}
-	f := failure{Message: err.Error(), Status: exitFailed, Kind: kindFailed, Path: pathOf(err)}
-	for _, row := range kinds {
-		if errors.Is(err, row.sentinel) {
-			f.Status, f.Kind = row.code, row.kind
-			break
-		}
-	}
+	f := failure{Message: err.Error(), Path: pathOf(err)}
+	f.Status, f.Kind = kindOfError(err)
 	// A line, also of several faults that were found together.
 	f.Message = onceEach(namingFlag(cmd, err, f.Message))
 	if f.Path == "" {

@@ -41,6 +41,8 @@ type globalOptions struct {
 
 	files *cache.Store // how files are written; set by prepared
 
+	line []string // as it was typed, without the program
+
 	printer *ui.Printer
 	running bool  // the RunE of a command was reached
 	helpErr error // the error of printing the help for --help

@@ -61,7 +61,8 @@ func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []
 	if named, err := singleDash(root, args); err != nil {
 		return newFailure(named, err).print(g.printer, asksForJSON(args))
 	}
-	root.SetArgs(append([]string{}, joined(args)...)) // cobra takes nil for os.Args
+	g.line = joined(args)
+	root.SetArgs(append([]string{}, g.line...)) // cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = g.helpErr

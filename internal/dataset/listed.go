@@ -13,6 +13,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/quantity"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -40,6 +41,9 @@ const ListingEnd = ".listing"
 func IsListing(path string) bool {
 	return strings.EqualFold(filepath.Ext(path), ListingEnd) && isFile(path)
 }
+
+// downloadFirst is the advice where a list has addresses of images.
+const downloadFirst = "download the images first, for instance with img2dataset, and give the shards that it writes"
 
 // readList lists the images of a list.
 func readList(ctx context.Context, list, kind string) (*Dataset, error) {
@@ -91,6 +95,11 @@ func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if i := slices.IndexFunc(l.paths, remote.Named); i >= 0 {
+		return nil, hinted{
+			fmt.Errorf("%s: image %d: %s: an address, want a path", list, i+1, foreign.Name(remote.Shown(l.paths[i]))), downloadFirst,
+		}
+	}
 	if kind == ImageNetVal && l.classes == nil {
 		return nil, hinted{
 			fmt.Errorf("%s: a list without labels", list),
@@ -133,7 +142,7 @@ func listColumns(list string) (paths, classes []string, err error) {
 		path, label := first(pathColumns), first(labelColumns)
 		switch {
 		case path == "" && first(urlColumns) != "":
-			return hinted{errors.New("an address and no path"), "download the images first, for instance with img2dataset, and give the shards that it writes"}
+			return hinted{errors.New("an address and no path"), downloadFirst}
 		case path == "":
 			return errors.New("no path of an image")
 		case label == "" && labelled:

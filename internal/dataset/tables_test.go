@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -159,4 +160,19 @@ func parquetOf[T any](t *testing.T, option parquet.WriterOption, rows ...T) []by
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// A list of addresses of images is refused with what to do.
+func TestListOfAddresses(t *testing.T) {
+	for name, text := range map[string]string{"a.txt": "x.jpg\nhttps://h/a.jpg?signed\n", "a.csv": "path\nx.jpg\nhttps://h/a.jpg?signed\n"} {
+		list := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(t.Context(), Options{Kind: Images, Path: list})
+		var h interface{ Hint() string }
+		if err == nil || !strings.Contains(err.Error(), "image 2: https://h/a.jpg: an address") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "img2dataset") {
+			t.Errorf("%s: %v, want an error about image 2 that names img2dataset", name, err)
+		}
+	}
 }

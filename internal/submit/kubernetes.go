@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -24,6 +26,10 @@ type Kubernetes struct {
 	Queue     string        // of Kueue; empty is none
 	Namespace string        // empty is kubectl's
 	Deadline  time.Duration // for all of the work
+
+	Env            []Variable // of containers
+	Secrets        []string   // names of secrets, whose keys are variables of containers
+	ServiceAccount string     // of pods; empty is the namespace's
 
 	// PartPath is where a part of the shards first to last lies, which a merge in a tree makes.
 	PartPath func(first, last int) string
@@ -44,7 +50,28 @@ func ParseVolume(text string) (Volume, error) {
 	return Volume{claim, at}, nil
 }
 
+// A Variable of the environment.
+type Variable struct{ Name, Value string }
+
+// ParseVariable reads NAME=VALUE.
+func ParseVariable(text string) (Variable, error) {
+	name, value, ok := strings.Cut(text, "=")
+	switch {
+	case !ok || !variableName.MatchString(name):
+		return Variable{}, usage.Errorf("%s: want NAME=VALUE, such as AWS_REGION=eu-west-1", foreign.Quote(name))
+	case name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN":
+		return Variable{}, usage.Errorf("%s: anybody who may see the job could read it: want it in a secret, with {env-from-secret}", name)
+	case name == "JOB_COMPLETION_INDEX" || name == "HOSTNAME":
+		return Variable{}, usage.Errorf("%s: Kubernetes sets it, want another name", name)
+	case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
+		return Variable{}, usage.Errorf("%s: want a value of one line of UTF-8", name)
+	}
+	return Variable{name, value}, nil
+}
+
 var (
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 	claimName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 	quantity  = regexp.MustCompile(`^([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[kMGTPE]|[eE][-+]?[0-9]{1,2})?$`)
 )
@@ -56,7 +83,22 @@ func (k *Kubernetes) check() error {
 	if err := checkWords("image", k.Image, "queue", k.Queue, "namespace", k.Namespace); err != nil {
 		return err
 	}
+	for i, v := range k.Env {
+		if slices.ContainsFunc(k.Env[:i], func(before Variable) bool { return before.Name == v.Name }) {
+			return usage.Errorf("{env} %s: named twice, want each once", v.Name)
+		}
+	}
+	for i, name := range k.Secrets {
+		if !claimName.MatchString(name) {
+			return usage.Errorf("{env-from-secret} %s: want the name of a secret: lower case letters, digits, dashes and dots", foreign.Quote(name))
+		}
+		if slices.Contains(k.Secrets[:i], name) {
+			return usage.Errorf("{env-from-secret} %s: named twice, want each once", name)
+		}
+	}
 	switch {
+	case k.ServiceAccount != "" && !claimName.MatchString(k.ServiceAccount):
+		return usage.Errorf("{service-account} %s: want its name: lower case letters, digits, dashes and dots", foreign.Quote(k.ServiceAccount))
 	case k.Image == "":
 		return usage.Errorf("{image} is missing: want an image of a container that has clipnh and a shell")
 	case len(k.Volumes) == 0:
@@ -96,6 +138,13 @@ type jobValues struct {
 	Parts                     int  // to which shards are merged first
 	Completions, MaxFailed    int
 	Parallel, Pause, Deadline int
+}
+
+// Anonymous reports whether pods have nothing that could say who asks for objects.
+func (k *Kubernetes) Anonymous() bool {
+	return len(k.Secrets) == 0 && k.ServiceAccount == "" && !slices.ContainsFunc(k.Env, func(v Variable) bool {
+		return slices.Contains([]string{"AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"}, v.Name)
+	})
 }
 
 // Scripts returns one document for the jobs: that of the list of images, if one is to be kept,

@@ -124,6 +124,34 @@ func TestJobs(t *testing.T) {
 	}
 }
 
+// TestEnvironment checks what pods are told of credentials, in the jobs of all roles.
+func TestEnvironment(t *testing.T) {
+	all := jobs(t, written(t, "--shards", "10", "--fan-in", "4", "--list", "--env", "AWS_REGION=eu-west-1", "--env", "AWS_ENDPOINT_URL="+awkward,
+		"--env-from-secret", "bucket", "--env-from-secret", "more.keys", "--service-account", "reader"))
+	if len(all) != 4 {
+		t.Fatalf("%d jobs, want 4", len(all))
+	}
+	for _, job := range all {
+		common(t, job)
+		pod := job.Spec.Template.Spec
+		if pod.ServiceAccountName != "reader" {
+			t.Errorf("%s: service account %q", job.Name, pod.ServiceAccountName)
+		}
+		env, from := pod.Containers[0].Env, pod.Containers[0].EnvFrom
+		if len(env) != 2 || env[0] != (core.EnvVar{Name: "AWS_REGION", Value: "eu-west-1"}) || env[1].Name != "AWS_ENDPOINT_URL" || expanded(env[1].Value) != awkward {
+			t.Errorf("%s: environment %+v", job.Name, env)
+		}
+		if len(from) != 2 || from[0].SecretRef.Name != "bucket" || from[1].SecretRef.Name != "more.keys" {
+			t.Errorf("%s: environment from %+v", job.Name, from)
+		}
+	}
+	for _, job := range jobs(t, written(t)) {
+		if pod := job.Spec.Template.Spec; pod.ServiceAccountName != "" || pod.Containers[0].Env != nil || pod.Containers[0].EnvFrom != nil {
+			t.Errorf("%s: an environment of which nothing was said", job.Name)
+		}
+	}
+}
+
 // TestTree checks the jobs of a list of images and of a merge in a tree.
 func TestTree(t *testing.T) {
 	all := jobs(t, written(t, "--shards", "10", "--parallel", "3", "--fan-in", "4", "--list"))

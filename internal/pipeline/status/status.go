@@ -51,6 +51,7 @@ type Shard struct {
 	Rate     *float64 `json:"rate"`        // images a second, of the last chunks of a running one; null where not known
 	Ago      *float64 `json:"seconds_ago"` // since the last chunk was finished; null where not known
 	Error    string   `json:"error"`       // of a damaged one
+	Failed   string   `json:"failed"`      // the last error of the command that makes one that is neither done nor running; empty where none is known
 }
 
 // A Part is of several shards in a row, which were merged to be merged again.
@@ -80,12 +81,14 @@ type Result struct {
 	Rate     *float64       `json:"rate"`         // images a second, of the running shards together; null where not known
 	Left     *float64       `json:"seconds_left"` // until the slowest of the running shards is done; null where not known
 	Again    []int          `json:"again"`        // shards to run again
+	Command  []string       `json:"command"`      // that makes the shards, without {shard}; empty where it is not known
+	Folder   string         `json:"folder"`       // that relative paths in the command are below
 	Next     string         `json:"next"`         // what to do; empty while shards are running and none is to be run again
 }
 
 // Run looks at the shards beside a path. It takes no locks and changes nothing.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	r := &Result{Path: o.Path, Counts: map[string]int{}, Shards: []Shard{}, Parts: []Part{}, Again: []int{}}
+	r := &Result{Path: o.Path, Counts: map[string]int{}, Shards: []Shard{}, Parts: []Part{}, Again: []int{}, Command: []string{}}
 	whole, err := cache.Open(o.Path)
 	if err == nil {
 		r.Whole = !artefact.IsShard(whole.Manifest.Kind)
@@ -132,9 +135,16 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		r.Finished += s.Finished
 		r.Skipped += s.Skipped
 		if s.State != Done && s.State != Running {
+			if f := (shard.Shard{Number: n, Of: of}).FailureOf(o.Path); f != nil {
+				s.Failed = fmt.Sprintf("%s (status %d)", f.Error, f.Status)
+				r.Shards[len(r.Shards)-1].Failed = s.Failed
+			}
 			r.Again = append(r.Again, n)
 		}
 		r.add(s)
+	}
+	if c := shard.CommandOf(o.Path, of); c != nil {
+		r.Command, r.Folder = c.Words, c.Folder
 	}
 	r.advise(of)
 	return r, nil
@@ -338,14 +348,14 @@ func (r *Result) advise(of int) {
 	case r.Whole:
 		r.Next = "nothing is left to do: the shards were merged and can be removed"
 	case len(r.Again) > 0:
-		r.Next = fmt.Sprintf("run the command that makes the shards again, with {shard} N/%d for N = %s", of, ranges(r.Again))
+		r.Next = fmt.Sprintf("run the command that makes the shards again, with {shard} N/%d for N = %s", of, Ranges(r.Again))
 	case r.Counts[Done] == of:
 		r.Next = "clipnh merge {save-path} " + r.Path
 	}
 }
 
-// ranges writes ascending numbers as "1-3,7", which a Slurm array takes too.
-func ranges(numbers []int) string {
+// Ranges writes ascending numbers as "1-3,7", which a Slurm array takes too.
+func Ranges(numbers []int) string {
 	var parts []string
 	for i := 0; i < len(numbers); {
 		k := i

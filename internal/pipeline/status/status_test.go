@@ -154,7 +154,7 @@ func TestPace(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
-	if got := ranges([]int{1, 2, 3, 7, 9, 10}); got != "1-3,7,9-10" {
+	if got := Ranges([]int{1, 2, 3, 7, 9, 10}); got != "1-3,7,9-10" {
 		t.Error(got)
 	}
 }

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/status"
+	"github.com/clipnh/clipnh/internal/remote"
+	"github.com/clipnh/clipnh/internal/submit"
+)
+
+// ofShard runs a command, and keeps beside the shard that it makes which command that is, and
+// how it failed, for status. Without a shard it only runs it. What cannot be kept is left: the
+// result does not depend on it.
+func (g *globalOptions) ofShard(number, save string, run func() error) error {
+	s, err := shard.Parse(number)
+	if number == "" || err != nil {
+		return run()
+	}
+	if folder, err := os.Getwd(); err == nil && len(g.line) > 0 {
+		s.KeepCommand(g.files, save, shard.Command{Words: withoutShard(g.line), Folder: folder})
+	}
+	err = run()
+	switch code, _ := kindOfError(err); {
+	case err == nil, code == exitSkipped:
+		s.Forget(save)
+	case errors.Is(err, context.Canceled), errors.Is(err, cache.ErrLocked): // preempted, or the work of another process
+	default:
+		s.KeepFailure(g.files, save, shard.Failure{Error: g.printer.Spelled(err.Error()), Status: code})
+	}
+	return err
+}
+
+// withoutShard is a command line without the number of its shard, what discards a result, and
+// what is secret in addresses.
+func withoutShard(line []string) []string {
+	var words []string
+	for i := 0; i < len(line); i++ {
+		word := line[i]
+		switch name, _, _ := strings.Cut(word, "="); {
+		case word == "--shard":
+			i++
+			continue
+		case name == "--shard", name == "--restart":
+			continue
+		}
+		if name, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(name, "-") {
+			word = name + "=" + remote.Shown(value)
+		}
+		words = append(words, remote.Shown(word))
+	}
+	return words
+}
+
+// nextLine is the command line that makes the shards that are to be run again; empty where it is
+// not known.
+func nextLine(r *status.Result) string {
+	if r.Whole || len(r.Command) == 0 || len(r.Again) == 0 {
+		return ""
+	}
+	number, numbers := "N", " for N = "+status.Ranges(r.Again)
+	if len(r.Again) == 1 {
+		number, numbers = fmt.Sprint(r.Again[0]), ""
+	}
+	words := append([]string{"clipnh"}, r.Command...)
+	line := submit.ShellLine(append(words, "--shard", fmt.Sprintf("%s/%d", number, len(r.Shards)))) + numbers
+	if here, err := os.Getwd(); err != nil || here != r.Folder {
+		line = submit.ShellLine([]string{"cd", r.Folder}) + " && " + line
+	}
+	return line
+}

@@ -1,0 +1,100 @@
+package shard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
+)
+
+// Beside shards lie two kinds of small files, for people who look how far they are: one with
+// the command that makes them, and one with the error of each shard that failed last. They
+// are no part of any result, and nothing is computed of them.
+
+// mostTold bounds such a file, in bytes.
+const mostTold = 64 << 10
+
+// A Command is a command line that makes shards, without the number of one.
+type Command struct {
+	Words  []string `json:"command"`
+	Folder string   `json:"folder"` // that relative paths in it are below
+}
+
+// A Failure is how a shard failed last.
+type Failure struct {
+	Error  string `json:"error"`
+	Status int    `json:"status"` // with which the command ended
+}
+
+// commandPath is where the command of shards lies. No shard has its name.
+func commandPath(path string, of int) string {
+	return fmt.Sprintf("%s.of-%d.command", filepath.Clean(path), of)
+}
+
+func (s Shard) failurePath(path string) string { return s.Path(path) + ".error" }
+
+// KeepCommand keeps the command that makes a shard of what is to be at path. Of several that
+// differ the last counts.
+func (s Shard) KeepCommand(store *cache.Store, path string, c Command) error {
+	if known := CommandOf(path, s.Of); known != nil && known.Folder == c.Folder && slices.Equal(known.Words, c.Words) {
+		return nil
+	}
+	return keepTold(store, commandPath(path, s.Of), c)
+}
+
+// CommandOf returns the command that makes the shards of a path; nil if it is not known.
+func CommandOf(path string, of int) *Command {
+	var c Command
+	if !readTold(commandPath(path, of), &c) || len(c.Words) == 0 {
+		return nil
+	}
+	return &c
+}
+
+// KeepFailure keeps how a shard failed.
+func (s Shard) KeepFailure(store *cache.Store, path string, f Failure) error {
+	return keepTold(store, s.failurePath(path), f)
+}
+
+// Forget removes what is kept of an earlier failure of a shard.
+func (s Shard) Forget(path string) error {
+	if err := os.Remove(s.failurePath(path)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// FailureOf returns how a shard failed last; nil if nothing is known of that.
+func (s Shard) FailureOf(path string) *Failure {
+	var f Failure
+	if !readTold(s.failurePath(path), &f) || f.Error == "" {
+		return nil
+	}
+	f.Error = strings.ToValidUTF8(strings.Join(strings.Fields(f.Error), " "), "?")
+	return &f
+}
+
+func keepTold(store *cache.Store, path string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil || len(data) >= mostTold {
+		return err // which is too long to be of use
+	}
+	return store.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
+}
+
+// readTold reads such a file, and says whether it is there and whole.
+func readTold(path string, into any) bool {
+	data, err := foreign.ReadFile(path, mostTold)
+	return err == nil && json.Unmarshal(data, into) == nil
+}
