@@ -172,7 +172,7 @@ func TestPublishedPairsHalf(t *testing.T) {
 	o := publishedOptions(t, ModePairs, "float32")
 	run(t, o)
 	want, shape := pipelinetest.ReadNPY(t, filepath.Join(o.SavePath, artefact.PublishedFile))
-	o.SavePath, o.Half = filepath.Join(t.TempDir(), "float16"), true
+	o.SavePath, o.DType = filepath.Join(t.TempDir(), "float16"), npy.Float16
 	run(t, o)
 	got, gotShape := pipelinetest.ReadNPY(t, filepath.Join(o.SavePath, artefact.PublishedFile))
 	if err := testutil.Far(got, want, halfRounding); err != nil || !slices.Equal(gotShape, shape) {
