@@ -78,9 +78,7 @@ func runStatus(ctx context.Context, path string, opts statusOptions, g *globalOp
 	if err != nil {
 		return err
 	}
-	if result.Next = g.printer.Spelled(result.Next); len(result.Again) > 0 {
-		result.Next = cmp.Or(nextLine(result), result.Next)
-	}
+	result.Next = cmp.Or(nextLine(result), g.printer.Spelled(result.Next))
 	if g.json {
 		return g.printer.JSON(result)
 	}

@@ -22,6 +22,7 @@ func (g *globalOptions) ofShard(number, save string, run func() error) error {
 	if number == "" || err != nil {
 		return run()
 	}
+	known := shard.CommandOf(save, s.Of)
 	if folder, err := os.Getwd(); err == nil && len(g.line) > 0 {
 		s.KeepCommand(g.files, save, shard.Command{Words: withoutShard(g.line), Folder: folder})
 	}
@@ -31,6 +32,9 @@ func (g *globalOptions) ofShard(number, save string, run func() error) error {
 		s.Forget(save)
 	case errors.Is(err, context.Canceled), errors.Is(err, cache.ErrLocked): // preempted, or the work of another process
 	default:
+		if known != nil { // which may have worked for others
+			s.KeepCommand(g.files, save, *known)
+		}
 		s.KeepFailure(g.files, save, shard.Failure{Error: g.printer.Spelled(err.Error()), Status: code})
 	}
 	return err
@@ -57,9 +61,12 @@ func withoutShard(line []string) []string {
 	return words
 }
 
-// nextLine is the command line that makes the shards that are to be run again; empty where it is
-// not known.
+// nextLine is the command line that merges the shards, or makes those that are to be run again;
+// empty where it is not known.
 func nextLine(r *status.Result) string {
+	if !r.Whole && r.Counts[status.Done] == len(r.Shards) {
+		return submit.ShellLine([]string{"clipnh", "merge", "--save-path", r.Path})
+	}
 	if r.Whole || len(r.Command) == 0 || len(r.Again) == 0 {
 		return ""
 	}

@@ -138,8 +138,8 @@ func TestRecordsBounded(t *testing.T) {
 	}
 }
 
-// TestCheckpoints holds that checkpoints are found by the hash of their tensors, whatever lies
-// beside their records.
+// TestCheckpoints holds that checkpoints are found by the hash of their tensors, whatever else
+// is in the folder of their records.
 func TestCheckpoints(t *testing.T) {
 	defer func(was time.Duration) { settleTime = was }(settleTime)
 	settleTime = 0

@@ -37,10 +37,10 @@ func profileOf() (*profile, error) {
 	p := &profile{name: cmp.Or(name, "default"), named: name != "", set: map[string]string{}}
 	home, _ := os.UserHomeDir() // without one there are no files but those that are named
 	var config sections
-	for _, f := range []struct{ variable, file, prefix string }{
-		{"AWS_CONFIG_FILE", "config", "profile "}, {"AWS_SHARED_CREDENTIALS_FILE", "credentials", ""},
+	for _, f := range []struct{ path, file, prefix string }{
+		{os.Getenv("AWS_CONFIG_FILE"), "config", "profile "}, {os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), "credentials", ""},
 	} {
-		path := os.Getenv(f.variable)
+		path := f.path
 		if path == "" && home != "" {
 			path = filepath.Join(home, ".aws", f.file)
 		}
@@ -109,7 +109,7 @@ func (p *profile) service() (*url.URL, error) {
 // exported is the advice where a profile's credentials cannot be found here.
 func (p *profile) exported(err error) error {
 	return hinted{fmt.Errorf("profile %s: %w", p.name, err),
-		fmt.Sprintf("export its credentials into the environment: eval \"$(aws configure export-credentials --profile %s --format env)\"", p.name)}
+		fmt.Sprintf("export its credentials into the environment: AWS_PROFILE=%s aws configure export-credentials, with the format env, prints them", p.name)}
 }
 
 // identity finds who asks, as the tools of the ecosystem do: by the environment, the profile,

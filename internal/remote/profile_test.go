@@ -117,7 +117,7 @@ func TestProfilesElsewhere(t *testing.T) {
 // do, and never one without credentials.
 func TestProfilesRefused(t *testing.T) {
 	for _, tt := range []struct{ config, name, want, hint string }{
-		{"[profile r]\nrole_arn = arn:x\nsource_profile = default\n", "r", "profile r: it has role_arn, a role to be assumed", "aws configure export-credentials --profile r"},
+		{"[profile r]\nrole_arn = arn:x\nsource_profile = default\n", "r", "profile r: it has role_arn, a role to be assumed", "AWS_PROFILE=r aws configure export-credentials"},
 		{"[default]\nrole_arn = arn:x\ncredential_source = Environment\n", "", "profile default: it has role_arn", "export-credentials"},
 		{"[profile half]\naws_access_key_id = x\n", "half", "only one of aws_access_key_id", ""},
 		{"[profile a]\nregion = x\n", "b", `AWS_PROFILE "b": no such profile`, "[profile NAME]"},
