@@ -72,8 +72,8 @@ each part of the class token adds to the feature; heads and mlps sum to it:
 In a folder, heads and tokens are stored as factors, float16: what a head reads,
 which is as wide as a head, beside matrices [L,H,F,O] that make of it what the
 head adds. For ViT-B/32, heads take 19 KB an image instead of 290, tokens 1 MB
-instead of 15. mlps and cls_attn are stored as they are, float16. A note says how
-much float16 changed; --dtype float32 keeps float32. A .npy or .dat file and
+instead of 15. mlps and cls_attn are stored as they are, float16. A note says
+how much float16 changed; --dtype float32 keeps float32. A .npy or .dat file and
 --form published have all numbers written out, in float32.
 With several layers, --neuron-layer 9,10, one pass through the tower collects
 all of them, each to a folder within --save-path, layer9 and layer10. Each is

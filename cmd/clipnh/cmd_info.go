@@ -27,12 +27,12 @@ and the SHA-256 of the file, which artefacts record as the model that they were
 made from.
 
 The weights of a vision transformer do not say the activation of its blocks, and
-seldom the number of its heads. They come from --activation and --vit-heads, from
-what is known of fetched files and of OpenAI's archives, from the config.json
-(Hugging Face's CLIPModel) or open_clip_config.json beside the file, or else, with
-a note, from a guess; info says which. Where a flag and such a file differ, the
-flag counts, with a note. A file that does not fit the weights' sizes is an error
-unless the flags make it needless.
+seldom the number of its heads. They come from --activation and --vit-heads,
+from what is known of fetched files and of OpenAI's archives, from the
+config.json (Hugging Face's CLIPModel) or open_clip_config.json beside the file,
+or else, with a note, from a guess; info says which. Where a flag and such a
+file differ, the flag counts, with a note. A file that does not fit the weights'
+sizes is an error unless the flags make it needless.
 
 With --plan, lists instead how each layer of the image tower is computed on this
 machine: the algorithm chosen for its shape and the batch, the operations for
@@ -40,13 +40,14 @@ one image, and the memory of its packed weights.
 
 With --devices, lists instead what was found for collect --device: the program
 clipnh-ort, ONNX Runtime's library, the devices that it was built for, and where
-both were looked for. Of a provider that is a file of its own, as CUDA's, that file
-is looked for too. Whether there is a card shows only when a model is loaded.
+both were looked for. Of a provider that is a file of its own, as CUDA's, that
+file is looked for too. Whether there is a card shows only when a model is
+loaded.
 
 With --cache, lists instead the packed weights that are kept in the user's cache
-folder, so that a checkpoint which was used before starts sooner: their size, when
-they were last used, and of which checkpoints they are. --clear-cache removes them;
-they are made again when they are needed.
+folder, so that a checkpoint which was used before starts sooner: their size,
+when they were last used, and of which checkpoints they are. --clear-cache
+removes them; they are made again when they are needed.
 
 With --graph, draws the graph that the image tower runs: its operations in the
 order of the arrows, with the shapes of their outputs for one image and the

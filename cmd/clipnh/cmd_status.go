@@ -34,8 +34,8 @@ have been removed since.
 To complete stopped, begun and missing shards, run the same command as before
 with their --shard: they resume. It is printed, as it was typed for the shard
 that was started last (in SAVE-PATH.of-OF.command), and the error of a shard
-that failed (in its path with .error). Of a run without shards that is not finished,
-status says the same: what is done and left, and how to resume.`
+that failed (in its path with .error). Of a run without shards that is not
+finished, status says the same: what is done and left, and how to resume.`
 
 func newStatusCommand(g *globalOptions) *cobra.Command {
 	var opts statusOptions

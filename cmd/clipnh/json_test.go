@@ -68,7 +68,7 @@ var jsonResults = map[string][]jsonResult{
 	"explore":           {{"", exploring{}}},
 	"explain":           {{"", explainedImages{}}},
 	"fetch":             {{"of what was fetched", fetchResult{}}, {"of a list, without names or with `--dry-run`", assetList{}}},
-	"info":              {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}, {"with `--devices`", device.Report{}}},
+	"info":              {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}, {"with `--devices`", device.Report{}}, {"with `--cache` or `--clear-cache`", keptWeights{}}},
 	"mask":              {{"", evaluate.MaskResult{}}},
 	"merge":             {{"", merge.Result{}}},
 	"status":            {{"", status.Result{}}},
