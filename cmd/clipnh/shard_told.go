@@ -19,7 +19,7 @@ import (
 // result does not depend on it.
 func (g *globalOptions) ofShard(number, save string, run func() error) error {
 	s, err := shard.Parse(number)
-	if number == "" || err != nil {
+	if number == "" || err != nil || s.Of == 1 {
 		return run()
 	}
 	known := shard.CommandOf(save, s.Of)
@@ -32,10 +32,15 @@ func (g *globalOptions) ofShard(number, save string, run func() error) error {
 		s.Forget(save)
 	case errors.Is(err, context.Canceled), errors.Is(err, cache.ErrLocked): // preempted, or the work of another process
 	default:
-		if known != nil { // which may have worked for others
+		switch {
+		case known != nil: // which may have worked for others
 			s.KeepCommand(g.files, save, *known)
+		case code == exitUsage:
+			s.ForgetCommand(save)
 		}
-		s.KeepFailure(g.files, save, shard.Failure{Error: g.printer.Spelled(err.Error()), Status: code})
+		if code != exitUsage && code != exitStale { // a refusal, which changes nothing
+			s.KeepFailure(g.files, save, shard.Failure{Error: g.printer.Spelled(err.Error()), Status: code})
+		}
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -186,6 +187,7 @@ func TestCollectOldFolder(t *testing.T) {
 	if err := testutil.Far(got, want, pipelinetest.Rounding); err != nil || !slices.Equal(p.Shape, shape) || p.Half() {
 		t.Errorf("%v: %v", p.Shape, err)
 	}
+	o.Images.MaxPixels = imageprep.DefaultMaxPixels // which is in its manifest
 	if again := run(t, o); !again.Complete || again.Factors || !slices.Equal(again.Shape, shape) {
 		t.Errorf("again: %+v", again)
 	}

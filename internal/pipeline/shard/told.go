@@ -50,6 +50,9 @@ func (s Shard) KeepCommand(store *cache.Store, path string, c Command) error {
 	return keepTold(store, commandPath(path, s.Of), c)
 }
 
+// ForgetCommand removes the command that makes the shards of a path.
+func (s Shard) ForgetCommand(path string) error { return removed(commandPath(path, s.Of)) }
+
 // CommandOf returns the command that makes the shards of a path; nil if it is not known.
 func CommandOf(path string, of int) *Command {
 	var c Command
@@ -65,8 +68,10 @@ func (s Shard) KeepFailure(store *cache.Store, path string, f Failure) error {
 }
 
 // Forget removes what is kept of an earlier failure of a shard.
-func (s Shard) Forget(path string) error {
-	if err := os.Remove(s.failurePath(path)); !errors.Is(err, fs.ErrNotExist) {
+func (s Shard) Forget(path string) error { return removed(s.failurePath(path)) }
+
+func removed(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
