@@ -4,7 +4,7 @@
 GO ?= go
 PKGS ?= ./...
 # The packages that "make test-noasm" tests without assembly. It builds every package.
-NOASM_PKGS ?= ./internal/kernel/... ./internal/omp/...
+NOASM_PKGS ?= ./internal/kernel/... ./internal/omp/... ./internal/double ./internal/float16
 # The packages that "make race" tests: goroutines share data there, and tests are short.
 RACE_PKGS ?= ./internal/cache/... ./internal/download/... ./internal/npy/... ./internal/par/... ./internal/ui/...
 FUZZTIME ?= 30s
@@ -85,7 +85,7 @@ race: ## run the short tests under the race detector; needs a C compiler
 
 vet: ## look for suspicious code
 	$(GO) vet $(PKGS)
-	$(GO) vet -tags noasm $(PKGS)
+	$(GO) vet -tags noasm $(NOASM_PKGS)
 
 staticcheck: ## fail if staticcheck finds a mistake or something unused in a package
 	@$(GO) run $(STATICCHECK) $(PKGS) || { echo "staticcheck: correct the lines above" >&2; exit 1; }
