@@ -60,8 +60,18 @@ static: build ## fail if bin/clipnh is not static, on Linux
 docs-check: build ## fail if docs/commands differs from the program's help
 	./bin/clipnh docs --check --markdown-path docs/commands
 
+# The tests of the commands take longest, one after the other: these of them run after those of
+# the other packages, beside the others.
+LATE = ^Test(Scripts|ExamplesRun|ImagesChange|ShownImagesThatChanged|VerifyAndRepair|Forms|ServerFails|RudeServer)$$
 test: ## run the tests
-	$(GO) test -timeout 30m $(PKGS)
+	@$(MAKE) --no-print-directory -j2 test-commands test-packages
+
+.PHONY: test-commands test-packages
+test-commands:
+	$(GO) test -timeout 30m -skip '$(LATE)' ./cmd/clipnh
+test-packages:
+	$(GO) test -timeout 30m $$($(GO) list $(PKGS) | grep -v '/cmd/clipnh$$')
+	$(GO) test -timeout 30m -run '$(LATE)' ./cmd/clipnh
 
 test-noasm: ## build everything without assembly, and test the kernels without it
 	$(GO) build $(VCS) -tags noasm $(PKGS)
