@@ -123,7 +123,8 @@ func (f fixture) overview(random *rand.Rand) report.Overview {
 	}
 	o := report.Overview{
 		Format: report.Format, Title: "A made-up report",
-		Model:      report.ModelFacts{Name: "RN50x16", Weights: fmt.Sprintf("%064x", 7), Heads: f.heads, Neurons: f.neurons, OutDim: 768, InputSize: 384, Precision: "f32"},
+		Model: report.ModelFacts{Name: "RN50x16", Weights: fmt.Sprintf("%064x", 7), Heads: f.heads, Neurons: f.neurons, OutDim: 768, InputSize: 384, Precision: "f32",
+			Wording: report.Wording{Form: report.FormPool, Token: "mean token", Rest: "constant", RestOf: "biases, the same for every image", Example: "h0n0"}},
 		Data:       report.DataFacts{Name: "photos", Images: f.images, Classes: classes, Labels: classes, Changed: len(f.changed), ChangedImages: f.changed},
 		Accuracy:   &report.Accuracy{All: 0.7, Images: f.images, ByClass: byClass, Classes: counts},
 		Histograms: map[string]report.Histogram{"norm": histogram(0, 2), "polysemanticity": histogram(0, 1), "score": histogram(-0.2, 0.9)},
