@@ -23,17 +23,21 @@ func (g *globalOptions) ofShard(number, save string, run func() error) error {
 		return run()
 	}
 	known := shard.CommandOf(save, s.Of)
-	if folder, err := os.Getwd(); err == nil && len(g.line) > 0 {
-		s.KeepCommand(g.files, save, shard.Command{Words: withoutShard(g.line), Folder: folder})
+	command := shard.Command{Words: withoutShard(g.line)}
+	if command.Folder, err = os.Getwd(); err != nil || len(g.line) == 0 {
+		return run()
 	}
+	s.KeepCommand(g.files, save, command) // a killed run has no later chance
 	err = run()
 	switch code, _ := kindOfError(err); {
 	case err == nil, code == exitSkipped:
+		command.Worked = true
+		s.KeepCommand(g.files, save, command)
 		s.Forget(save)
 	case errors.Is(err, context.Canceled), errors.Is(err, cache.ErrLocked): // preempted, or the work of another process
 	default:
 		switch {
-		case known != nil: // which may have worked for others
+		case known != nil && known.Worked:
 			s.KeepCommand(g.files, save, *known)
 		case code == exitUsage:
 			s.ForgetCommand(save)

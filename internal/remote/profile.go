@@ -109,7 +109,7 @@ func (p *profile) service() (*url.URL, error) {
 // exported is the advice where a profile's credentials cannot be found here.
 func (p *profile) exported(err error) error {
 	return hinted{fmt.Errorf("profile %s: %w", p.name, err),
-		fmt.Sprintf("export its credentials into the environment: AWS_PROFILE=%s aws configure export-credentials, with the format env, prints them", p.name)}
+		fmt.Sprintf("set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN: \"AWS_PROFILE=%s aws configure export-credentials\" prints what to", p.name)}
 }
 
 // identity finds who asks, as the tools of the ecosystem do: by the environment, the profile,

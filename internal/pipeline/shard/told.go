@@ -26,6 +26,7 @@ const mostTold = 64 << 10
 type Command struct {
 	Words  []string `json:"command"`
 	Folder string   `json:"folder"` // that relative paths in it are below
+	Worked bool     `json:"worked"` // it has made a shard
 }
 
 // A Failure is how a shard failed last.
@@ -44,7 +45,7 @@ func (s Shard) failurePath(path string) string { return s.Path(path) + ".error" 
 // KeepCommand keeps the command that makes a shard of what is to be at path. Of several that
 // differ the last counts.
 func (s Shard) KeepCommand(store *cache.Store, path string, c Command) error {
-	if known := CommandOf(path, s.Of); known != nil && known.Folder == c.Folder && slices.Equal(known.Words, c.Words) {
+	if known := CommandOf(path, s.Of); known != nil && known.Folder == c.Folder && known.Worked == c.Worked && slices.Equal(known.Words, c.Words) {
 		return nil
 	}
 	return keepTold(store, commandPath(path, s.Of), c)
