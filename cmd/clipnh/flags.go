@@ -173,7 +173,8 @@ func commandsTaking(root *cobra.Command, name string) []string {
 	var takers []string
 	for _, cmd := range root.Commands() {
 		if f := cmd.LocalNonPersistentFlags().Lookup(name); f != nil && !f.Hidden && !cmd.Hidden {
-			takers = append(takers, cmd.Name())
+			_, path, _ := strings.Cut(cmd.CommandPath(), " ") // of "data list", both words
+			takers = append(takers, path)
 		}
 		takers = append(takers, commandsTaking(cmd, name)...)
 	}
