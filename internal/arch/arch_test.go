@@ -174,7 +174,7 @@ var allowed = map[string][]string{
 	"internal/demo":        {},
 	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/npy", "internal/onnx", "internal/usage"},
 	"internal/imageprep":   {"internal/jpeg"},
-	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/quantity", "internal/remote", "internal/textlist"},
+	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/hint", "internal/imageprep", "internal/quantity", "internal/remote", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/heat":        {"internal/decomp", "internal/kernel", "internal/par"},

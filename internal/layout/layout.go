@@ -17,6 +17,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/remote"
 )
 
@@ -145,10 +146,8 @@ func Check(ctx context.Context, name, path string) (*Report, error) {
 		shown, root, check := remote.Shown(path), path, k.parts
 		switch packed := !isFolder(path); {
 		case packed && k.packed == nil:
-			return nil, hinted{
-				fmt.Errorf("%s: not a folder, want the folder of the data set", shown),
-				"archives, lists and addresses are checked as one split, imagenet_test or imagenet_val",
-			}
+			return nil, hint.With(fmt.Errorf("%s: not a folder, want the folder of the data set", shown),
+				"archives, lists and addresses are checked as one split, imagenet_test or imagenet_val")
 		case packed:
 			check = k.packed
 		default:
@@ -172,15 +171,6 @@ func Check(ctx context.Context, name, path string) (*Report, error) {
 	}
 	return nil, fmt.Errorf("data set %q, want one of %s", name, strings.Join(Kinds(), ", "))
 }
-
-// hinted is an error with advice.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e hinted) Unwrap() error { return e.error }
-func (e hinted) Hint() string  { return e.hint }
 
 // ok reports whether no part has a problem.
 func ok(parts []Part) bool {
