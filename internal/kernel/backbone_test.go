@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,5 +108,33 @@ func BenchmarkBackbone(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkTeam runs RN50's backbone on as many threads as -cpu says, and reports how its passes
+// spread: also beside other programs, for which see KERNELS.md.
+func BenchmarkTeam(b *testing.B) {
+	net := newBackbone([4]int{3, 4, 6, 3}, 64, 224, 1, Float32)
+	scratch, team := new(Scratch), par.NewTeam(runtime.GOMAXPROCS(0))
+	pass := func() float64 {
+		start := time.Now()
+		for _, step := range net.steps {
+			step(scratch, team)
+		}
+		return time.Since(start).Seconds() * 1e3
+	}
+	for range 20 { // until patience fits the machine
+		pass()
+	}
+	var passes []float64
+	for b.Loop() {
+		passes = append(passes, pass())
+	}
+	slices.Sort(passes)
+	for _, p := range []struct {
+		share float64
+		name  string
+	}{{0.1, "p10-ms"}, {0.5, "median-ms"}, {0.9, "p90-ms"}} {
+		b.ReportMetric(passes[int(p.share*float64(len(passes)))], p.name)
 	}
 }
