@@ -6,8 +6,9 @@ package testutil
 import (
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
-	"runtime"
+	"sync"
 )
 
 // Golden returns the path of a golden file; name uses slashes and is relative
@@ -18,12 +19,26 @@ func Golden(name string) string { return inTestdata("golden", name) }
 func GoldenViT(name string) string { return inTestdata("golden_vit", name) }
 
 func inTestdata(folder, name string) string {
-	_, self, _, ok := runtime.Caller(0)
-	if !ok {
-		panic("testutil: no caller information")
-	}
-	return filepath.Join(filepath.Dir(self), "testdata", folder, filepath.FromSlash(name))
+	return filepath.Join(root(), "internal", "testutil", "testdata", folder, filepath.FromSlash(name))
 }
+
+// root returns the module's folder. Tests start in the folder of their package; the source's own
+// path is not known to a program that was built with -trimpath.
+var root = sync.OnceValue(func() string {
+	for dir := started; ; {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			panic("testutil: no go.mod in " + started + " or above it")
+		}
+		dir = parent
+	}
+})
+
+// started is the working folder before a test changes it.
+var started, _ = os.Getwd()
 
 // Far compares got with want by the measure of the golden files' manifest,
 //
