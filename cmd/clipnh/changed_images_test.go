@@ -18,9 +18,9 @@ import (
 // others that take a collection and images do not.
 var (
 	showing = map[string]string{
-		"retrieve with maps":    "retrieve --neur-idxs 3 --scores SCORES --model MODEL --top 60 --save-dir OUT/retrieved",
-		"retrieve":              "retrieve --neur-idxs 3 --scores SCORES --top 60 --save-dir OUT/retrieved",
-		"retrieve a dense file": "retrieve --neur-idxs 3 --scores DENSE --top 60 --save-dir OUT/retrieved",
+		"retrieve with maps":    "retrieve --neur-idxs 3 --heads 1 --scores SCORES --model MODEL --top 60 --save-dir OUT/retrieved",
+		"retrieve":              "retrieve --neur-idxs 3 --heads 1 --scores SCORES --top 60 --save-dir OUT/retrieved",
+		"retrieve a dense file": "retrieve --neur-idxs 3 --heads 1 --scores DENSE --top 60 --save-dir OUT/retrieved",
 		"search":                "search --units h3n3 --scores SCORES --top 60 --save-dir OUT/found",
 		"audit":                 "audit --scores SCORES --imagenet-zeroshot-path CLASSES --classes dog,cat --labels-csv LABELS --permutations 19 --level 0.9 --top-images 60 --out OUT/audit",
 		"report":                "report --scores SCORES --out OUT/report",
