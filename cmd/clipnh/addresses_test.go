@@ -102,6 +102,10 @@ func TestAddresses(t *testing.T) {
 	if want := server.URL + "/none.tar: nothing is there: the server answers 404 Not Found"; code != exitFailed || !strings.Contains(said, want) || strings.Contains(said, "SECRET") {
 		t.Errorf("exit code %d, %q, want %q", code, said, want)
 	}
+	code, _, said = clipnh("collect", "--model", model, "--dataset", "images", "--data-path", secret, "--save-path", at("none"), "--json")
+	if want := `"kind":"not_found","path":"` + server.URL + `/none.tar"}}`; code != exitFailed || !strings.Contains(said, want) {
+		t.Errorf("exit code %d, %q, want %q", code, said, want)
+	}
 }
 
 // TestAddressOnce: an error of an archive that goes while it is listed names its address once.

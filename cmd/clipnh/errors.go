@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/manual"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -67,6 +68,7 @@ var kinds = []struct {
 	{cache.ErrLocked, exitFailed, "locked"},
 	{cache.ErrExists, exitFailed, "exists"},
 	{fs.ErrNotExist, exitFailed, "not_found"},
+	{remote.ErrMissing, exitFailed, "not_found"},
 }
 
 // The kinds that no sentinel stands for.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -58,7 +59,7 @@ func isMissing(err error) bool {
 }
 
 // pathIn returns the path that a message begins with, after the command's name, an option or
-// what was done with the file: one that the command line names, or that is there. It is empty
+// what was done with the file: one that the command line names, or that is there, or an address. It is empty
 // where there is none.
 func pathIn(cmd *cobra.Command, message string) string {
 	for {
@@ -87,7 +88,7 @@ func isPath(cmd *cobra.Command, part string) bool {
 		named = named || takesPath(f) && isSet(f) && slices.Contains(valuesOf(f), path)
 	})
 	_, err := os.Lstat(path)
-	return named || err == nil
+	return named || err == nil || remote.Named(path) && !strings.Contains(path, " ")
 }
 
 // noFolder says what is wrong with a path on which there is a file where a folder is wanted,

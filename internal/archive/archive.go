@@ -98,6 +98,22 @@ func Is(head []byte) (kind string, ok bool) {
 	return "", false
 }
 
+// noArchive is the error of a file that begins with head, all of it if it is shorter than that.
+func noArchive(head []byte) error {
+	mistaken := foreign.Mistaken(head)
+	switch {
+	case len(head) == 0:
+		return hinted{errors.New("the file is empty, want a .tar, .tar.gz or .zip"), copyAgain}
+	case foreign.IsTar(head) && len(head) < tarBlock:
+		return errCut
+	case foreign.IsTar(head):
+		return hinted{errors.New("the header at byte 0 is damaged"), copyAgain}
+	case mistaken == nil:
+		mistaken = errors.New("not an archive")
+	}
+	return fmt.Errorf("%w, want a .tar, .tar.gz or .zip", mistaken)
+}
+
 // HeadBytes is how many bytes of a file Is needs.
 const HeadBytes = 512
 
@@ -142,11 +158,7 @@ func Open(ctx context.Context, path string, keep func(name string) bool) (*Archi
 	case "zip":
 		err = l.zip(file)
 	default:
-		err = foreign.Mistaken(head[:n])
-		if err == nil {
-			err = errors.New("not an archive")
-		}
-		err = fmt.Errorf("%w, want a .tar, .tar.gz or .zip", err)
+		err = noArchive(head[:n])
 	}
 	if err == nil {
 		err = l.check() // of the last member

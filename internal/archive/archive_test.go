@@ -218,6 +218,8 @@ func TestRefused(t *testing.T) {
 	sum[len(sum)-6] ^= 1
 	header := slices.Clone(packed)
 	header[5632+3] ^= 1
+	first := slices.Clone(packed)
+	first[3] ^= 1
 	for name, test := range map[string]struct {
 		data []byte
 		want string
@@ -232,7 +234,10 @@ func TestRefused(t *testing.T) {
 		"text.tgz":   {zipped(t, []byte(strings.Repeat("text\n", 500))), "compressed with gzip, but not a tar archive in it, want a .tar.gz"},
 		"cut.zip":    {makeZip(t, zip.Store, entry{name: "a.jpg", data: noise(5000, 1)})[:3000], "a zip archive without a directory at its end: it is cut short or damaged"},
 		"page.tar":   {[]byte("<!DOCTYPE html><html></html>"), "an HTML page, as a server sends it to a browser, want a .tar, .tar.gz or .zip"},
-		"empty.tar":  {nil, "not an archive, want a .tar, .tar.gz or .zip"},
+		"other.tar":  {[]byte("no archive"), "not an archive, want a .tar, .tar.gz or .zip"},
+		"empty.tar":  {nil, "the file is empty, want a .tar, .tar.gz or .zip"},
+		"begun.tar":  {packed[:400], "the archive is cut short"},
+		"first.tar":  {first, "the header at byte 0 is damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, name, test.data)

@@ -127,13 +127,17 @@ func (n *nonZero) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+const copyAgain = "copy or download it again"
+
+var errCut = hinted{errors.New("the archive is cut short"), copyAgain}
+
 // cutShort says in our words what ended a listing.
 func cutShort(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return hinted{errors.New("the archive is cut short"), "copy or download it again"}
+		return errCut
 	case errors.Is(err, errDeflate):
-		return hinted{errDeflate, "copy or download it again"}
+		return hinted{errDeflate, copyAgain}
 	}
 	return err
 }

@@ -16,7 +16,7 @@ func (l *lister) zip(src io.ReaderAt) error {
 	r, err := zip.NewReader(src, l.a.listed.Size)
 	if err != nil {
 		if errors.Is(err, zip.ErrFormat) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return hinted{errors.New("a zip archive without a directory at its end: it is cut short or damaged"), "copy or download it again"}
+			return hinted{errors.New("a zip archive without a directory at its end: it is cut short or damaged"), copyAgain}
 		}
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "zip: "))
 	}

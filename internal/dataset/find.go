@@ -321,7 +321,7 @@ func checkFolder(path string) error {
 	}
 	info, err := os.Stat(path)
 	if err != nil && strings.Contains(path, "://") {
-		return hinted{err, "addresses may begin with https://, http:// or s3://"}
+		return hinted{err, otherAddresses}
 	}
 	if err != nil {
 		return err

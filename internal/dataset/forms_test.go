@@ -1,7 +1,9 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -136,6 +138,8 @@ func TestShardsSpelt(t *testing.T) {
 		path string
 		want []string
 		err  string
+		gone bool
+		hint string
 	}{
 		{path: "s/{0..1}.tar", want: two},
 		{path: "./s/{0..1}.tar", want: two},
@@ -145,12 +149,16 @@ func TestShardsSpelt(t *testing.T) {
 		{path: "{./s,s/.}/{0..1}.tar", err: "{./s,s/.}/{0..1}.tar: s/0.tar is named twice, want each once"},
 		{path: "s/{000..000}.tar", want: []string{"000.tar!a.jpg=-1"}},
 		{path: "s/{0,0}.tar", err: "s/{0,0}.tar: s/0.tar is named twice, want each once"},
-		{path: "s/{2..2}.tar", err: "s/{2..2}.tar: 1 of 1 file is not there, s/2.tar the first"},
+		{path: "s/{2..2}.tar", err: "s/{2..2}.tar: 1 of 1 file is not there, s/2.tar the first", gone: true},
+		{path: "gs://bucket/{2..2}.tar", err: "gs://bucket/{2..2}.tar: no such files", gone: true, hint: otherAddresses},
 	} {
 		d, err := Open(t.Context(), Options{Kind: Images, Path: filepath.FromSlash(test.path)})
 		if test.err != "" {
-			if err == nil || filepath.ToSlash(err.Error()) != test.err {
+			if err == nil || filepath.ToSlash(err.Error()) != test.err || errors.Is(err, fs.ErrNotExist) != test.gone {
 				t.Errorf("%s: %v, want %s", test.path, err, test.err)
+			}
+			if h, ok := err.(interface{ Hint() string }); test.hint != "" && (!ok || h.Hint() != test.hint) {
+				t.Errorf("%s: %v, want the hint %s", test.path, err, test.hint)
 			}
 			continue
 		}
@@ -184,6 +192,12 @@ func TestLists(t *testing.T) {
 		{name: "twice", file: "list.txt", list: "in/b.jpg\nin/../in/b.jpg\n", kind: Images, err: "image in/b.jpg is listed twice, as number 1 and 2"},
 		{name: "words", file: "list.txt", list: "circle\ndisc\n", kind: Images, err: "none of the 2 images that it lists is there; the first would be "},
 		{name: "a folder", file: "list.txt", list: "in\n", kind: Images, err: "in is a folder, want a list of images"},
+		{name: "archives", file: "list.txt", list: "in/b.jpg\nshards/000.tar\n", kind: Images, err: "image 2: shards/000.tar: an archive, want the path of an image"},
+		{name: "Parquet files", file: "list.csv", list: "file\n0.parquet\n", kind: Images, err: "image 1: 0.parquet: an archive, want the path of an image"},
+		{name: "a negative number", file: "list.csv", list: "label,file\n2,in/b.jpg\n-1,in/a.jpg\n", kind: ImageNetVal, err: `in/a.jpg: class "-1", want a whole number from 0, or names`},
+		{name: "decimal points", file: "list.csv", list: "label,file\n2.0,in/b.jpg\n10.0,in/a.jpg\n", kind: ImageNetVal, err: `in/b.jpg: class "2.0", want a whole number from 0, or names`},
+		{name: "digits and letters", file: "list.csv", list: "label,file\nA,in/b.jpg\n1,in/a.jpg\n", kind: ImageNetVal, want: []string{"in/b.jpg=1", "in/a.jpg=0"}, classes: []string{"1", "A"}},
+		{name: "words like numbers", file: "list.csv", list: "label,file\nnan,in/b.jpg\n1,in/a.jpg\n", kind: ImageNetVal, want: []string{"in/b.jpg=1", "in/a.jpg=0"}, classes: []string{"1", "nan"}},
 		{name: "cars", file: "list.txt", list: "in/b.jpg\n", kind: Cars, err: "a list of images, want the folder of the data set"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/parquet"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -98,6 +100,13 @@ func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
 	if i := slices.IndexFunc(l.paths, remote.Named); i >= 0 {
 		return nil, hinted{
 			fmt.Errorf("%s: image %d: %s: an address, want a path", list, i+1, foreign.Name(remote.Shown(l.paths[i]))), downloadFirst,
+		}
+	}
+	packed := func(path string) bool { return archive.Named(path) || parquet.Named(path) }
+	if i := slices.IndexFunc(l.paths, packed); i >= 0 {
+		return nil, hinted{
+			fmt.Errorf("%s: image %d: %s: an archive, want the path of an image", list, i+1, foreign.Name(l.paths[i])),
+			"archives are not listed but named by a pattern with braces, as in \"shards/{000..099}.tar\"",
 		}
 	}
 	if kind == ImageNetVal && l.classes == nil {

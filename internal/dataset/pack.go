@@ -100,8 +100,11 @@ func archivesAt(dataPath string) ([]string, error) {
 		seen[at], paths[i] = true, at
 	}
 	missing := slices.DeleteFunc(slices.Clone(paths), isFile)
+	if len(missing) > 0 && strings.Contains(dataPath, "://") {
+		return nil, hinted{notThere(dataPath + ": no such files"), otherAddresses}
+	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s: %d of %s %s not there, %s the first", dataPath, len(missing), quantity.Of(len(paths), "file"), quantity.Is(len(missing)), missing[0])
+		return nil, notThere(fmt.Sprintf("%s: %d of %s %s not there, %s the first", dataPath, len(missing), quantity.Of(len(paths), "file"), quantity.Is(len(missing)), missing[0]))
 	}
 	return paths, nil
 }

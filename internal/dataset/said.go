@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -48,6 +49,11 @@ func (s *said) labels(ctx context.Context, table, root string) (labels []int, na
 		}
 		labels[i], most = int(n), max(most, int(n))
 	}
+	if !numbers {
+		if err := s.whole(distinct); err != nil {
+			return nil, nil, err
+		}
+	}
 	if !numbers || len(distinct) == 0 {
 		of, names, err := classLabels(ctx, table, root, slices.Sorted(maps.Keys(distinct)))
 		if err != nil {
@@ -87,6 +93,25 @@ func (s *said) labels(ctx context.Context, table, root string) (labels []int, na
 		names = append(names, strconv.Itoa(n))
 	}
 	return labels, names, nil
+}
+
+// whole returns an error where all texts are numbers, and some of them no places of classes:
+// in the order of texts, as names, "10.0" comes before "2.0".
+func (s *said) whole(distinct map[string]bool) error {
+	for text := range distinct {
+		if _, err := strconv.ParseFloat(text, 64); err != nil || !strings.ContainsAny(text[:1], "+-.0123456789") {
+			return nil
+		}
+	}
+	for i, text := range s.texts {
+		if _, err := strconv.ParseUint(text, 10, 32); err != nil && text != "" {
+			return hinted{
+				fmt.Errorf("%s: class %s, want a whole number from 0, or names", s.where(i), foreign.Quote(text)),
+				"leave out images without a label, or use \"{dataset} images\"",
+			}
+		}
+	}
+	return nil
 }
 
 // oneLine checks what is said of an image.

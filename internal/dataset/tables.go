@@ -115,7 +115,7 @@ func (d *Dataset) addRows(t *parquet.Table, name string, s *said) error {
 func (s *said) table(t *parquet.Table, first string) error {
 	if !t.Labelled {
 		return hinted{
-			fmt.Errorf("%s: images without labels, want a column label of numbers or names", t.Path),
+			fmt.Errorf("%s: images without labels, want a column label, labels, class or cls of whole numbers or texts", t.Path),
 			"use \"{dataset} images\" for images without labels",
 		}
 	}

@@ -56,7 +56,7 @@ func TestTables(t *testing.T) {
 		{name: "too large", files: [][]byte{parquetOf(t, catDog, at("b.jpg", 3))}, err: "0.parquet!b.jpg: class 3, but there are names of 3 classes, from 0"},
 		{name: "rows without", files: [][]byte{parquetOf(t, nil, at("b.jpg", -1), numbered{Image: image{[]byte("picture"), "c.jpg"}}, numbered{Image: image{Path: "d.jpg"}, Label: of(int64(1))}, at("a.jpg", 0))},
 			want: "0.parquet!a.jpg=0", classes: "0", skipped: "0.parquet!b.jpg: no label in its row 0.parquet!c.jpg: no label in its row 0.parquet!d.jpg: no bytes of an image in its row"},
-		{name: "no column", files: [][]byte{parquetOf(t, nil, unlabelled{image{[]byte("picture"), "a.jpg"}})}, err: "0.parquet: images without labels, want a column label of numbers or names"},
+		{name: "no column", files: [][]byte{parquetOf(t, nil, unlabelled{image{[]byte("picture"), "a.jpg"}})}, err: "0.parquet: images without labels, want a column label, labels, class or cls of whole numbers or texts"},
 		{name: "unlabelled", kind: Images, files: [][]byte{parquetOf(t, nil, unlabelled{image{[]byte("picture"), "a.jpg"}})}, want: "0.parquet!a.jpg=-1"},
 		{name: "no paths", kind: Images, files: [][]byte{parquetOf(t, nil, at("", 0), at("a.jpg", 0))}, want: "0.parquet!0=-1 0.parquet!1=-1"},
 		{name: "one path twice", kind: Images, files: [][]byte{parquetOf(t, nil, at("a.jpg", 0), at("./a.jpg", 0))}, want: "0.parquet!0=-1 0.parquet!1=-1"},

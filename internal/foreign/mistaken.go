@@ -52,8 +52,7 @@ func Mistaken(head []byte) error {
 		}
 	}
 	head = head[:min(len(head), HeadBytes)]
-	const ustar = 257 // where a tar archive names its format
-	if len(head) >= ustar+5 && string(head[ustar:ustar+5]) == "ustar" {
+	if IsTar(head) {
 		return &Mistake{"a tar archive", `unpack it with "tar xf" first`}
 	}
 	text := strings.TrimLeft(string(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))), " \t\r\n")
@@ -68,6 +67,12 @@ func Mistaken(head []byte) error {
 		return &Mistake{"an XML document, such as a server's error message", "look into it, and fetch the file again"}
 	}
 	return nil
+}
+
+// IsTar reports whether head names the format of a tar archive.
+func IsTar(head []byte) bool {
+	const ustar = 257
+	return len(head) >= ustar+5 && string(head[ustar:ustar+5]) == "ustar"
 }
 
 // Explain returns what stands better than err for a file that could not be

@@ -115,7 +115,14 @@ func (p *profile) exported(err error) error {
 // identity finds who asks, as the tools of the ecosystem do: by the environment, the profile,
 // and the machine or the pod that the program runs on.
 func (p *profile) identity() (*credentials.Credentials, error) {
-	if v, err := (&credentials.EnvAWS{}).RetrieveWithCredContext(nil); err == nil && v.AccessKeyID != "" && v.SecretAccessKey != "" {
+	v, err := (&credentials.EnvAWS{}).RetrieveWithCredContext(nil)
+	switch {
+	case err != nil:
+	case v.AccessKeyID != "" && v.SecretAccessKey == "":
+		return nil, errors.New("AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not, want both")
+	case v.AccessKeyID == "" && v.SecretAccessKey != "":
+		return nil, errors.New("AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not, want both")
+	case v.AccessKeyID != "":
 		return credentials.NewStaticV4(v.AccessKeyID, v.SecretAccessKey, v.SessionToken), nil
 	}
 	id, secret := p.set["aws_access_key_id"], p.set["aws_secret_access_key"]

@@ -140,6 +140,16 @@ func TestProfilesRefused(t *testing.T) {
 			t.Errorf("%.40q: %v, want the hint %s", tt.config, err, tt.hint)
 		}
 	}
+	for name, want := range map[string]string{
+		"AWS_ACCESS_KEY_ID":     "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not, want both",
+		"AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not, want both",
+	} {
+		withProfiles(t, "", "[default]\naws_access_key_id=x\naws_secret_access_key=y\n")
+		t.Setenv(name, "x")
+		if _, err := findAsking(); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
 	// What an expired sign-in leaves is an error too.
 	withProfiles(t, "[profile s]\nsso_session = x\nsso_account_id = 1\nsso_role_name = y\n[sso-session x]\nsso_region = eu-west-1\nsso_start_url = https://x\n", "")
 	t.Setenv("AWS_PROFILE", "s")
@@ -148,7 +158,7 @@ func TestProfilesRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, _ := http.NewRequest(http.MethodGet, "http://127.0.0.1", nil)
-	err = (&signer{who: a.who, profile: a.profile}).sign(r)
+	_, err = (&signer{who: a.who, profile: a.profile}).sign(r)
 	if err == nil || !strings.Contains(err.Error(), "profile s: ") || r.Header.Get("Authorization") != "" {
 		t.Errorf("%v, want an error of the profile s", err)
 	}

@@ -52,7 +52,7 @@ func Shown(address string) string {
 	}
 	address, _, _ = strings.Cut(address, "#")
 	scheme, rest, _ := strings.Cut(address, "://")
-	if !strings.EqualFold(scheme, "s3") { // whose keys may have any character
+	if scheme = strings.ToLower(scheme); scheme != "s3" { // whose keys may have any character
 		rest, _, _ = strings.Cut(rest, "?")
 	}
 	host, path, slash := strings.Cut(rest, "/")
@@ -66,7 +66,7 @@ func Shown(address string) string {
 // Beside is the address of a file in the same folder. Of an address with a query, which may
 // sign that file alone, ok is false.
 func Beside(address, name string) (beside string, ok bool) {
-	if Shown(address) != address {
+	if !strings.EqualFold(Shown(address), address) {
 		return "", false
 	}
 	return address[:strings.LastIndexByte(address, '/')+1] + name, true
@@ -174,11 +174,23 @@ func reasonOf(status int) error {
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("%w: %w", ErrMissing, err)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return hinted{fmt.Errorf("%w: %w", ErrRefused, err), "see to the right to read it; for s3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, say who asks, and AWS_REGION and AWS_ENDPOINT_URL where"}
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
 		return hinted{err, "the bucket may be in another region: set AWS_REGION, or AWS_ENDPOINT_URL for another service than Amazon's"}
 	}
 	return err
+}
+
+// refused is err, of a request that was refused, with advice. signed says whether it had credentials.
+func (o *Object) refused(err error, signed bool) error {
+	switch {
+	case o.s3 == nil:
+		return hinted{err, "see to the right to read it: a signed address may have expired, others may need https://NAME:PASSWORD@HOST"}
+	case !signed:
+		return hinted{fmt.Errorf("%w, to a request without credentials", err),
+			"none were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; AWS_ENDPOINT_URL says where, of another service than Amazon's"}
+	}
+	return hinted{err, "see to the right to read it: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, say who asks, and AWS_REGION and AWS_ENDPOINT_URL where"}
 }
 
 // hinted is an error with advice.

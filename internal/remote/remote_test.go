@@ -10,11 +10,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // content is what test servers serve: some blocks and a part of one.
@@ -279,13 +282,16 @@ func TestEmpty(t *testing.T) {
 func TestShown(t *testing.T) {
 	for at, want := range map[string]string{
 		"photos?x#y": "photos?x#y", "https://h/a b/{0..9}.tar": "https://h/a b/{0..9}.tar",
-		"https://me:pass@h:8/a.tar?X-Amz-Signature=1#f": "https://h:8/a.tar", "HTTP://h": "HTTP://h", "s3://b/k?1": "s3://b/k?1",
+		"https://me:pass@h:8/a.tar?X-Amz-Signature=1#f": "https://h:8/a.tar", "HTTP://h": "http://h", "S3://B/K?1": "s3://B/K?1", "s3://b/k?1": "s3://b/k?1",
 	} {
 		if got := Shown(at); got != want {
 			t.Errorf("%s: %s, want %s", at, got, want)
 		}
 	}
 	if got, ok := Beside("s3://b/a/x.tar", "classes.txt"); got != "s3://b/a/classes.txt" || !ok {
+		t.Error(got, ok)
+	}
+	if got, ok := Beside("S3://b/a/x.tar", "classes.txt"); got != "S3://b/a/classes.txt" || !ok {
 		t.Error(got, ok)
 	}
 	if got, ok := Beside("https://h/x.tar?signed", "classes.txt"); ok {
@@ -317,6 +323,9 @@ func TestS3(t *testing.T) {
 	if seen.URL.Path != "/photos/a b/100%.tar" {
 		t.Errorf("path %q", seen.URL.Path)
 	}
+	if o, err := Open(t.Context(), "S3://photos/a b/100%.tar"); err != nil || o.Address != "s3://photos/a b/100%.tar" {
+		t.Errorf("with the scheme in capitals: %+v, %v", o, err)
+	}
 	if who := seen.Header.Get("Authorization"); !strings.HasPrefix(who, "AWS4-HMAC-SHA256 Credential=who/") || !strings.Contains(who, "/eu-west-9/s3/aws4_request, SignedHeaders=") {
 		t.Errorf("authorization %q", who)
 	}
@@ -333,6 +342,34 @@ func TestS3(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL", "file:///etc")
 	if _, err := Open(t.Context(), "s3://b/k"); err == nil || !strings.Contains(err.Error(), "want https://HOST") {
 		t.Error(err)
+	}
+}
+
+// TestRefusedTo: an error of a server that refuses a request says whether it had credentials, and
+// what to see to.
+func TestRefusedTo(t *testing.T) {
+	at := server(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	to, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(who *credentials.Credentials) *signer {
+		return &signer{region: "us-east-1", who: who, profile: &profile{}}
+	}
+	for _, test := range []struct {
+		s3         *signer
+		want, hint string
+	}{
+		{nil, "not allowed: the server answers 403 Forbidden", "https://NAME:PASSWORD@HOST"},
+		{with(credentials.NewChainCredentials(nil)), "not allowed: the server answers 403 Forbidden, to a request without credentials", "none were found: set AWS_ACCESS_KEY_ID"},
+		{with(credentials.NewStaticV4("a", "b", "")), "not allowed: the server answers 403 Forbidden", "AWS_REGION"},
+	} {
+		o := &Object{ctx: t.Context(), url: to, s3: test.s3}
+		_, err := o.look(t.Context(), nil)
+		var h interface{ Hint() string }
+		if !errors.Is(err, ErrRefused) || !errors.Is(err, ErrFailed) || err.Error() != test.want || !errors.As(err, &h) || !strings.Contains(h.Hint(), test.hint) {
+			t.Errorf("%v, want %s with the hint %s", err, test.want, test.hint)
+		}
 	}
 }
 

@@ -166,8 +166,9 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 	if same != nil && strings.HasPrefix(same.tag, `"`) {
 		request.Header.Set("If-Match", same.tag)
 	}
+	signed := false
 	if o.s3 != nil {
-		if err := o.s3.sign(request); err != nil { // the machine that knows who asks is another server
+		if signed, err = o.s3.sign(request); err != nil { // the machine that knows who asks is another server
 			return a, passing{err}
 		}
 	}
@@ -180,6 +181,9 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 	a, empty, err := said(response, off, len(data))
 	if err == nil && same != nil {
 		err = same.other(a)
+	}
+	if errors.Is(err, ErrRefused) {
+		err = o.refused(err, signed)
 	}
 	if err != nil || empty {
 		return a, err

@@ -43,17 +43,17 @@ func (s *signer) address(key string) *url.URL {
 }
 
 // sign signs a request. Without credentials it stays as it is, for buckets that anybody may
-// read.
-func (s *signer) sign(r *http.Request) error {
+// read, and signed is false.
+func (s *signer) sign(r *http.Request) (signed bool, err error) {
 	who, err := s.who.GetWithContext(&credentials.CredContext{Client: http.DefaultClient})
 	if err != nil {
-		return s.profile.exported(foreign.Short(err))
+		return false, s.profile.exported(foreign.Short(err))
 	}
 	if who.AccessKeyID == "" || who.SecretAccessKey == "" {
-		return nil
+		return false, nil
 	}
 	// The SHA-256 of no bytes.
 	r.Header.Set("X-Amz-Content-Sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 	*r = *sign.SignV4(*r, who.AccessKeyID, who.SecretAccessKey, who.SessionToken, s.region)
-	return nil
+	return true, nil
 }

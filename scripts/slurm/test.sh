@@ -7,11 +7,14 @@
 # An array of 16 tasks collects the demo's images. A node is killed with all that runs on it,
 # tasks are preempted and requeued, one finds its shard locked by another process for longer
 # than it retries in its place, one finds the lock of a process that is gone. The merge must
-# begin when all are done and give the bytes of one undisturbed run. Then come what must
-# fail: an array of another size, a program that the nodes do not have; their merges must be
-# cancelled, and not wait.
+# begin when all are done and give the bytes of one undisturbed run. While tasks wait to be
+# started again, others are submitted: shards with a list of the images and a merge in a tree,
+# and what must fail, an array of another size, a program that the nodes do not have; their
+# merges must be cancelled, and not wait.
 #
-# --short uses fewer images. --missing prints what is not installed. BIN is the program.
+# --short uses fewer images, of which tasks end at once: those that are to be killed or preempted
+# are stopped as soon as they are seen. It takes about half a minute, most of it Slurm's own
+# delays. --missing prints what is not installed. BIN is the program.
 # Debian: apt-get install slurm-wlm munge. The last line counts what was done.
 set -euo pipefail
 shopt -s nullglob
@@ -21,13 +24,13 @@ missing=
 for program in sbatch slurmctld slurmd munged; do
 	PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing="$missing $program"
 done
-copies=24 nodes="n1 n3" short=
+copies=24 nodes="n1 n3" held=5 short=
 case ${1:-} in
 --missing)
 	echo $missing
 	exit
 	;;
---short) copies=14 nodes=n1 short=yes ;;
+--short) copies=6 nodes=n1 held=9 short=yes ;; # shard 9 begins on n3, where nothing is killed
 esac
 export PATH="$PATH:/usr/sbin"
 if [ -n "$missing" ]; then
@@ -54,10 +57,11 @@ processes() { # LINE...: those of our cluster whose environment has the lines
 	sed 's|/proc/\([0-9]*\)/environ|\1|' <<<"$found"
 }
 steps_above() { # PIDS: the slurmstepd that started them
-	local p
+	local p name parent _
 	for p in "$@"; do
-		p=$(sed -n 's/^PPid:\t//p' "/proc/$p/status" 2>/dev/null || true)
-		if [ -n "$p" ] && [ "$(cat "/proc/$p/comm" 2>/dev/null)" = slurmstepd ]; then echo "$p"; fi
+		# stat is "PID (NAME) STATE PARENT ..."
+		{ read -r parent <"/proc/$p/stat" && read -r _ parent _ <<<"${parent##*)}" && read -r name <"/proc/$parent/comm"; } 2>/dev/null || continue
+		[ "$name" != slurmstepd ] || echo "$parent"
 	done
 }
 finish() {
@@ -90,7 +94,7 @@ until_true() {
 	shift 2
 	until "$@"; do
 		[ "$SECONDS" -lt "$until" ] || fail "waited too long: $what"
-		sleep 0.3
+		sleep 0.2
 	done
 }
 
@@ -134,10 +138,12 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SlurmdParameters=config_overrides
-SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1
+SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1,batch_sched_delay=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-SlurmdTimeout=6
+SlurmdTimeout=5
+# For so long a node that refuses connections is asked again, before the time above counts.
+MessageTimeout=5
 KillWait=2
 MinJobAge=600
 ReturnToService=2
@@ -169,16 +175,20 @@ line=(collect --model "$assets/tiny-clip.pt" --dataset images --data-path images
 echo "== undisturbed run after $((SECONDS - began)) s"
 
 log() { cat clipnh-shards-*.log 2>/dev/null; }
-state() { squeue --noheader --array --jobs "$1" --format %T 2>/dev/null; }
+checksums() { grep -o '"sha256": "[0-9a-f]*"' "$1/manifest.json"; }
 # ended JOB: no task of it is left.
-ended() { [ -z "$(squeue --noheader --array --jobs "$1" --states PD,R,CG,RQ,S,CF --format %i 2>/dev/null)" ]; }
+ended() {
+	local left
+	left=$(squeue --noheader --array --jobs "$1" --states PD,R,CG,RQ,S,CF --format %i 2>/dev/null) && [ -z "$left" ]
+}
+waiting() { squeue --noheader --jobs "$array" --states PD --format %i; }
 running_on() { [ -n "$(squeue --noheader --jobs "$array" --states R --nodelist "$1" --format %i)" ]; }
 
-# Shard 5 is being written by somebody else; the lock of shard 7 was left by a process that
-# is gone, where there is no flock: made by this program, which is then killed.
-mkdir -p caches/shards.5-of-16 caches/shards.7-of-16
-: >caches/shards.5-of-16/.lock
-flock --exclusive --no-fork caches/shards.5-of-16/.lock sleep 600 &
+# One shard is being written by somebody else; the lock of shard 7 was left by a process that
+# is gone, where there is no flock.
+mkdir -p "caches/shards.$held-of-16" caches/shards.7-of-16
+: >"caches/shards.$held-of-16/.lock"
+flock --exclusive --no-fork "caches/shards.$held-of-16/.lock" sleep 600 &
 holder=$!
 pids+=("$holder")
 sh -c 'echo $$' >gone
@@ -196,20 +206,32 @@ merge=$(number merge)
 grep -q "only if this machine exports it" warnings || [ "$(stat -f -c %T caches)" = nfs ] || fail "a local disk was not told of: $(cat warnings)"
 
 # A node is lost: its daemon and all that runs there are killed at once.
-until_true "tasks run on n2" 40 running_on n2
-begun_on() { # NODE: tasks run there; sets their processes, and the slurmstepd above
+begun_on() { # NODE, a regular expression: tasks run there; sets their processes, and the slurmstepd above
 	inside=$(processes "SLURMD_NODENAME=$1")
 	# shellcheck disable=SC2086
 	steps=$(steps_above $inside)
 	[ -n "$steps" ]
 }
-[ -n "$short" ] || sleep 1.5 # of few images, tasks would have ended
+# stopped: stops the tasks on n1 and n2, until each node has four, all that it can, or no task waits.
+stopped() {
+	begun_on "n[12]" || return 1
+	# shellcheck disable=SC2086
+	kill -STOP $inside 2>/dev/null || true
+	local left
+	[ "$(wc -w <<<"$steps")" -ge 8 ] || { left=$(waiting) && [ -z "$left" ]; }
+}
+if [ -n "$short" ]; then
+	until_true "tasks have begun on n1 and n2" 40 stopped
+else
+	until_true "tasks run on n2" 40 running_on n2
+	sleep 1.5 # they do some work
+fi
 until_true "tasks have begun on n2" 40 begun_on n2
 # shellcheck disable=SC2086
 disown "${slurmd[n2]}" # so that the shell does not report it
+# shellcheck disable=SC2086
 kill -KILL "${slurmd[n2]}" $steps $inside 2>/dev/null || true
 lost=$(wc -w <<<"$steps")
-[ "$lost" -gt 0 ] || fail "no task ran on n2 when it was killed"
 echo "== n2 was killed with $lost tasks after $((SECONDS - began)) s"
 
 # Tasks are preempted by jobs of the other partition, which take all of a node.
@@ -217,14 +239,69 @@ preempted=0
 for node in $nodes; do
 	until_true "tasks run on $node" 40 running_on "$node"
 	preempted=$((preempted + $(squeue --noheader --jobs "$array" --states R --nodelist "$node" --format %i | wc -l)))
-	sbatch --quiet --wait --partition high --nodelist "$node" --exclusive --output /dev/null --wrap 'sleep 2' >/dev/null
+	other=$(sbatch --parsable --partition high --nodelist "$node" --exclusive --output /dev/null --wrap 'sleep 1')
+	until_true "the other job on $node has ended" 40 ended "$other"
 done
 echo "== other jobs took $nodes from $preempted tasks, after $((SECONDS - began)) s"
 
-# Shard 5 is released once its task was requeued for it.
+# The shard that somebody else writes is released once its task was requeued for it.
 requeued_for_status() { grep -qs "clipnh: requeued, " clipnh-shards-*.log; }
 until_true "a task requeues itself after three attempts" 60 requeued_for_status
 kill "$holder"
+
+# Meanwhile, on the nodes that are left: a list of the images in a job before the others, and a
+# merge in a tree.
+submitted=$("$program" submit slurm --json --list --fan-in 3 --shards 6 --cpus 1 --mem 100M --time 5 --retry-after 1s --sbatch=--exclude=n2 -- \
+	"${line[@]}" --sample-stride 5 --save-path caches/tree 2>/dev/null)
+tree=$(number merge)
+[ -n "$(number list)" ] && [ -n "$(number parts)" ] || fail "no list and no parts in $submitted"
+
+# What must fail; each submission with its merge, which must not wait.
+written() { # NAME OPTIONS...: the scripts of --dry-run as NAME.1 and NAME.2
+	"$program" submit slurm --dry-run --quiet --cpus 1 --mem 100M --time 5 --retry-after 1s "${@:2}" |
+		awk -v name="$1" '/^#!/ {n++} {print > (name "." n)}'
+}
+declare -A job after
+submit_both() { # NAME SCRIPTS OPTIONS...: the array, from another folder, and its merge
+	job[$1]=$(cd "$dir/elsewhere" && sbatch --parsable --exclude n2 --output "$dir/work/$1.log" "${@:3}" <"$dir/work/$2.1")
+	after[$1]=$(sbatch --parsable --exclude n2 --output "$dir/work/$1.log" --dependency "afterok:${job[$1]}" <"$2.2")
+}
+both_ended() { # NAME
+	until_true "the array $1 has ended" 60 ended "${job[$1]}"
+	until_true "the merge of $1 has ended" 60 ended "${after[$1]}"
+}
+refused() { # NAME TEXT: the array fails with the text, and its merge is cancelled
+	both_ended "$1"
+	grep -q -e "$2" "$1.log" || fail "no \"$2\" in $(cat "$1.log")"
+	[[ $(scontrol show job "${after[$1]}") == *JobState=CANCELLED* ]] || fail "the merge was not cancelled: $(scontrol show job "${after[$1]}")"
+}
+written wrong --shards 16 -- "${line[@]}" --save-path caches/wrong
+submit_both fewer wrong --array=1-8
+submit_both more wrong --array=1-20
+submit_both two wrong --array=3,16
+for n in 1 2; do sed 's|^program=.*|program=/no/such/clipnh|' "wrong.$n" >"absent.$n"; done
+submit_both absent absent
+
+# An array of other numbers, but as many, is none of these. It has few images.
+written few --shards 2 -- "${line[@]}" --sample-stride 50 --save-path caches/few
+submit_both few few --array=7-17:10
+
+refused fewer "an array of 8 tasks, 1 to 8, want 16"
+refused more "an array of 20 tasks, 1 to 20, want 16"
+refused two "an array of 2 tasks, 3 to 16, want 16"
+refused absent "hint: submit again with --program"
+both_ended few
+[ -f caches/few/manifest.json ] || fail "an array of two tasks, 7 and 17, is not merged: $(cat few.log)"
+echo "== four submissions were refused after $((SECONDS - began)) s"
+
+until_true "the merge in a tree has ended" 150 ended "$tree"
+"$program" "${line[@]}" --sample-stride 5 --save-path fifth --threads 0 --quiet >/dev/null
+[ "$(ls -d caches/tree.listing caches/tree.1-3-of-6 caches/tree.4-6-of-6 | wc -l)" -eq 3 ] || fail "no list and no parts beside caches/tree"
+for file in fifth/*.npy fifth/*.txt; do
+	cmp "$file" "caches/tree/$(basename "$file")" || fail "$(basename "$file") of the tree differs"
+done
+[ "$(checksums fifth)" = "$(checksums caches/tree)" ] || fail "the manifest of the tree has other checksums"
+echo "== merged in a tree after $((SECONDS - began)) s"
 
 until_true "the merge has ended" 150 ended "$merge"
 echo "== merged after $((SECONDS - began)) s"
@@ -237,7 +314,6 @@ for file in whole/*; do
 	equal=$((equal + 1))
 done
 [ "$equal" -ge 4 ] || fail "only $equal files were compared"
-checksums() { grep -o '"sha256": "[0-9a-f]*"' "$1/manifest.json"; }
 [ "$(checksums whole)" = "$(checksums caches/shards)" ] || fail "the manifests have other checksums"
 said=$("$program" status caches/shards)
 [[ $said == *"16 of 16 shards done"* ]] || fail "status does not say that all is done: $said"
@@ -247,52 +323,9 @@ requeues=$(scontrol show job "$array" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p' 
 retried=$(log | grep -c "clipnh: status 1 on" || true)
 taken=$(log | grep -c "process $(cat gone) of this machine.*is gone: taken over" || true)
 least=$((lost + 1))
-[ -z "$short" ] || least=2 # of few images: tasks may have ended when they were to be killed
-[ "$requeues" -ge "$least" ] || fail "$requeues requeues, want $least and more: of shard 5, and of the $lost that were killed"
-[ "$retried" -ge 3 ] || fail "$retried attempts ended with status 1, want three and more of shard 5"
+[ "$requeues" -ge "$least" ] || fail "$requeues requeues, want $least and more: of shard $held, and of the $lost that were killed"
+[ "$retried" -ge 3 ] || fail "$retried attempts ended with status 1, want three and more of shard $held"
 [ "$taken" -ge 1 ] || fail "the lock of a process that is gone was not taken over"
-
-# A list of the images in a job before the others, and a merge in a tree: the same bytes.
-submitted=$("$program" submit slurm --json --list --fan-in 3 --shards 6 --cpus 1 --mem 100M --time 5 --retry-after 1s -- \
-	"${line[@]}" --sample-stride 5 --save-path caches/tree 2>/dev/null)
-[ -n "$(number list)" ] && [ -n "$(number parts)" ] || fail "no list and no parts in $submitted"
-until_true "the merge in a tree has ended" 150 ended "$(number merge)"
-"$program" "${line[@]}" --sample-stride 5 --save-path fifth --threads 0 --quiet >/dev/null
-[ "$(ls -d caches/tree.listing caches/tree.1-3-of-6 caches/tree.4-6-of-6 | wc -l)" -eq 3 ] || fail "no list and no parts beside caches/tree"
-for file in fifth/*.npy fifth/*.txt; do
-	cmp "$file" "caches/tree/$(basename "$file")" || fail "$(basename "$file") of the tree differs"
-done
-[ "$(checksums fifth)" = "$(checksums caches/tree)" ] || fail "the manifest of the tree has other checksums"
-echo "== merged in a tree after $((SECONDS - began)) s"
-
-# From here on what must fail; each submission with its merge, which must not wait.
-written() { # NAME OPTIONS...: the scripts of --dry-run as NAME.1 and NAME.2
-	"$program" submit slurm --dry-run --quiet --cpus 1 --mem 100M --time 5 --retry-after 1s "${@:2}" |
-		awk -v name="$1" '/^#!/ {n++} {print > (name "." n)}'
-}
-submit_both() { # NAME OPTIONS...: sets job and after, from another folder
-	: >refused.log
-	job=$(cd "$dir/elsewhere" && sbatch --parsable --output "$dir/work/refused.log" "${@:2}" <"$dir/work/$1.1")
-	after=$(sbatch --parsable --output "$dir/work/refused.log" --dependency "afterok:$job" <"$1.2")
-	until_true "the array $job has ended" 60 ended "$job"
-	until_true "the merge $after has ended" 60 ended "$after"
-}
-refused() { # TEXT NAME OPTIONS...: the array fails with the text, and its merge is cancelled
-	submit_both "${@:2}"
-	grep -q -e "$1" refused.log || fail "no \"$1\" in $(cat refused.log)"
-	[[ $(scontrol show job "$after") == *JobState=CANCELLED* ]] || fail "the merge was not cancelled: $(scontrol show job "$after")"
-}
-written wrong --shards 16 -- "${line[@]}" --save-path caches/wrong
-refused "an array of 8 tasks, 1 to 8, want 16" wrong --array=1-8
-refused "an array of 20 tasks, 1 to 20, want 16" wrong --array=1-20
-refused "an array of 2 tasks, 3 to 16, want 16" wrong --array=3,16
-sed -i 's|^program=.*|program=/no/such/clipnh|' wrong.1
-refused "hint: submit again with --program" wrong
-
-# An array of other numbers, but as many, is none of these. It has few images.
-written few --shards 2 -- "${line[@]}" --sample-stride 50 --save-path caches/few
-submit_both few --array=7-17:10
-[ -f caches/few/manifest.json ] || fail "an array of two tasks, 7 and 17, is not merged: $(cat refused.log)"
 
 tasks=$(scontrol show job "$array" | grep -c ArrayTaskId)
 echo "slurm: $tasks tasks, 1 node killed with $lost of them, $preempted preempted, $requeues requeues, $retried attempts retried, $taken lock taken over, $equal files of equal bytes, in $((SECONDS - began)) s"

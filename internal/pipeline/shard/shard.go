@@ -42,7 +42,10 @@ func Parse(s string) (Shard, error) {
 	if sh.Number, err = strconv.Atoi(number); err != nil {
 		return Shard{}, wrong
 	}
-	if sh.Of, err = strconv.Atoi(of); err != nil || sh.Number < 1 || sh.Number > sh.Of || sh.Of > maxShards {
+	if sh.Of, err = strconv.Atoi(of); err == nil && sh.Number > sh.Of && sh.Of > 0 && sh.Of <= maxShards {
+		return Shard{}, usage.Errorf("%.40q: number %d, want N/OF with N from 1 to %d", s, sh.Number, sh.Of)
+	}
+	if err != nil || sh.Number < 1 || sh.Number > sh.Of || sh.Of > maxShards {
 		return Shard{}, wrong
 	}
 	return sh, nil

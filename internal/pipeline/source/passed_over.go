@@ -107,5 +107,5 @@ func NameEmpty(data *dataset.Dataset, path string, say ui.Reporter) {
 	if more := len(empty) - most; more > 0 {
 		list = fmt.Sprintf("%s and %d more", list, more)
 	}
-	say.Note("%s: %d of its %s without images, %s: each counts as a class", path, len(empty), quantity.Of(len(data.Classes), "class folder"), list)
+	say.Note("%s: %d of its %s without images, %s: each counts as a class", path, len(empty), quantity.Of(len(data.Classes), "class"), list)
 }
