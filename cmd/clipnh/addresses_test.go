@@ -6,7 +6,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -49,7 +51,9 @@ func TestAddresses(t *testing.T) {
 	}
 	files := http.FileServer(http.Dir(served))
 	var requests atomic.Int64
+	var asked sync.Map // paths
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.URL.Path, true)
 		switch requests.Add(1) % 4 {
 		case 1:
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -85,6 +89,19 @@ func TestAddresses(t *testing.T) {
 	names, err := os.ReadFile(filepath.Join(at("parts"), "images.txt"))
 	if first := "00.tar!" + filepath.Base(found[0]) + "\n"; err != nil || !bytes.HasPrefix(names, []byte(first)) {
 		t.Errorf("names %.60q, want %q first: %v", names, first, err)
+	}
+
+	// A shard of images of the second archive alone asks for both, unless it has a list.
+	must(t, exitDone, "data", "list", "--dataset", "images", "--data-path", shards, "--save-path", at("kept.listing"), "--quiet")
+	for from, want := range map[string][]string{shards: {"/00.tar", "/01.tar"}, at("kept.listing"): {"/01.tar"}} {
+		asked.Clear()
+		save := at(filepath.Base(from) + " parts")
+		must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", from, "--save-path", save, "--shard", "2/2", "--quiet")
+		var got []string
+		asked.Range(func(path, _ any) bool { got = append(got, path.(string)); return true })
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s: asked for %q, want %q", from, got, want)
+		}
 	}
 
 	// An archive that is replaced.

@@ -117,7 +117,14 @@ func (l *remoteLine) locate(folder string) error {
 			continue
 		}
 		if prefix, _, braces := strings.Cut(path, "{"); braces { // a pattern of archives
-			path = filepath.Dir(prefix + "x")
+			folder := filepath.Dir(prefix + "x")
+			if _, err := os.Stat(folder); name == "data-path" && (err == nil || strings.Contains(path, "://")) {
+				if err := dataset.There(path); err != nil {
+					return fmt.Errorf("%s: --%s %w", l.name, name, err)
+				}
+				continue
+			}
+			path = folder
 		}
 		var failed *fs.PathError
 		if _, err := os.Stat(path); errors.As(err, &failed) {

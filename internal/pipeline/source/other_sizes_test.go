@@ -67,7 +67,7 @@ func TestNameEmpty(t *testing.T) {
 	data := &dataset.Dataset{Kind: dataset.ImageNetVal, Classes: []string{"a", "b", "c"}, Items: []dataset.Item{{Name: "a/1.jpg"}, {Name: "c/1.jpg", Label: 2}}}
 	say, heard := pipelinetest.Heard()
 	NameEmpty(data, "val", say)
-	if want := "val: 1 of its 3 class folders without images, \"b\": each counts as a class"; !strings.Contains(heard.String(), want) {
+	if want := "val: 1 of its 3 classes without images, \"b\": each counts as a class"; !strings.Contains(heard.String(), want) {
 		t.Errorf("said %q, want %q", heard, want)
 	}
 	say, heard = pipelinetest.Heard()
