@@ -63,6 +63,8 @@ static: build ## fail if bin/clipnh is not static, on Linux
 docs-check: build ## fail if docs/commands differs from the program's help
 	./bin/clipnh docs --check --markdown-path docs/commands
 
+# "make vet" says more than "go test" would.
+TEST = $(GO) test -vet=off -timeout 30m
 # The tests of the commands take longest, one after the other: these of them run after those of
 # the other packages, beside the others.
 LATE = ^Test(Scripts|ExamplesRun|ImagesChange|ShownImagesThatChanged|VerifyAndRepair|Forms|ServerFails|RudeServer)$$
@@ -71,13 +73,13 @@ test: ## run the tests
 
 .PHONY: test-commands test-packages
 test-commands:
-	$(GO) test -timeout 30m -skip '$(LATE)' ./cmd/clipnh
+	$(TEST) -skip '$(LATE)' ./cmd/clipnh
 test-packages:
-	$(GO) test -timeout 30m $$($(GO) list $(PKGS) | grep -v '/cmd/clipnh$$')
-	$(GO) test -timeout 30m -run '$(LATE)' ./cmd/clipnh
+	$(TEST) $$($(GO) list $(PKGS) | grep -v '/cmd/clipnh$$')
+	$(TEST) -run '$(LATE)' ./cmd/clipnh
 
 test-noasm: ## test without assembly what has some
-	$(GO) test -tags noasm $(NOASM_PKGS)
+	$(TEST) -tags noasm $(NOASM_PKGS)
 
 test-arm64: ## test the kernels for arm64, in QEMU on other processors; ARGS=--short takes a minute
 	scripts/test-arm64.sh $(ARGS)
@@ -93,7 +95,7 @@ test-kubernetes: build ## check the jobs of submit against the types of Kubernet
 	cd scripts/kubernetes && $(if $(ARGS),,$(GO) vet ./... &&) CLIPNH='$(CURDIR)/bin/clipnh' $(GO) test -vet=off -count=1 ./...
 
 race: ## run the short tests under the race detector; needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(RACE_PKGS)
+	CGO_ENABLED=1 $(TEST) -race $(RACE_PKGS)
 
 vet: ## look for suspicious code
 	$(GO) vet $(PKGS)

@@ -48,4 +48,4 @@ fi
 
 export GOARCH=arm64 CGO_ENABLED=0
 # shellcheck disable=SC2086 # each package is a word
-"$go" test -timeout 30m ${emulator:+-exec "$emulator"} -skip "$skip" $tests
+"$go" test -vet=off -timeout 30m ${emulator:+-exec "$emulator"} -skip "$skip" $tests
