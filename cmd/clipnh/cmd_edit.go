@@ -39,6 +39,7 @@ the output says how far features are from those of ablate.
 
 Which pairs:
   --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line
+  --remove h3            all pairs of a head of an attention pool
   --remove-mask FILE     units that a mask does not keep, as ablate takes them
                          out; with --invert-mask, those that it keeps
   --remove-text water    the --k pairs whose principal component is closest to

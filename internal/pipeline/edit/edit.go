@@ -167,7 +167,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads)}
-	if o.namesHeads() {
+	if o.namesHeads() && m.Config.Has(clip.Residual) { // those of an attention pool are their pairs
 		return e.run(ctx)
 	}
 	e.Images.NeuronLayer = m.LayerOf(o.Images.NeuronLayer, o.MeansPath, o.ScoresPath, o.PCsPath, o.MaskPath)
