@@ -255,6 +255,7 @@ func (e *editor) preparePairs(ctx context.Context) (*clip.Edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.from.Edit.Activation, e.from.Edit.Guessed = e.model.Unsaid()
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
@@ -271,6 +272,7 @@ func (e *editor) prepareHeads(context.Context) (*clip.Edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.from.Edit.Activation, e.from.Edit.Guessed = e.model.Unsaid()
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
