@@ -47,6 +47,14 @@ Each group is split in half at random (--seed). The pairs, and how many to
 remove, are chosen on one half; the accuracies without them are measured on the
 other.
 
+Heads of the first order take the place of pairs where --scores are what collect
+--mode heads wrote; of a vision transformer, with the MLPs of the same images
+(--parts, by collect --mode mlps). What a head adds to an image is replaced by
+its mean, with all that later layers make of it: which heads carry the cue.
+These have no words and no one direction, so --pcs-path, --codes and cosines
+with concepts are of pairs only. The commands that it prints edit the heads of
+one layer at a time, the last one first.
+
 With --concepts, it also prints the correlation of the image's cosine with each
 concept and the group, and the cosines of pairs with concepts. Pairs have words
 if codes that sparse wrote are given (--codes), or components and embeddings of
@@ -99,6 +107,7 @@ type auditOptions struct {
 func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	s := &o.stage
 	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
+	fs.StringSliceVar(&o.from.Parts, "parts", nil, "`PATH` of the MLPs of the images of --scores, which has their heads")
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
 	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
@@ -175,6 +184,7 @@ func (o *auditOptions) validate() error {
 		}
 	}
 	err := o.given.refuseIn(
+		rule{o.from.ScoresPath == "", "without --scores", []string{"parts"}},
 		rule{!embeds, "without texts to embed", []string{"vocab", "templates", "use-templates"}},
 		rule{!o.concepts.given(), "without --concepts", []string{"text-embeddings-path"}},
 		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}},
@@ -214,17 +224,43 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 	return s, err
 }
 
-// editLines are the command lines that make the checkpoint without the units of a file: edit,
-// and before it, where nothing collected says what takes their place, collect.
+// editLines are the command lines that make the checkpoint without some units: edit, and before
+// it, where nothing collected says what takes their place, collect. Heads are edited layer by
+// layer.
 func (o *auditOptions) editLines(r audit.Removed) []string {
-	of := append([]string{"--model", cmp.Or(o.from.Model, "FILE")}, ranAs(r.Of)...)
+	model, edited := cmp.Or(o.from.Model, "FILE"), filepath.Join(o.stage.Dir, "edited.pt")
+	if r.Heads == nil {
+		return o.editLine(r, model, "@"+r.List, edited, "")
+	}
+	var lines []string
+	for i, heads := range r.Heads {
+		save, step := edited, ""
+		if left := len(r.Heads) - 1 - i; left > 0 {
+			save = filepath.Join(o.stage.Dir, fmt.Sprintf("edited-%d.pt", i+1))
+		}
+		if len(r.Heads) > 1 {
+			step = fmt.Sprintf("-%d", i+1)
+		}
+		lines = append(lines, o.editLine(r, model, strings.Join(heads, ","), save, step)...)
+		model = save
+	}
+	return lines
+}
+
+// editLine is one step of editLines, whose means have a name that ends in step.
+func (o *auditOptions) editLine(r audit.Removed, model, units, save, step string) []string {
+	of := append([]string{"--model", model}, ranAs(r.Of)...)
 	flag, means := "--scores", o.from.ScoresPath
 	var lines []string
-	if means == "" || r.Neurons {
+	if means == "" || r.Neurons || r.Heads != nil {
 		collect := []string{"clipnh", "collect", "--mean"}
-		if means = filepath.Join(o.stage.Dir, "means"); r.Neurons {
+		switch means = filepath.Join(o.stage.Dir, "means"+step); {
+		case r.Neurons:
 			flag, means = "--means-path", filepath.Join(o.stage.Dir, "activations.npy")
 			collect = append(collect, "--mode", "neuron_acts")
+		case r.Layered:
+			flag, means = "--means-path", means+".npy"
+			collect = append(collect, "--mode", "heads")
 		}
 		collect = append(append(collect, of...), "--dataset", o.from.Data.Kind, "--data-path", cmp.Or(remote.Shown(o.from.Data.Path), "PATH"))
 		if o.from.Stride > 1 {
@@ -233,7 +269,7 @@ func (o *auditOptions) editLines(r audit.Removed) []string {
 		lines = append(lines, ui.ShellLine(append(collect, "--save-path", means)))
 	}
 	edit := append([]string{"clipnh", "edit"}, of...)
-	return append(lines, ui.ShellLine(append(edit, "--remove", "@"+r.List, flag, means, "--save-path", filepath.Join(o.stage.Dir, "edited.pt"))))
+	return append(lines, ui.ShellLine(append(edit, "--remove", units, flag, means, "--save-path", save)))
 }
 
 func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
@@ -246,8 +282,12 @@ func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
 		return err
 	}
 	written := err
-	g.sayFewer(opts.set, listing{"list", opts.list, len(result.Pairs), ui.Pairs, "that go with groups"},
-		listing{"sheet-pairs", o.Sheets, len(result.Pairs), ui.Pairs, "that go with groups"}, listing{"top-images", o.TopImages, result.Images, ui.Images, ""})
+	units := ui.Pairs
+	if result.OfHeads() {
+		units = ui.Heads
+	}
+	g.sayFewer(opts.set, listing{"list", opts.list, len(result.Pairs), units, "that go with groups"},
+		listing{"sheet-pairs", o.Sheets, len(result.Pairs), units, "that go with groups"}, listing{"top-images", o.TopImages, result.Images, ui.Images, ""})
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
@@ -269,7 +309,7 @@ func printAudit(r *audit.Result, list, words int, p *ui.Printer) error {
 	worst := r.Before.Groups[r.Before.Group]
 	summary.Row("mean accuracy", fmt.Sprintf("%.1f %%", 100*r.Before.Mean))
 	summary.Row("worst group", fmt.Sprintf("%.1f %%, %s in %s; gap %.1f points", 100*r.Before.Worst, worst.Label, worst.Group, 100*r.Before.Gap))
-	summary.Row("pairs", fmt.Sprintf("%d of %d go with groups, P at most %g", r.Found, r.Heads*r.Neurons, r.Level))
+	summary.Row(r.Units, fmt.Sprintf("%d of %d go with groups, P at most %g", r.Found, r.Tried(), r.Level))
 	if r.Chosen > 0 {
 		summary.Row("removed", fmt.Sprintf("%d: on the other half, worst group %.1f %% (before %.1f %%), mean %.1f %% (before %.1f %%)",
 			r.Chosen, 100*r.After.Worst, 100*r.Untouched.Worst, 100*r.After.Mean, 100*r.Untouched.Mean))
@@ -279,10 +319,10 @@ func printAudit(r *audit.Result, list, words int, p *ui.Printer) error {
 	}
 	err := errors.Join(p.Table(groups), p.Text("\n"), p.Table(summary))
 	if n := min(list, len(r.Pairs)); n > 0 {
-		err = errors.Join(err, p.Text("\n"), p.Table(auditedPairs(r.Pairs[:n], words)))
+		err = errors.Join(err, p.Text("\n"), p.Table(auditedPairs(r, n, words)))
 	}
 	if len(r.Curve) > 1 {
-		t := ui.NewTable(ui.Right("pairs removed"), ui.Right("worst group %"), ui.Right("mean %"))
+		t := ui.NewTable(ui.Right(r.Units+" removed"), ui.Right("worst group %"), ui.Right("mean %"))
 		for _, c := range r.Curve {
 			t.Row(fmt.Sprint(c.Removed), fmt.Sprintf("%.1f", 100*c.Worst), fmt.Sprintf("%.1f", 100*c.Mean))
 		}
@@ -297,8 +337,9 @@ func printAudit(r *audit.Result, list, words int, p *ui.Printer) error {
 	return errors.Join(err, printRounding(p, r.Rounding))
 }
 
-func auditedPairs(pairs []audit.Pair, named int) *ui.Table {
-	columns := []ui.Column{ui.Left("pair"), ui.Right("effect"), ui.Right("r"), ui.Right("P"), ui.Left("label"), ui.Left("group")}
+func auditedPairs(r *audit.Result, n, named int) *ui.Table {
+	pairs := r.Pairs[:n]
+	columns := []ui.Column{ui.Left(strings.TrimSuffix(r.Units, "s")), ui.Right("effect"), ui.Right("r"), ui.Right("P"), ui.Left("label"), ui.Left("group")}
 	words := slices.ContainsFunc(pairs, func(x audit.Pair) bool { return len(x.Words) > 0 })
 	if words {
 		columns = append(columns, ui.Left("words"))

@@ -39,6 +39,7 @@ the output says how far features are from those of ablate.
 
 Which pairs:
   --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line
+  --remove h3            all pairs of a head of an attention pool
   --remove-mask FILE     units that a mask does not keep, as ablate takes them
                          out; with --invert-mask, those that it keeps
   --remove-text water    the --k pairs whose principal component is closest to
@@ -65,7 +66,9 @@ and types. All other tensors keep their bytes; a bias of half precision that
 changes is written in float32. Only tensors are written: what else a training
 checkpoint holds, such as its epoch or its optimizer, is left out. .safetensors
 has names without the dicts around them (such as state_dict). A manifest beside
-it says which weights and edits it was made from; info shows it.
+it says which weights and edits it was made from; info shows it. It also says
+the activation and the heads, so that --activation and --vit-heads are not
+needed for the new file.
 
 With --data-path, prints how far the features of those images move: the model
 is run once, and nothing is written if that fails. These images are prepared as

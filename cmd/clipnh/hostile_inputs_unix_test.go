@@ -155,6 +155,11 @@ func makeParts(t *testing.T, in inputs) {
 		lines = append(lines, fmt.Sprint("text ", i))
 	}
 	writeLines(t, in.at("vit_texts.txt"), lines...)
+	labels := []string{"image,label,group"}
+	for i := range 8 {
+		labels = append(labels, fmt.Sprintf("%02d.png,text %d,%s", i, i%2, []string{"day", "night"}[i/2%2]))
+	}
+	writeLines(t, in.at("vit_labels.csv"), labels...)
 }
 
 // spoiled is a collection with a damaged payload.

@@ -84,6 +84,8 @@ var hostileLines = []string{
 	"explain --data-path {data} --model {model} --classes {names} --imagenet-zeroshot-path {in}/classes.npy --means-path {in}/means.npy --codes {in}/codes.npz --text-descs-list-path {words}",
 	"explain --data-path {data} --model {model} --classes {names} --imagenet-zeroshot-path {in}/classes.npy --pcs-path {in}/pc0.npy --neuron-pcs-path {in}/pc0_n.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
 	"audit --scores {in}/scores --model {model} --labels-csv {labels} --classes {names} --imagenet-zeroshot-path {in}/classes.npy --concepts {names} --text-embeddings-path {in}/classes.npy --permutations 19 --level 0.1 --out {out}",
+	"audit --scores {in}/heads --model {model} --labels-csv {labels} --classes {names} --imagenet-zeroshot-path {in}/classes.npy --permutations 19 --level 0.1 --out {out}",
+	"audit --scores {in}/vit_heads --parts {in}/vit_mlps --labels-csv {in}/vit_labels.csv --classes @{in}/vit_texts.txt --imagenet-zeroshot-path {in}/vit_texts.npy --permutations 19 --level 0.1 --out {out}",
 	"audit --model {model} --dataset imagenet_val --data-path {data} --labels-csv {labels} --classes {names} --vocab {vocab} --templates {templates} --codes {in}/codes.npz --text-descs-list-path {words} --permutations 19 --level 0.1 --out {out}",
 	"audit --scores {in}/scores --labels-csv {labels} --classes {names} --imagenet-zeroshot-path {in}/classes.npy --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --permutations 19 --level 0.1 --out {out}",
 	"segment --model {model} --pcs-path {in}/pc0.npy --text-embeddings-path {in}/classes.npy --text-for-topk {in}/classes.npy --classes {names} --image {image}",

@@ -24,7 +24,7 @@ const (
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
 	"clipnh ablate":          {"units-file": names, "groups-csv": names, "data-path": photos, "features-save-path": written, "plot": written, "parts": ofViTs},
-	"clipnh audit":           {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt, "out": written},
+	"clipnh audit":           {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt, "parts": ofViTs, "out": written},
 	"clipnh classify":        {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt},
 	"clipnh collect":         {"data-path": photos},
 	"clipnh data check":      {"data-path": photos},

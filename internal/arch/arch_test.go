@@ -89,7 +89,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
-		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/usage",
+		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/export": {
 		"internal/artefact", "internal/build", "internal/cache", "internal/hint", "internal/imageprep", "internal/npy", "internal/onnx",

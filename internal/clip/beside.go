@@ -70,7 +70,7 @@ func (d Details) settled(c Config) bool {
 
 // noteOthers notes where d says otherwise than a file.
 func (d Details) noteOthers(said beside, f *found) {
-	if d.Activation != "" && said.activation != d.Activation {
+	if d.Activation != "" && said.activation != d.Activation && (said.activation != "" || d.Recorded == nil) {
 		f.notes = append(f.notes, fmt.Sprintf("%s says the activation %s: used %s", said.name, foreign.Quote(said.activation), d.Activation))
 	}
 	if d.Heads != 0 && said.heads != 0 && said.heads != d.Heads {

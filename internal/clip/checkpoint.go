@@ -95,6 +95,12 @@ func (ck *Checkpoint) HeadsFrom() string { return ck.found.heads }
 // ActivationFrom: see HeadsFrom.
 func (ck *Checkpoint) ActivationFrom() string { return ck.found.activation }
 
+// HeadsGuessed and ActivationGuessed report whether nothing says those.
+func (ck *Checkpoint) HeadsGuessed() bool { return ck.found.heads == fromGuess }
+
+// ActivationGuessed: see HeadsGuessed.
+func (ck *Checkpoint) ActivationGuessed() bool { return ck.found.activation == fromGuess }
+
 // ActivationOpen reports whether the activation is not what d or the format says, so that a
 // name by which the weights were published may say it; see Published.
 func (ck *Checkpoint) ActivationOpen() bool {

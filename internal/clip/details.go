@@ -21,9 +21,20 @@ type Details struct {
 	// with: a model without such heads is opened all the same, to be compared with it.
 	Assumed bool
 
+	// Recorded is what was known of the model when the file was written; nil of files that
+	// say no such thing.
+	Recorded *Recorded
+
 	// Needs are what the image tower must have. One without is refused, whatever else is not
 	// known of it.
 	Needs []Structure
+}
+
+// Recorded are details that are kept beside a file, by its manifest. What is zero is not known.
+type Recorded struct {
+	From       string // the name of the manifest
+	Heads      int
+	Activation string
 }
 
 // The activations of transformers' blocks, by the names that Hugging Face gives them.
@@ -64,8 +75,8 @@ type found struct {
 	text              error    // why the text tower cannot be used, or nil
 }
 
-// complete fills in the heads and the activation of c, from d, from what is beside the
-// checkpoint in a folder, or by a guess.
+// complete fills in the heads and the activation of c, from d, which has what the file's
+// manifest says too, from what is beside the checkpoint in a folder, or by a guess.
 func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Tensor, dir string) (f found, err error) {
 	for _, s := range d.Needs {
 		if err := c.image().has(s); err != nil {
@@ -79,18 +90,32 @@ func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Te
 	if !vit && d.Heads != 0 && !d.Assumed {
 		return f, usage.Errorf("{vit-heads} %d: the image tower is a ResNet, whose heads have width %d", d.Heads, HeadWidth)
 	}
-	var said beside
-	if format != formatTorchScript { // such archives are OpenAI's
+	var said, recorded beside
+	if r := d.Recorded; r != nil {
+		recorded = beside{r.From, r.Activation, r.Heads}
+		if r.Heads != 0 && (!vit || c.ViT.Width%r.Heads != 0) || r.Activation != "" && !slices.Contains(Activations(), r.Activation) {
+			return f, fmt.Errorf("%s: activation %.20q and heads %d, which no such model has", r.From, r.Activation, r.Heads)
+		}
+		d.noteOthers(recorded, &f)
+	}
+	// TorchScript archives are OpenAI's.
+	if format != formatTorchScript && (recorded.activation == "" || vit && recorded.heads == 0) {
 		if said, err = d.beside(*c, dir, huggingFaceNamed(tensors), &f); err != nil {
 			return f, err
 		}
 	}
+	by := func(known bool) beside {
+		if known {
+			return recorded
+		}
+		return said
+	}
 	if vit {
-		if err := d.chooseHeads(&c.ViT, said, &f); err != nil {
+		if err := d.chooseHeads(&c.ViT, by(recorded.heads != 0), &f); err != nil {
 			return f, err
 		}
 	}
-	d.chooseActivation(c, said, format, tensors, &f)
+	d.chooseActivation(c, by(recorded.activation != ""), format, tensors, &f)
 	return f, nil
 }
 

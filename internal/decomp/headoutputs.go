@@ -35,6 +35,10 @@ func (t *Tokens) HeadOutputs(means []float32, heads int) (found HeadOutputs, ok 
 		s, l := &spans[i], i/heads
 		for d := range D {
 			row := widen(t.Out[(l*W+i%heads*D+d)*O:][:O])
+			if inner(row, row) == 0 { // of a head that was removed: what it gives adds nothing, and counts as 0
+				s.basis, s.factors = append(s.basis, row), append(s.factors, append(make([]float64, d), 1))
+				continue
+			}
 			factors := reduce(row, s.basis)
 			length := math.Sqrt(inner(row, row))
 			if length == 0 {

@@ -245,7 +245,19 @@ type Edit struct {
 	Factors string `json:"factors_sha256"`  // of the factors of all pairs, [H,C] float64, or of the heads of the layer, [H]
 	K       int    `json:"k"`               // pairs of each text; 0 without texts
 	Invert  bool   `json:"invert_mask"`     // units that the mask keeps were removed
+
+	// Activation is that of a ResNet's text tower where it is not quick_gelu, which is left
+	// out. That of a vision transformer is in Transformer.
+	Activation string `json:"activation,omitempty"`
+	// Guessed says which of the activation and the heads nothing told; left out of others.
+	Guessed []string `json:"guessed,omitempty"`
 }
+
+// What Edit.Guessed names.
+const (
+	GuessedActivation = "activation"
+	GuessedHeads      = "heads"
+)
 
 // Export is what an image tower was written with for other programs.
 type Export struct {

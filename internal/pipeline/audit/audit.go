@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/permutation"
@@ -55,6 +56,8 @@ type Options struct {
 type Removed struct {
 	List    string        // file of their names, one per line: of pairs, or of neurons where weights are those of neurons
 	Neurons bool          // they are neurons, and the means of their activations take their place
+	Heads   [][]string    // instead, heads: those that are edited together, one list after the other
+	Layered bool          // these are those of layers, and the means of what they add take their place
 	Of      origin.Origin // of what was read
 }
 
@@ -91,8 +94,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	from := o.Options
 	from.LayerFrom = append([]string{o.PCsPath, o.NeuronPCsPath}, o.DecompositionPaths...)
 	if o.ScoresPath != "" {
-		if artefact.IsDense(o.ScoresPath) {
+		if from.FirstOrder = areHeads(o.ScoresPath, o.Parts); artefact.IsDense(o.ScoresPath) {
 			return nil, fmt.Errorf("%s: contributions that are written out, want a folder of scores", o.ScoresPath)
+		}
+		if from.FirstOrder && (o.PCsPath != "" || len(o.DecompositionPaths) > 0) {
+			return nil, usage.Errorf("%s: heads, which have no components: {pcs-path} and {codes} are of pairs", o.ScoresPath)
 		}
 		from.Model, from.Data = "", dataset.Options{}
 	}
@@ -101,8 +107,12 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
+	if f := src.FirstOrder; f != nil && !f.Whole() {
+		return nil, hint.With(fmt.Errorf("%s: heads alone, which do not sum to the features", f.Heads.Path), "give the MLPs of the same images as {parts}")
+	}
 	a := &auditor{Options: o, src: src, say: say, team: par.NewTeam(o.Threads), from: labels}
 	defer a.close()
+	a.collected = src.Collection()
 	return a.run(ctx)
 }
 
@@ -120,10 +130,10 @@ type auditor struct {
 	recorded          *source.Recorded // of these images
 	undrawn           error            // why there is no sheet; all else is written
 
-	rows   columns    // scores of all images of the source
-	means  []float64  // of these scores, [H,C]
-	images []*audited // that are audited, in the order of their names
-	cells  []cell
+	collected *cache.Artefact // what was collected; nil of a model
+	subject   subject
+	images    []*audited // that are audited, in the order of their names
+	cells     []cell
 
 	contrasts []*contrasts
 	family    *permutation.Family // of all pairs and contrasts
@@ -135,11 +145,14 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 	if err = a.embed(ctx); err != nil {
 		return nil, err
 	}
+	if a.subject, err = a.newSubject(); err != nil {
+		return nil, err
+	}
 	if a.words, err = coding.OpenWords(a.Artefacts, a.WordsOptions, []int{a.src.Heads, a.src.Neurons}, a.src.Origin, a.PCsPath, a.Threads); err != nil {
 		return nil, err
 	}
-	if a.src.Artefact != nil { // before any image is looked at, what can be wrong with the labels
-		names, err := artefact.ImageNames(a.src.Artefact)
+	if a.collected != nil { // before any image is looked at, what can be wrong with the labels
+		names, err := artefact.ImageNames(a.collected)
 		if err != nil {
 			return nil, err
 		}
@@ -149,17 +162,17 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 	} else if err := a.joinListed(); err != nil {
 		return nil, err
 	}
-	if a.src.Artefact != nil && a.Data.Path != "" {
-		if a.data, err = source.OpenAs(ctx, a.Data, a.src.Artefact); err != nil {
+	if a.collected != nil && a.Data.Path != "" {
+		if a.data, err = source.OpenAs(ctx, a.Data, a.collected); err != nil {
 			return nil, err
 		}
-		if err := source.NameOtherImages(a.data, a.Data.Path, a.src.Artefact, a.ScoresPath, a.Strict, a.say); err != nil {
+		if err := source.NameOtherImages(a.data, a.Data.Path, a.collected, a.ScoresPath, a.Strict, a.say); err != nil {
 			return nil, err
 		}
-		if err := source.PrepareAsCollected(&a.Options.Images, a.src.Artefact); err != nil {
+		if err := source.PrepareAsCollected(&a.Options.Images, a.collected); err != nil {
 			return nil, err
 		}
-		if a.recorded, err = source.RecordedImages(a.src.Artefact, a.ScoresPath, a.data, a.Strict); err != nil {
+		if a.recorded, err = source.RecordedImages(a.collected, a.ScoresPath, a.data, a.Strict); err != nil {
 			return nil, err
 		}
 	}
@@ -186,19 +199,39 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 }
 
 func (a *auditor) close() {
-	if a.rows != nil {
-		a.rows.close()
+	if a.subject != nil {
+		a.subject.close()
 	}
 	if a.words != nil {
 		a.words.Close()
 	}
 }
 
+// newSubject returns what the source takes features apart into.
+func (a *auditor) newSubject() (subject, error) {
+	src := a.src
+	if src.FirstOrder != nil {
+		return newHeads(src, a.classes, a.team), nil
+	}
+	if src.Artefact == nil {
+		s, err := newSpool(src.Heads * src.Neurons)
+		if err != nil {
+			return nil, err
+		}
+		return newPairs(src, a.classes, s, a.team), nil
+	}
+	scores, err := artefact.ScoresOf(src.Artefact)
+	if err != nil {
+		return nil, err
+	}
+	return newPairs(src, a.classes, collected{scores}, a.team), nil
+}
+
 // describe fills in what was audited.
 func (a *auditor) describe() {
 	r := &a.result
 	r.Model, r.Weights, r.Scores, r.Labels = a.src.Origin.Model, a.src.Origin.Weights, a.ScoresPath, a.LabelsPath
-	r.Classes, r.Heads, r.Neurons = a.Options.Classes, a.src.Heads, a.src.Neurons
+	r.Classes, r.Heads, r.Neurons, r.Units = a.Options.Classes, a.src.Heads, a.src.Neurons, a.subject.noun()+"s"
 	r.Images, r.MeanImages, r.Level, r.Permutations, r.Seed, r.Dir = len(a.images), a.result.MeanImages, a.Level, a.Permutations, a.Seed, filepath.Clean(a.Dir)
 	for _, i := range a.images {
 		r.Half[i.half]++

@@ -6,18 +6,15 @@ import (
 	"math"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/attribution"
-	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/permutation"
 	"github.com/clipnh/clipnh/internal/trend"
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // contrasts are those of one label, in the choosing half.
 type contrasts struct {
 	label    int
 	images   []*audited
-	rows     []int    // of the images
+	samples  []sample // of the images
 	groups   []string // that there are, in their order
 	of       []int    // group of each image
 	design   *permutation.Design
@@ -56,7 +53,8 @@ func (a *auditor) newContrasts(cells []cell) *contrasts {
 		c.groups = append(c.groups, cell.group)
 		for _, i := range cell.images {
 			if i.half == choosing {
-				c.images, c.rows, c.of = append(c.images, i), append(c.rows, i.row), append(c.of, g)
+				c.images, c.of = append(c.images, i), append(c.of, g)
+				c.samples = append(c.samples, sample{i.row, i.label, i.rival, i.length})
 			}
 		}
 	}
@@ -104,48 +102,28 @@ func (c *contrasts) groupAhead(contrast int) string {
 	return "not " + c.groups[g]
 }
 
-// find returns the pairs whose share of the margin goes with a contrast, after the
-// correction for all of them: with s the score of a pair in an image, v its direction,
-// t and t' the texts of the label and of its strongest rival, the share is
-//
-//	100·s·(v·(t-t'))/|f|
-//
-// Scores are read in blocks of pairs, so that memory does not grow with images times
-// pairs.
+// find returns the pairs, or heads, whose share of the margin goes with a contrast, after the
+// correction for all of them. They are looked at in blocks, so that memory does not grow with
+// images times pairs.
 func (a *auditor) find(ctx context.Context) ([]survivor, error) {
 	all := a.contrastsOf()
 	a.sayContrasts(all)
 	var kept []survivor
-	H, C, O := a.src.Heads, a.src.Neurons, a.src.OutDim
+	units := a.subject.count()
 	progress := a.say.Progress()
-	progress.Start(int64(len(all))*int64(H*C), ui.Pairs, "permute")
+	progress.Start(int64(len(all))*int64(units), a.subject.counted(), "permute")
 	defer progress.Done()
-	classes := len(a.Options.Classes)
 	for _, c := range all {
-		block := min(C, max(minBlock, min(maxBlock, blockValues/max(len(c.images), c.design.Width()))))
-		v, products := make([]float32, block*O), make([]float32, block*classes)
-		values := make([]float32, len(c.images)*block)
-		for first := 0; first < H*C; {
+		var values []float32
+		for first := 0; first < units; {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			h, lo := first/C, first%C
-			n := min(block, C-lo)
-			a.src.OV.Directions(v[:n*O], h, lo, lo+n, a.team)
-			kernel.Sgemm(1, kernel.Dense(v, n, O), kernel.Dense(a.classes, classes, O).T(), 0, kernel.Dense(products, n, classes), a.team)
-			values := values[:len(c.images)*n]
-			if err := a.rows.ReadColumns(values, c.rows, first, n); err != nil {
+			n := a.subject.block(first, len(c.images), c.design.Width())
+			values = slices.Grow(values[:0], len(c.images)*n)[:len(c.images)*n]
+			if err := a.subject.shares(values, c.samples, first, n); err != nil {
 				return nil, err
 			}
-			a.team.For(len(c.images), func(lo, hi, _ int) {
-				for i := lo; i < hi; i++ {
-					image, row := c.images[i], values[i*n:(i+1)*n]
-					factor := float32(attribution.Scale / image.length)
-					for u := range row {
-						row[u] *= factor * (products[u*classes+image.label] - products[u*classes+image.rival])
-					}
-				}
-			})
 			c.design.Add(values, n, a.team) // values are standardised now
 			alone := permutation.NewFamily([]*permutation.Design{c.design})
 			kept = append(kept, c.survivors(values, first, n, alone.Least(a.Level, len(c.images)))...)
@@ -155,13 +133,6 @@ func (a *auditor) find(ctx context.Context) ([]survivor, error) {
 	}
 	return a.significant(all, kept), nil
 }
-
-// Sizes of blocks: 16 Mi values take 64 MB.
-const (
-	blockValues = 16 << 20
-	minBlock    = 64
-	maxBlock    = 1024
-)
 
 // survivors are the pairs of a block, of standardised values, whose |r| with a contrast
 // is at least some value.

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/trend"
@@ -41,7 +40,7 @@ func (a *auditor) follow(ctx context.Context, found []survivor) error {
 		}
 	}
 	if r.Found > len(r.Pairs) {
-		a.say.Note("%s go with groups; %d, the most significant, %s followed up", quantity.Of(r.Found, "pair"), len(r.Pairs), quantity.Is(len(r.Pairs)))
+		a.say.Note("%s go with groups; %d, the most significant, %s followed up", quantity.Of(r.Found, a.subject.noun()), len(r.Pairs), quantity.Is(len(r.Pairs)))
 	}
 	slices.SortStableFunc(r.Pairs, func(x, y Pair) int {
 		return cmp.Or(cmp.Compare(y.Effect, x.Effect), cmp.Compare(x.index, y.index))
@@ -67,22 +66,12 @@ func (a *auditor) describePairs(ctx context.Context) error {
 
 // pair describes a pair, its words aside.
 func (a *auditor) pair(u int) (*Pair, error) {
-	p := &Pair{Unit: a.src.Units().Name(u), Index: u, index: u, P: math.Inf(1)}
-	v := a.direction(u)
-	products := make([]float64, len(a.Options.Classes))
-	for c := range products {
-		products[c] = dot(v, a.classes[c*len(v):(c+1)*len(v)])
-	}
+	p := &Pair{Unit: a.subject.name(u), Index: u, index: u, P: math.Inf(1)}
 	count := 0.0
 	for _, c := range a.contrasts {
-		scores := make([]float32, len(c.rows))
-		if err := a.rows.ReadColumns(scores, c.rows, u, 1); err != nil {
+		shares, err := a.subject.shareOf(u, c.samples)
+		if err != nil {
 			return nil, err
-		}
-		shares := make([]float64, len(scores))
-		for i, s := range scores {
-			image := c.images[i]
-			shares[i] = attribution.Scale * float64(s) * (products[image.label] - products[image.rival]) / image.length
 		}
 		for at, ahead := range c.indicate {
 			fit := Fit{Label: a.Options.Classes[c.label], Group: c.groupAhead(at), P: 1}
@@ -109,6 +98,7 @@ func (a *auditor) pair(u int) (*Pair, error) {
 	}
 	p.Effect /= count
 	p.Widens = p.Effect > 0
+	v := a.subject.direction(u)
 	length := decomp.Norm(v)
 	for m, concept := range a.Options.Concepts {
 		if length > 0 {
@@ -118,30 +108,14 @@ func (a *auditor) pair(u int) (*Pair, error) {
 	return p, a.top(p)
 }
 
-// direction is v of a pair.
-func (a *auditor) direction(u int) []float32 {
-	C := a.src.Neurons
-	v := make([]float32, a.src.OutDim)
-	a.src.OV.Directions(v, u/C, u%C, u%C+1, a.team)
-	return v
-}
-
-func dot(x, y []float32) float64 {
-	sum := 0.0
-	for i, v := range x {
-		sum += float64(v) * float64(y[i])
-	}
-	return sum
-}
-
-// top fills in the images of largest |s|; of equal ones the first.
+// top fills in the images in which a pair is strongest; of equal ones the first.
 func (a *auditor) top(p *Pair) error {
 	rows := make([]int, len(a.images))
 	for i, image := range a.images {
 		rows[i] = image.row
 	}
-	scores := make([]float32, len(rows))
-	if err := a.rows.ReadColumns(scores, rows, p.index, 1); err != nil {
+	scores, err := a.subject.strengths(p.index, rows)
+	if err != nil {
 		return err
 	}
 	order := make([]int, len(rows))

@@ -84,7 +84,7 @@ func (a *auditor) join(names []string) error {
 	}
 	slices.SortFunc(a.images, func(x, y *audited) int { return strings.Compare(x.name, y.name) })
 	if n := a.result.Unlabelled; n > 0 {
-		a.say.Note("%s: %s without a row, which count for the means of pairs only", a.labelled(), ui.Images.Count(int64(n)))
+		a.say.Note("%s: %s without a row, which count for the means of %ss only", a.labelled(), ui.Images.Count(int64(n)), a.subject.noun())
 	}
 	return a.group()
 }
@@ -127,8 +127,8 @@ func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 		}
 	}
 	skipped := map[string]source.Skipped{}
-	if a.src.Artefact != nil {
-		for _, s := range a.src.Artefact.Manifest.Skipped {
+	if a.collected != nil {
+		for _, s := range a.collected.Manifest.Skipped {
 			skipped[s.Name] = s
 		}
 	}

@@ -37,6 +37,7 @@ type page struct {
 	sheets          int    // pairs whose images are named
 	anyModel        bool   // the commands name no checkpoint
 	neurons         int    // that these take out, where pairs have no weights of their own
+	layered         bool   // chosen heads are edited layer by layer
 }
 
 // write writes the page.
@@ -54,8 +55,8 @@ func (p *page) write(b *bytes.Buffer) {
 	}
 	line("| labels | %s |", cellText(p.labels))
 	line("| classes | %s |", cellText(fewNames(r.Classes)))
-	line("| images | %d: pairs are chosen on %d, effects measured on the other %d |", r.Images, r.Half[choosing], r.Half[measuring])
-	line("| pairs tried | %d, in %s of groups |", r.Heads*r.Neurons, quantity.Of(len(r.Contrasts), "comparison"))
+	line(r.say("| images | %d: pairs are chosen on %d, effects measured on the other %d |"), r.Images, r.Half[choosing], r.Half[measuring])
+	line(r.say("| pairs tried | %d, in %s of groups |"), r.Tried(), quantity.Of(len(r.Contrasts), "comparison"))
 	line("| permutations, level, seed | %d, %g, %d |", r.Permutations, r.Level, r.Seed)
 	if len(r.Skipped) > 0 {
 		line("| images left out | %d, which could not be read |", len(r.Skipped))
@@ -77,9 +78,9 @@ func (p *page) write(b *bytes.Buffer) {
 		return
 	}
 	line("\n## What is left without them\n")
-	line("The pairs above that widen differences are mean-ablated, in their order. How many is chosen on the half that they were chosen on, by the accuracy of its worst group; the accuracies below are of the other half.\n")
-	line("![Accuracy over pairs removed](%s)\n", curveFile)
-	line("| pairs removed | worst group %% | mean %% | choosing half: worst group %% | mean %% |\n|---:|---:|---:|---:|---:|")
+	line("%s", r.say("The pairs above that widen differences are mean-ablated, in their order. How many is chosen on the half that they were chosen on, by the accuracy of its worst group; the accuracies below are of the other half.\n"))
+	line(r.say("![Accuracy over pairs removed](%s)\n"), curveFile)
+	line("%s", r.say("| pairs removed | worst group % | mean % | choosing half: worst group % | mean % |\n|---:|---:|---:|---:|---:|"))
 	for _, c := range r.Curve {
 		mark := ""
 		if c.Removed == r.Chosen {
@@ -88,16 +89,19 @@ func (p *page) write(b *bytes.Buffer) {
 		line("| %d%s | %.1f | %.1f | %.1f | %.1f |", c.Removed, mark, 100*c.Worst, 100*c.Mean, 100*c.Choosing.Worst, 100*c.Choosing.Mean)
 	}
 	if r.Chosen == 0 {
-		line("\nNo number of pairs improves the worst group of the choosing half, so nothing is chosen.")
+		line("%s", r.say("\nNo number of pairs improves the worst group of the choosing half, so nothing is chosen."))
 		return
 	}
 	line("\n| label | group | images | accuracy before %% | after %% |\n|---|---|---:|---:|---:|")
 	for i, g := range r.Untouched.Groups {
 		line("| %s | %s | %d | %.1f | %.1f |", cellText(g.Label), cellText(g.Group), g.Images, 100*g.Accuracy, 100*r.After.Groups[i].Accuracy)
 	}
-	if p.neurons == 0 {
-		line("\nThis makes the checkpoint without the %s:\n", quantity.Of(r.Chosen, "chosen pair"))
-	} else {
+	switch {
+	case p.layered:
+		line("\nAbove, what these heads add to the feature is replaced by its mean, and all that later layers make of it stays. This makes the checkpoint without the %s, layer by layer from the last one; there, later layers read their means too, so its accuracies are not those above:\n", quantity.Of(r.Chosen, "chosen head"))
+	case p.neurons == 0:
+		line("\nThis makes the checkpoint without the %s:\n", quantity.Of(r.Chosen, r.say("chosen pair")))
+	default:
 		line("\nThe chosen pairs have no weights of their own. This makes the checkpoint without their %s, in %s, with all pairs of these; its accuracies are not those above:\n", quantity.Of(p.neurons, "neuron"), neuronFile)
 	}
 	for _, c := range r.Commands {
@@ -111,9 +115,9 @@ func (p *page) write(b *bytes.Buffer) {
 // verdict is what was found, in a sentence or two.
 func (r *Result) verdict() string {
 	if r.Found == 0 {
-		return fmt.Sprintf("No pair's share of the margin goes with the groups, at the level of %g after correction for all pairs tried.", r.Level)
+		return fmt.Sprintf(r.say("No pair's share of the margin goes with the groups, at the level of %g after correction for all pairs tried."), r.Level)
 	}
-	text := fmt.Sprintf("%d of %s go with the groups, at the level of %g after correction for all pairs tried.", r.Found, quantity.Of(r.Heads*r.Neurons, "pair"), r.Level)
+	text := fmt.Sprintf(r.say("%d of %s go with the groups, at the level of %g after correction for all pairs tried."), r.Found, quantity.Of(r.Tried(), r.say("pair")), r.Level)
 	if r.Chosen > 0 {
 		text += fmt.Sprintf(" Without %d of them, the worst group's accuracy on images that they were not chosen on is %.1f %%, before %.1f %%; mean accuracy is %.1f %%, before %.1f %%.",
 			r.Chosen, 100*r.After.Worst, 100*r.Untouched.Worst, 100*r.After.Mean, 100*r.Untouched.Mean)
@@ -137,17 +141,18 @@ func (p *page) writeConcepts(line func(string, ...any)) {
 
 func (p *page) writePairs(line func(string, ...any)) {
 	r := p.Result
-	line("\n## Pairs that go with the groups\n")
+	line("%s", r.say("\n## Pairs that go with the groups\n"))
 	if len(r.Pairs) == 0 {
 		line("None.")
 		return
 	}
-	line("A pair's share of the margin is what it adds to it. r is the point-biserial correlation of the share with the group, within a label, where it is most significant, on the choosing half: positive where the share is larger in the named group, which is the one with the larger margins. P is corrected for all pairs and comparisons by permutation (max-statistic). The effect is by how many logits the pair widens the difference between the margins of groups, the mean over comparisons; a negative one narrows it, and the pair is not removed.\n")
-	head, rule := "| pair | effect | r | P | label | group |", "|---|---:|---:|---:|---|---|"
+	line("%s", r.say("A pair's share of the margin is what it adds to it. r is the point-biserial correlation of the share with the group, within a label, where it is most significant, on the choosing half: positive where the share is larger in the named group, which is the one with the larger margins. P is corrected for all pairs and comparisons by permutation (max-statistic). The effect is by how many logits the pair widens the difference between the margins of groups, the mean over comparisons; a negative one narrows it, and the pair is not removed.\n"))
+	head, rule := r.say("| pair | effect | r | P | label | group |"), "|---|---:|---:|---:|---|---|"
 	if p.words {
 		head, rule = head+" words |", rule+"---|"
 	}
-	if p.concepts {
+	nearest := p.concepts && !r.OfHeads()
+	if nearest {
 		head, rule = head+" nearest concept |", rule+"---|"
 	}
 	line("%s\n%s", head, rule)
@@ -157,7 +162,7 @@ func (p *page) writePairs(line func(string, ...any)) {
 		if p.words {
 			row += " " + cellText(x.wordsLine(p.named)) + " |"
 		}
-		if p.concepts {
+		if nearest {
 			row += " " + cellText(x.nearestConcept()) + " |"
 		}
 		line("%s", row)
@@ -166,9 +171,13 @@ func (p *page) writePairs(line func(string, ...any)) {
 		line("\n%d more %s in %s.", n, quantity.Is(n), jsonFile)
 	}
 	if p.drawn {
-		line("\n![Images of the pairs](%s)", sheetFile)
+		line(r.say("\n![Images of the pairs](%s)"), sheetFile)
 	}
-	line("\nImages of largest absolute score of the first pairs:\n")
+	shown := "Images of largest absolute score of the first pairs"
+	if r.OfHeads() {
+		shown = "Images in which the first heads are furthest from their means"
+	}
+	line("\n%s:\n", shown)
 	for i := range r.Pairs[:min(p.sheets, len(r.Pairs))] {
 		x := &r.Pairs[i]
 		names := make([]string, len(x.Top))

@@ -24,8 +24,8 @@ func (a *auditor) embed(ctx context.Context) error {
 	if given := a.Options.Classes; len(given) < 2 {
 		return usage.Errorf("{classes}: one class, %s, want at least two", foreign.QuoteAll(given))
 	}
-	if a.src.Artefact != nil { // pairs of another block are none that edit could remove
-		if err := a.Artefacts.Check(a.src.Artefact, artefact.Of(origin.Origin{Block: origin.LastBlock})); err != nil {
+	if a.collected != nil { // pairs of another block are none that edit could remove
+		if err := a.Artefacts.Check(a.collected, artefact.Of(origin.Origin{Block: origin.LastBlock})); err != nil {
 			return err
 		}
 	}
@@ -58,9 +58,9 @@ func (a *auditor) embed(ctx context.Context) error {
 		return err
 	}
 	defer m.Close()
-	if a.src.Artefact != nil {
+	if a.collected != nil {
 		m.Tell(a.say) // else the source of the images has
-		if err := a.Artefacts.Check(a.src.Artefact, artefact.OfModel(m.Origin())); err != nil {
+		if err := a.Artefacts.Check(a.collected, artefact.OfModel(m.Origin())); err != nil {
 			return hint.With(fmt.Errorf("%w (%s)", err, a.Model), "give the {model} that {scores} were collected with")
 		}
 		if err := m.WantDetailsOf(a.ScoresPath, a.src.Origin); err != nil {
@@ -83,28 +83,14 @@ func (a *auditor) embed(ctx context.Context) error {
 }
 
 // pass looks at all images once: for the features of those that are audited, and for
-// the means of pairs over all.
+// the means of pairs or heads over all.
 func (a *auditor) pass(ctx context.Context) error {
-	src, pairs := a.src, a.src.Heads*a.src.Neurons
+	src := a.src
 	byName := make(map[string]*audited, len(a.images))
 	for _, i := range a.images {
 		byName[i.name] = i
 		i.row = -1
 	}
-	if src.Artefact == nil {
-		s, err := newSpool(pairs)
-		if err != nil {
-			return err
-		}
-		a.rows = s
-	} else {
-		scores, err := artefact.ScoresOf(src.Artefact)
-		if err != nil {
-			return err
-		}
-		a.rows = collected{scores}
-	}
-	a.means = make([]float64, pairs)
 	features, seen := []float32(nil), 0
 	progress := a.say.Progress()
 	progress.Start(int64(src.Images), ui.Images, "audit")
@@ -115,18 +101,9 @@ func (a *auditor) pass(ctx context.Context) error {
 			features = make([]float32, n*O)
 		}
 		b.Features(features[:n*O], a.team)
-		if s, ok := a.rows.(*spool); ok {
-			if err := s.add(b.Scores); err != nil {
-				return err
-			}
+		if err := a.subject.add(b); err != nil {
+			return err
 		}
-		a.team.For(pairs, func(lo, hi, _ int) {
-			for at := 0; at < len(b.Scores); at += pairs {
-				for u := lo; u < hi; u++ {
-					a.means[u] += float64(b.Scores[at+u])
-				}
-			}
-		})
 		for j, name := range b.Names {
 			if i := byName[name]; i != nil {
 				i.row = seen + j
@@ -145,9 +122,7 @@ func (a *auditor) pass(ctx context.Context) error {
 	if seen == 0 {
 		return errors.New("none of the images could be read")
 	}
-	for u := range a.means {
-		a.means[u] /= float64(seen)
-	}
+	a.subject.end(seen)
 	a.result.MeanImages, a.result.Rounding = seen, src.Rounding
 	a.result.Skipped = append(append(a.result.Skipped, src.Skipped...), src.Unlisted...)
 	return a.withoutSkipped()

@@ -3,11 +3,7 @@ package audit
 import "context"
 
 // remove measures accuracy as 1, 2, 5, 10, 20, 50, ... of the pairs that widen
-// differences are mean-ablated, which changes a feature by
-//
-//	f' = f - Σ (s - m)·v
-//
-// and chooses how many by the worst group of the choosing half: of equal ones by mean
+// differences are mean-ablated, and chooses how many by the worst group of the choosing half: of equal ones by mean
 // accuracy, then fewer pairs.
 func (a *auditor) remove(ctx context.Context) error {
 	r := &a.result
@@ -37,7 +33,6 @@ func (a *auditor) remove(ctx context.Context) error {
 	for widening < len(r.Pairs) && r.Pairs[widening].Widens {
 		widening++
 	}
-	scores := make([]float32, len(rows))
 	for at, next := 0, 0; at < widening; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -45,19 +40,9 @@ func (a *auditor) remove(ctx context.Context) error {
 		if next <= at {
 			next = min(nextCount(at), widening)
 		}
-		p := &r.Pairs[at]
-		if err := a.rows.ReadColumns(scores, rows, p.index, 1); err != nil {
+		if err := a.subject.ablate(r.Pairs[at].index, rows, features); err != nil {
 			return err
 		}
-		v := a.direction(p.index)
-		a.team.For(len(rows), func(lo, hi, _ int) {
-			for i := lo; i < hi; i++ {
-				moved := float64(scores[i]) - a.means[p.index]
-				for o, x := range v {
-					features[i][o] -= moved * float64(x)
-				}
-			}
-		})
 		if at++; at == next {
 			a.seeAll(features, seen)
 			measure(at)

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"strings"
+
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
@@ -12,12 +14,13 @@ type Result struct {
 	Scores  string   `json:"scores,omitempty"`
 	Labels  string   `json:"labels,omitempty"` // table; else the folders of the images
 	Classes []string `json:"classes"`
+	Units   string   `json:"units"`   // what is looked for: pairs, or heads of the first order
 	Heads   int      `json:"heads"`   // H
-	Neurons int      `json:"neurons"` // C
+	Neurons int      `json:"neurons"` // C; 0 where units are heads
 
 	Images     int    `json:"images"`      // audited
 	Unlabelled int    `json:"unlabelled"`  // images of the source that no row is of
-	MeanImages int    `json:"mean_images"` // that the means of pairs are over: all of the source
+	MeanImages int    `json:"mean_images"` // that means are over: all of the source
 	Half       [2]int `json:"half"`        // images that pairs are chosen on, and that effects are measured on
 
 	Seed         uint64  `json:"seed"`
@@ -29,7 +32,7 @@ type Result struct {
 	After     Accuracies `json:"held_out_after"`
 
 	Contrasts []Contrast `json:"contrasts"`
-	Found     int        `json:"found"` // pairs whose corrected probability is at most the level
+	Found     int        `json:"found"` // pairs, or heads, whose corrected probability is at most the level
 	Pairs     []Pair     `json:"pairs"` // of these, those that widen differences first, by how much
 	Curve     []Point    `json:"curve"` // from no pair removed on
 	Chosen    int        `json:"chosen"`
@@ -42,6 +45,25 @@ type Result struct {
 	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 
 	chosenPoint int // of Curve
+}
+
+// Tried is how many pairs, or heads, there are.
+func (r *Result) Tried() int {
+	if r.OfHeads() {
+		return r.Heads
+	}
+	return r.Heads * r.Neurons
+}
+
+// OfHeads reports whether units are heads.
+func (r *Result) OfHeads() bool { return r.Units == "heads" }
+
+// say has a text about pairs speak of heads where these were looked for.
+func (r *Result) say(text string) string {
+	if r.OfHeads() {
+		return strings.NewReplacer("pair", "head", "Pair", "Head").Replace(text)
+	}
+	return text
 }
 
 // The halves.
@@ -87,10 +109,10 @@ type ConceptFit struct {
 	P       float64 `json:"p"` // of this one alone
 }
 
-// Pair is a neuron-head pair that goes with groups.
+// Pair is a neuron-head pair, or a head, that goes with groups.
 type Pair struct {
 	Unit   string `json:"unit"`
-	Index  int    `json:"index"` // h*C+n
+	Index  int    `json:"index"` // h*C+n; of a head of layer l, l*H+h
 	Widens bool   `json:"widens"`
 	// Effect is by how much it widens the difference between the mean margins of groups,
 	// in logits, the mean over contrasts.
@@ -117,13 +139,14 @@ type Fit struct {
 	Effect float64 `json:"effect"` // difference of mean shares, in logits
 }
 
-// Closeness is the cosine of a pair's direction with a concept.
+// Closeness is the cosine of a pair's direction with a concept. Heads have no one direction.
 type Closeness struct {
 	Concept string  `json:"concept"`
 	Cosine  float64 `json:"cosine"`
 }
 
-// Top is one of the images that a pair contributes most to, its bias share aside.
+// Top is one of the images that a pair contributes most to, its bias share aside, or that a
+// head moves furthest from its mean. Score is the pair's, or how far.
 type Top struct {
 	Name  string  `json:"name"`
 	Label string  `json:"label"`

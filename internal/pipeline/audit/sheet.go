@@ -19,8 +19,27 @@ const (
 	headWidth = 300
 )
 
-// captions say below the title of a sheet what is drawn.
-var captions = []string{
+// title and captions say what is drawn on a sheet of pairs, or of heads.
+func (r *Result) title() string {
+	if r.OfHeads() {
+		return "Images in which heads are furthest from their means"
+	}
+	return "Images of largest absolute score"
+}
+
+func (r *Result) captions() []string {
+	if r.OfHeads() {
+		return []string{
+			"Each row is a head that goes with the group. Those that widen the difference between the groups' margins most come first.",
+			"Its images, as the model sees them: those to which it adds what is furthest from its mean, with label, group and name.",
+			"effect: logits by which it widens the difference; r: correlation of its share of the margin and the group; P: of chance, over all heads.",
+			"Below that the label and group of the comparison.",
+		}
+	}
+	return pairCaptions
+}
+
+var pairCaptions = []string{
 	"Each row is a pair that goes with the group. Those that widen the difference between the groups' margins most come first.",
 	"Its images, as the model sees them: those of largest absolute score, the largest first, with label, group and name.",
 	"effect: logits by which it widens the difference; r: correlation of its share of the margin and the group; P: of chance, over all pairs.",
@@ -44,6 +63,7 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 			}
 		}
 	}
+	captions := a.result.captions()
 	row := thumbSide + 2*small.Height() + 3*cellGap
 	top := margin + bold.Height() + 16 + len(captions)*(text.Height()+2) + 10
 	width := 2*margin + headWidth + a.TopImages*(thumbSide+cellGap)
@@ -51,7 +71,7 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 		width = max(width, 2*margin+text.Width(line))
 	}
 	c := canvas.New(width, top+len(pairs)*row+margin, canvas.White)
-	c.Text(bold, image.Pt(margin, margin), bold.Cut("Images of largest absolute score", width-2*margin), canvas.Ink)
+	c.Text(bold, image.Pt(margin, margin), bold.Cut(a.result.title(), width-2*margin), canvas.Ink)
 	for i, line := range captions {
 		c.Text(text, image.Pt(margin, margin+bold.Height()+8+i*(text.Height()+2)), text.Cut(line, width-2*margin), canvas.Grey)
 	}

@@ -28,8 +28,8 @@ import (
 // maker is what drawings of the pairs say made them.
 const maker = "clipnh audit"
 
-// listed matches a line of a list of pairs or neurons.
-var listed = regexp.MustCompile(`^(?:h\d+n\d+|l\d+(?:h\d+)?n\d+)$`)
+// listed matches a line of a list of pairs, heads or neurons.
+var listed = regexp.MustCompile(`^(?:(?:l\d+)?h\d+(?:n\d+)?|l\d+n\d+)$`)
 
 func (o *Options) path(file string) string { return filepath.Join(o.Dir, file) }
 
@@ -70,7 +70,7 @@ func (o *Options) canWrite() error {
 		return err
 	}
 	return errors.Join(
-		figure.CanReplace(o.path(listFile), "a list of pairs", isList),
+		figure.CanReplace(o.path(listFile), "a list of pairs or heads", isList),
 		figure.CanReplace(o.path(neuronFile), "a list of neurons", isList),
 		figure.CanReplace(o.path(pageFile), "a page of clipnh audit", isPage),
 		figure.CanWriteJSON(o.path(jsonFile), "a result of clipnh audit", func(first, second string) bool { return first == "audit" && second == "model" }),
@@ -125,6 +125,7 @@ func (a *auditor) commands() {
 		return
 	}
 	removed := Removed{List: a.path(listFile), Of: a.src.Origin}
+	removed.Heads, removed.Layered = a.heads()
 	if neurons := a.sharedNeurons(); neurons != nil {
 		removed.List, removed.Neurons = a.path(neuronFile), true
 	}
@@ -134,7 +135,7 @@ func (a *auditor) commands() {
 // sharedNeurons are the neurons of the chosen pairs, in the order of the pairs, where weights
 // are those of all pairs of a neuron; nil where each pair has its own.
 func (a *auditor) sharedNeurons() []string {
-	if a.src.Units().Layers.Separable() {
+	if a.src.FirstOrder != nil || a.src.Units().Layers.Separable() {
 		return nil
 	}
 	var names []string
@@ -144,6 +145,22 @@ func (a *auditor) sharedNeurons() []string {
 		}
 	}
 	return names
+}
+
+// heads are the chosen heads as an edit takes them, one layer at a time and the last one first,
+// so that none of them reads what was edited before it; of an attention pool all at once. They
+// are nil of pairs.
+func (a *auditor) heads() (all [][]string, layered bool) {
+	f := a.src.FirstOrder
+	if f == nil {
+		return nil, false
+	}
+	all = make([][]string, f.Layers)
+	for _, p := range a.result.Pairs[:a.result.Chosen] {
+		at := len(all) - 1 - p.index/f.LayerHeads
+		all[at] = append(all[at], p.Unit)
+	}
+	return slices.DeleteFunc(all, func(names []string) bool { return len(names) == 0 }), !f.HeadLayers().Separable()
 }
 
 // saveList writes a list of units, one per line, or removes an earlier one where there are none.
@@ -213,9 +230,10 @@ func (a *auditor) write(ctx context.Context) error {
 	if err := errors.Join(a.saveList(listFile, chosen), a.saveList(neuronFile, neurons)); err != nil {
 		return err
 	}
+	_, layered := a.heads()
 	p := &page{
 		Result: r, labels: a.labelled(), words: a.Words != nil, named: a.Named, concepts: len(a.Options.Concepts) > 0,
-		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "", neurons: len(neurons),
+		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "", neurons: len(neurons), layered: layered,
 	}
 	var text bytes.Buffer
 	p.write(&text)
@@ -252,7 +270,7 @@ func (a *auditor) curve() plot.Figure {
 		mean.X, mean.Y = append(mean.X, x), append(mean.Y, 100*p.Mean)
 	}
 	f := plot.Figure{
-		Title: "Accuracy on the half that pairs were not chosen on", X: "pairs removed (logarithmic)", Y: "accuracy (%)",
+		Title: a.result.say("Accuracy on the half that pairs were not chosen on"), X: a.result.say("pairs removed (logarithmic)"), Y: "accuracy (%)",
 		Curves: []plot.Curve{worst, mean}, YRange: [2]float64{0, 100}, Counts: true,
 	}
 	if n := a.result.Chosen; n > 0 {

@@ -46,9 +46,17 @@ func (c *choice) set(pairs []int, factor float64, by string) error {
 	return nil
 }
 
-// named returns the pairs of a unit's name. The error of a name that no unit has offers what
+// named returns the pairs of a unit's name; that of a head of an attention pool names all of
+// the head's. The error of a name that no unit has offers what
 // can be edited.
 func (c *choice) named(option, name string) ([]int, error) {
+	if head, ok := c.units.Layers.FindHead(name, c.units.Shape[0]); ok && c.units.Layers.Separable() {
+		pairs := make([]int, c.units.Neurons())
+		for n := range pairs {
+			pairs[n] = head*len(pairs) + n
+		}
+		return pairs, nil
+	}
 	pairs, err := c.units.Find([]string{name})
 	if err != nil {
 		if !c.units.Layers.Separable() {

@@ -167,7 +167,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads)}
-	if o.namesHeads() {
+	if o.namesHeads() && m.Config.Has(clip.Residual) { // those of an attention pool are their pairs
 		return e.run(ctx)
 	}
 	e.Images.NeuronLayer = m.LayerOf(o.Images.NeuronLayer, o.MeansPath, o.ScoresPath, o.PCsPath, o.MaskPath)
@@ -255,6 +255,7 @@ func (e *editor) preparePairs(ctx context.Context) (*clip.Edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.from.Edit.Activation, e.from.Edit.Guessed = e.model.Unsaid()
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
@@ -271,6 +272,7 @@ func (e *editor) prepareHeads(context.Context) (*clip.Edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.from.Edit.Activation, e.from.Edit.Guessed = e.model.Unsaid()
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}

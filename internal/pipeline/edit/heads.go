@@ -12,7 +12,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -86,9 +85,6 @@ func (o *Options) namesHeads() bool {
 // chooseHeads collects the heads that are asked for, and tells them to the origin.
 func (e *editor) chooseHeads() (*headChoice, error) {
 	layers, heads := e.model.Config.Layered()
-	if err := e.model.Require(clip.Residual); err != nil {
-		return nil, usage.Errorf("a head alone: %w: heads are removed from the weights of layers", err)
-	}
 	switch {
 	case e.Images.NeuronLayer != nil:
 		return nil, usage.Errorf("{neuron-layer} is for pairs and neurons, not for heads")

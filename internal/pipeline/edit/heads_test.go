@@ -7,13 +7,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/testutil"
@@ -128,9 +128,6 @@ func TestHeadsRefused(t *testing.T) {
 		`unit "l2n7": want a head`:                func(o *Options) { o.Remove = append(o.Remove, "l2n7") },
 		"head l1h0 has two factors":               func(o *Options) { o.Scale = []Scaled{{"l1h0", 0.5}} },
 		"{remove-mask} or {remove-text} chooses":  func(o *Options) { o.MaskPath = "mask.npy" },
-		"want a vision transformer (ViT): heads are": func(o *Options) {
-			o.Model, o.Images.Details = testutil.Golden("model/tiny_sd_fp32.pt"), model.Details{}
-		},
 	} {
 		o := headOptions(t, "vit_sd32.pt", "edited.pt", []string{"l1h0"})
 		change(&o)
@@ -141,6 +138,25 @@ func TestHeadsRefused(t *testing.T) {
 		if _, err := os.Stat(o.SavePath); err == nil {
 			t.Errorf("%s: written", want)
 		}
+	}
+}
+
+// TestPoolHeads takes a head of an attention pool out as all of its pairs.
+func TestPoolHeads(t *testing.T) {
+	edited := func(remove ...string) *Result {
+		return run(t, Options{Model: testutil.Golden("model/tiny_sd_fp32.pt"), SavePath: filepath.Join(t.TempDir(), "edited.pt"), Remove: remove, By: ByZero})
+	}
+	head := edited("h1")
+	var names []string
+	for n := range head.Neurons {
+		names = append(names, fmt.Sprintf("h1n%d", n))
+	}
+	if pairs := edited(names...); head.SHA256 != pairs.SHA256 || head.Pairs != head.Neurons || head.Changes[0].Pair != "h1n0" {
+		t.Errorf("%d pairs, SHA-256 %s; by the names of the pairs %d, %s", head.Pairs, head.SHA256, pairs.Pairs, pairs.SHA256)
+	}
+	_, err := Run(context.Background(), Options{Model: testutil.Golden("model/tiny_sd_fp32.pt"), SavePath: filepath.Join(t.TempDir(), "edited.pt"), Remove: []string{"h99"}, By: ByZero}, pipelinetest.Silent())
+	if want := `unit "h99": want a pair, h0n0 to `; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
 	}
 }
 
@@ -250,6 +266,27 @@ func TestHeadOutputs(t *testing.T) {
 		t.Fatalf("%v, misfit %g", ok, found.Misfit)
 	}
 	far(t, "outputs", got, want, 1e-4)
+
+	// A head that was removed before adds no more than its shares of biases, and the others are told.
+	const gone, D, O = 4*H + 2, W / H, vitDims
+	edited := *tokens
+	edited.Out = slices.Clone(tokens.Out)
+	clear(edited.Out[(4*W+2*D)*O:][:D*O])
+	for o := range O {
+		for d := range D {
+			z := float64(want[4*W+2*D+d]) * scale / vitImages
+			means[gone*O+o] -= float32(z * float64(tokens.Out[(4*W+2*D+d)*O+o]))
+		}
+	}
+	clear(want[4*W+2*D:][:D])
+	found, ok = edited.HeadOutputs(means, H)
+	for i, x := range found.Outputs {
+		got[i] = float32(x)
+	}
+	if !ok || found.Misfit > 1e-5 {
+		t.Fatalf("without a head: %v, misfit %g", ok, found.Misfit)
+	}
+	far(t, "outputs without a head", got, want, 1e-4)
 
 	// Features with no more dimensions than a head has do not tell.
 	short := *tokens

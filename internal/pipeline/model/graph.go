@@ -32,6 +32,7 @@ func DrawGraph(model string, d Details, batch int, path string, store *cache.Sto
 	if err := canDrawGraph(path, format); err != nil {
 		return nil, err
 	}
+	d, _ = withRecorded(model, d)
 	ck, err := clip.OpenWith(model, d)
 	if err != nil {
 		return nil, err

@@ -70,17 +70,27 @@ type Edited struct {
 // Info reads a checkpoint to its last byte, so that a model it describes is one
 // that the other stages can run.
 func Info(ctx context.Context, model string, d Details) (*Summary, error) {
+	d, recorded := withRecorded(model, d)
 	ck, err := clip.OpenWith(model, d)
 	if err != nil {
 		return nil, err
 	}
-	defer ck.Close()
+	defer func() { ck.Close() }()
 	if err := ck.Verify(ctx); err != nil {
 		return nil, err
 	}
 	sum, tensors, err := hashes(ctx, ck)
 	if err != nil {
 		return nil, err
+	}
+	if recorded != "" && recorded != sum {
+		d.Recorded = nil
+		again, err := clip.OpenWith(model, d)
+		if err != nil {
+			return nil, err
+		}
+		ck.Close()
+		ck = again
 	}
 	knowPublished(ctx, ck, sum)
 	edited, notes := editsOf(model, sum)
@@ -228,14 +238,27 @@ func (m *Model) WantDetailsOf(scoresPath string, of origin.Origin) error {
 // Details are what a checkpoint does not say; see clip.Details.
 type Details = clip.Details
 
+// Recorded are those of them that a manifest says; see clip.Recorded.
+type Recorded = clip.Recorded
+
 // Activations lists the activations that Details may name.
 func Activations() []string { return clip.Activations() }
 
 // OpenWith opens a checkpoint, of which more may be known than its tensors say, and hashes
 // it.
 func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
+	d, recorded := withRecorded(path, d)
 	ck, err := clip.OpenWith(path, d)
 	if err != nil {
+		return nil, err
+	}
+	m, err := hashed(ctx, ck)
+	if err != nil || recorded == "" || recorded == m.Hash {
+		return m, err
+	}
+	m.Close()
+	d.Recorded = nil
+	if ck, err = clip.OpenWith(path, d); err != nil {
 		return nil, err
 	}
 	return hashed(ctx, ck)
@@ -307,6 +330,7 @@ func (m *Model) Tell(say ui.Reporter) {
 // Plan packs a checkpoint's image tower for batches of the given size and says
 // how each layer is computed on this machine.
 func Plan(model string, d Details, batch, threads int) ([]clip.PlannedLayer, error) {
+	d, _ = withRecorded(model, d)
 	ck, err := clip.OpenWith(model, d)
 	if err != nil {
 		return nil, err

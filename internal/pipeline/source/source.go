@@ -208,11 +208,14 @@ func (s *Source) Restrict(lo, hi int) {
 	s.Images = hi - lo
 }
 
-// Collection is what was collected, scores or a dense file; nil of a model, and of another
+// Collection is what was collected, scores, heads or a dense file; nil of a model, and of another
 // program's file.
 func (s *Source) Collection() *cache.Artefact {
-	if r, ok := s.reader.(*denseReader); ok {
+	switch r := s.reader.(type) {
+	case *denseReader:
 		return r.Dense.Artefact
+	case *partsReader:
+		return r.Heads.Artefact
 	}
 	return s.Artefact
 }
