@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -185,6 +186,9 @@ func (c *carSource) classNames() ([]string, error) {
 func (c *carSource) wrong(err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	if file := (*fs.PathError)(nil); errors.As(err, &file) && filepath.Base(file.Path) == CarsTest {
+		return hinted{err, "give the folder of Stanford Cars, with cars_test in it, or " + combinedCars + " and car_ims"}
 	}
 	if !c.combined && c.in.there(combinedCars) && c.in.there(c.train) {
 		return hinted{err, combinedCars + " numbers the images of car_ims, which those of cars_train are not numbered by: put cars_meta.mat and cars_train_annos.mat of the devkit beside it, or get car_ims"}

@@ -153,6 +153,19 @@ func TestCarsBesideTheArchive(t *testing.T) {
 	}
 }
 
+// TestNoCarsTest: where the images of the test split are missing, these are asked for.
+func TestNoCarsTest(t *testing.T) {
+	_, err := Open(t.Context(), Options{Kind: CarsTest, Path: layCars(t, func(name string) string {
+		if strings.HasPrefix(name, CarsTest+"/") {
+			return ""
+		}
+		return name
+	})})
+	if h, ok := err.(interface{ Hint() string }); !ok || !strings.Contains(h.Hint(), "with cars_test in it") {
+		t.Errorf("%v, want the hint to give the folder with cars_test", err)
+	}
+}
+
 // TestCarsWrong holds what is said where something is missing.
 func TestCarsWrong(t *testing.T) {
 	for _, test := range []struct {
