@@ -142,7 +142,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 # file systems. The last line counts what was done.
 faults: ## run the fault tests in their long form; takes minutes on an idle machine
 	CLIPNH_FAULTS=1 $(GO) test ./cmd/clipnh -v -count=1 -timeout 90m \
-		-run '^TestDemo$$|ExamplesRun|Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|ImagesChange|TwoWriters|LockedOut|Threads|Load|Shards|HostileInputs'
+		-run '^TestDemo$$|ExamplesRun|Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|ImagesChange|TwoWriters|LockedOut|Threads|Load|Shards|HostileInputs|InputsBelongTogether|PresetSubsets'
 
 bench: ## run the benchmarks; BENCH=regexp selects some
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)

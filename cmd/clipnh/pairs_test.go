@@ -185,9 +185,12 @@ func TestInputsBelongTogether(t *testing.T) {
 				}
 			}
 			for _, input := range free {
+				const usedShare = 3 // one in three in the short form
+				if used++; os.Getenv(faultsEnv) == "" && used%usedShare != 0 {
+					continue
+				}
 				empty()
 				must(t, exitDone, from([]string{input})...)
-				used++
 			}
 		}
 	}
