@@ -67,6 +67,11 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if _, notBool := strconv.ParseBool(args[0]); notBool == nil {
 		return hinted{err, fmt.Sprintf("give a switch its value after =, as in --flag=%s", strings.ToLower(args[0]))}
 	}
+	if f := cmd.Flags().Lookup("data-path"); f != nil && f.Changed {
+		if hint := expandedHint(f.Value.String(), args); hint != "" {
+			return hinted{err, hint}
+		}
+	}
 	if flag := flagForFile(cmd.Flags(), args[0]); flag != "" {
 		return hinted{err, fmt.Sprintf("files and folders are given with flags, such as --%s %s", flag, args[0])}
 	}
@@ -79,7 +84,7 @@ func flagForFile(fs *pflag.FlagSet, path string) string {
 	likely := []string{"dir"}
 	if info, err := os.Stat(path); err == nil {
 		likely = []string{"model", "pcs-path", "image"}
-		if info.IsDir() {
+		if info.IsDir() || archived.MatchString(path) {
 			likely = []string{"data-path", "scores", "dir"}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,6 +82,23 @@ func checkpointsIn(dir string) string {
 }
 
 var numbered = regexp.MustCompile(`^(.*?)([0-9]+)([^0-9]*)$`)
+
+// archived are the names of archives and Parquet files.
+var archived = regexp.MustCompile(`(?i)\.(tar|tar\.gz|tgz|zip|parquet)$`)
+
+// expandedHint is the advice where the shell has replaced a pattern of archives by their names, the
+// first of which is a data path and the others are arguments; empty if it has not.
+func expandedHint(dataPath string, args []string) string {
+	files := append([]string{dataPath}, args...)
+	if slices.ContainsFunc(files, func(file string) bool { return !archived.MatchString(file) }) {
+		return ""
+	}
+	pattern := numbers(files)
+	if pattern == "" {
+		pattern = "{" + strings.Join(files, ",") + "}"
+	}
+	return fmt.Sprintf("the shell has replaced a pattern: put it in quotes, %q", pattern)
+}
 
 // patternHint says how the files that a pattern with * or ? stands for are given: archives with
 // braces, images by their folder.

@@ -93,7 +93,13 @@ func flagsOf(cmd *cobra.Command, args []string) ([]givenFlag, error) {
 		return nil, usageError{err}
 	}
 	if rest := cmd.Flags().Args(); len(rest) > 0 {
-		return nil, usageError{fmt.Errorf("unexpected argument %s", foreign.Quote(rest[0]))}
+		err := usageError{fmt.Errorf("unexpected argument %s", foreign.Quote(rest[0]))}
+		for _, g := range given {
+			if hint := expandedHint(g.value, rest); g.flag.Name == "data-path" && hint != "" {
+				return nil, hinted{err, hint}
+			}
+		}
+		return nil, err
 	}
 	return given, nil
 }
