@@ -74,7 +74,7 @@ func TestPaperOfViT(t *testing.T) {
 	caches := filepath.Join(dir, "caches")
 	data := []string{"--data-path", filepath.Join(dir, "demo", "imagenet"), "--imagenet-zeroshot-path", filepath.Join(caches, "vit_classes.npy"), "--json", "--quiet"}
 	var ablation evaluate.AblateResult
-	code, stdout, said := clipnh(append([]string{"ablate", "--scores", filepath.Join(caches, "vit_heads"), "--parts", filepath.Join(caches, "vit_mlps")}, data...)...)
+	code, stdout, said := clipnh(append([]string{"ablate", "--scores", filepath.Join(caches, "vit_heads"), "--parts", filepath.Join(caches, "vit_mlps") + "," + filepath.Join(caches, "vit_cls_attn")}, data...)...)
 	if code != exitDone || json.Unmarshal([]byte(stdout), &ablation) != nil {
 		t.Fatalf("ablate: exit code %d: %s", code, said)
 	}
@@ -87,6 +87,10 @@ func TestPaperOfViT(t *testing.T) {
 			want["attention of all but the last layer at its mean"] = v.Top1
 		case "layers l0-l3":
 			want["attention of all layers at its mean"] = v.Top1
+		case "mlps+cls_attn+layers l0":
+			want["MLPs, attention to the class token and that of all but the last 3 layers at their means"] = v.Top1
+		case "mlps+cls_attn+layers l0-l3":
+			want["MLPs, attention to the class token and that of all layers at their means"] = v.Top1
 		}
 	}
 	expected := 0
@@ -103,7 +107,7 @@ func TestPaperOfViT(t *testing.T) {
 			}
 		}
 	}
-	if len(want) > 0 || len(report.Rows) != 11+9 || expected != 8 || slices.ContainsFunc(report.Rows, func(r paper.Row) bool { return r.Published != nil }) {
+	if len(want) > 0 || len(report.Rows) != 15+9 || expected != 8 || slices.ContainsFunc(report.Rows, func(r paper.Row) bool { return r.Published != nil }) {
 		t.Errorf("no rows of %v, %d expected; rows %+v", want, expected, report.Rows)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "textspan20.txt")); err != nil {

@@ -63,7 +63,10 @@ func textSpanRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 		return paper.Row{Setting: setting, Value: 100 * v.Top1, Unit: "%", Step: step}
 	}
 	rows := []paper.Row{row("nothing at its mean", r.Baseline, "ablate parts")}
-	layers := slices.DeleteFunc(slices.Clone(r.Variants), func(v evaluate.VariantScore) bool { return !strings.HasPrefix(v.Variant, evaluate.AblateLayers) })
+	// cumulative are the variants of a mode with layers, from that of the first layer on.
+	cumulative := func(mode string) []evaluate.VariantScore {
+		return slices.DeleteFunc(slices.Clone(r.Variants), func(v evaluate.VariantScore) bool { return !strings.HasPrefix(v.Variant, mode) })
+	}
 	for _, v := range r.Variants {
 		switch v.Variant {
 		case evaluate.AblateMLPs:
@@ -74,9 +77,15 @@ func textSpanRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 			rows = append(rows, row("both at their means", v, "ablate parts"))
 		}
 	}
-	for i, v := range layers {
-		if kept := len(layers) - 1 - i; kept <= textSpanLayers {
-			rows = append(rows, row("attention of "+allBut(kept)+" at its mean", v, "ablate parts"))
+	for _, of := range []struct{ mode, setting string }{
+		{evaluate.AblateLayers, "attention of %s at its mean"},
+		{evaluate.AblateTogether, "MLPs, attention to the class token and that of %s at their means"},
+	} {
+		layers := cumulative(of.mode)
+		for i, v := range layers {
+			if kept := len(layers) - 1 - i; kept <= textSpanLayers {
+				rows = append(rows, row(fmt.Sprintf(of.setting, allBut(kept)), v, "ablate parts"))
+			}
 		}
 	}
 	for _, k := range textSpanTexts {

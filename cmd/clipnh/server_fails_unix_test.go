@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // TestServerFails: a burst of failures at any request, longer than a request is repeated, ends
@@ -103,6 +107,36 @@ func TestServerFails(t *testing.T) {
 	}
 	if failures == 0 {
 		t.Error("explain: no failure")
+	}
+
+	// What draws images of scores, which it must not show as unreadable.
+	zips, scores := w.url+"/{0..1}.zip", w.at("out")
+	names, err := os.ReadFile(filepath.Join(scores, artefact.ImagesFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := []string{"image,label,group"}
+	for i, name := range strings.Fields(string(names)) {
+		labels = append(labels, fmt.Sprintf("%s,%s,%d", name, []string{"dog", "cat"}[i%2], i/2%2))
+	}
+	drawn := "--scores " + scores + " --dataset images --data-path " + zips + " --quiet"
+	for name, line := range map[string]string{
+		"retrieve": "retrieve --neur-idxs 1 --top 2 --save-dir " + w.at("drawn"),
+		"search":   "search --units h0n1 --top 3 --save-dir " + w.at("found"),
+		"audit": "audit --classes dog,cat --labels-csv " + writeLines(t, w.at("labels.csv"), labels...) + " --permutations 19 --level 0.9 --sheet-pairs 1 --top-images 2 --use-templates=false --out " + w.at("audit") +
+			" --model " + testutil.Golden("model/tiny_jit.pt") + " --vocab " + testutil.Golden("text/toy_merges.txt"),
+	} {
+		args := strings.Fields(line + " " + drawn)
+		w.answers(well)
+		must(t, exitDone, args...)
+		failures = 0
+		for first, n := 0, w.answers(well); first < n; first += 3 {
+			w.answers(burst(first, 12, "503"))
+			failures += w.settles(t, fmt.Sprintf("%s, 503 at request %d", name, first), "", args...)
+		}
+		if failures < 2 {
+			t.Errorf("%s: %d failures", name, failures)
+		}
 	}
 
 	// A collection that is there: the same command says so, or that the server fails.

@@ -100,7 +100,7 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 		for i, t := range p.Top {
 			box := image.Rect(0, 0, thumbSide, thumbSide).Add(image.Pt(margin+headWidth+i*(thumbSide+cellGap), y))
 			if errs[i] != nil {
-				if a.Strict {
+				if source.Stops(errs[i], a.Strict) {
 					return nil, errs[i]
 				}
 				if !failed[t.Name] {

@@ -123,7 +123,7 @@ func (b *builder) sheet(images []int32) (image.Image, error) {
 		}
 	})
 	for i, err := range failed {
-		if err != nil && b.Strict {
+		if err != nil && source.Stops(err, b.Strict) {
 			return nil, err
 		}
 		if err != nil {

@@ -299,9 +299,9 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 }
 
 // skip takes down that an image cannot be read, though it could be when scores
-// were made of it. To a strict run that is an error.
+// were made of it. To a strict run that is an error, and so is a server that fails.
 func (d *renderer) skip(name string, err error) error {
-	if d.Strict {
+	if source.Stops(err, d.Strict) {
 		return err
 	}
 	if !d.failed[name] {

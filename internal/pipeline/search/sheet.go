@@ -87,7 +87,7 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 		}
 		for j, hit := range q.Top {
 			if errs[j] != nil {
-				if d.Strict {
+				if source.Stops(errs[j], d.Strict) {
 					return errs[j]
 				}
 				d.say.Skip(errs[j])

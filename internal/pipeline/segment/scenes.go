@@ -256,7 +256,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		case errors.Is(err, context.Canceled):
 			s.result.Windows = windows // those of this scene do not count
 			return errors.Join(err, kept(nil, n, true))
-		case err != nil && (s.o.Strict || sc.sizes == nil || sc.err == nil):
+		case err != nil && (source.Stops(err, s.o.Strict) || sc.sizes == nil || sc.err == nil):
 			return err
 		case err != nil:
 			s.say.Skip(err)

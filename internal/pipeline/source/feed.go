@@ -74,6 +74,10 @@ func (f *Feed) Next(ctx context.Context, n int, v Visitor) error {
 	return f.flush(v)
 }
 
+// Stops reports whether an error about an image ends a run: of a strict run each does, and that
+// of a server that fails, from which another run may read the image, of every run.
+func Stops(err error, strict bool) bool { return strict || dataset.Unanswered(err) }
+
 // image adds an image to the batch, or skips it.
 func (f *Feed) image(p Image, v Visitor) error {
 	if p.Loaded {
@@ -90,7 +94,7 @@ func (f *Feed) image(p Image, v Visitor) error {
 	}
 	f.decoder.Release(p)
 	switch {
-	case p.Err != nil && (f.options.Strict || dataset.Unanswered(p.Err)): // another run may read it
+	case p.Err != nil && Stops(p.Err, f.options.Strict):
 		return p.Err
 	case p.Err != nil:
 		f.say.Skip(p.Err)
