@@ -130,6 +130,38 @@ func BenchmarkSgemm(b *testing.B) {
 	}
 }
 
+// BenchmarkRows runs the products of RN50's attention pool: those of a few rows by matrices that
+// come from memory.
+func BenchmarkRows(b *testing.B) {
+	const C, heads, out = 2048, 32, 1024
+	type product struct{ k, n int }
+	all := []product{{C, C}}
+	for range heads {
+		all = append(all, product{C / heads, C}, product{C, C / heads})
+	}
+	all = append(all, product{C, out})
+	var matrices [][]float32
+	flops := 0.0
+	for _, p := range all {
+		m := Alloc(p.k * p.n)
+		for i := range m {
+			m[i] = 1
+		}
+		matrices = append(matrices, m)
+		flops += 2 * float64(p.k*p.n)
+	}
+	for _, images := range []int{1, 8} {
+		b.Run(fmt.Sprintf("B=%d", images), func(b *testing.B) {
+			x, y := random(1, images*C, 1), make([]float32, images*C)
+			measure(b, flops*float64(images), func() {
+				for i, p := range all {
+					Sgemm(1, Dense(x, images, p.k), Dense(matrices[i], p.k, p.n), 0, Dense(y, images, p.n), par.Team{})
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkPeak prints the peak that the other benchmarks are compared with.
 func BenchmarkPeak(b *testing.B) {
 	b.ReportMetric(peak(), "GFLOP/s")

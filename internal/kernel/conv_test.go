@@ -198,22 +198,30 @@ func TestConvBatches(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	for _, c := range []struct {
-		in, out, kernel, hw, images int
-		want                        Algorithm
-	}{
-		{64, 256, 1, 56, 1, GEMM},
-		{64, 64, 3, 56, 1, Winograd4},
-		{64, 64, 3, 7, 1, Winograd4},
-		{512, 512, 3, 7, 1, Winograd2},
-		{512, 512, 3, 7, 8, Winograd4},
-		{768, 768, 3, 12, 1, Winograd4},
-	} {
-		spec := ConvSpec{In: []int{c.in}, Out: c.out, Kernel: c.kernel, H: c.hw, W: c.hw, Images: c.images}
-		if got := spec.plan(); got != c.want {
-			t.Errorf("%+v is planned as %v", c, got)
+	eachLevel(t, func(t *testing.T) {
+		nineTiles := Winograd4
+		if cpu.Active() == cpu.AVX512 {
+			nineTiles = Winograd2
 		}
-	}
+		for _, c := range []struct {
+			in, out, kernel, hw, images int
+			want                        Algorithm
+		}{
+			{64, 256, 1, 56, 1, GEMM},
+			{64, 64, 3, 56, 1, Winograd4},
+			{64, 64, 3, 7, 1, Winograd4},
+			{512, 512, 3, 7, 1, Winograd2},
+			{512, 512, 3, 7, 8, Winograd4},
+			{512, 512, 3, 14, 1, Winograd4},
+			{768, 768, 3, 12, 1, nineTiles},
+			{64, 64, 3, 12, 1, Winograd4},
+		} {
+			spec := ConvSpec{In: []int{c.in}, Out: c.out, Kernel: c.kernel, H: c.hw, W: c.hw, Images: c.images}
+			if got := spec.plan(); got != c.want {
+				t.Errorf("%+v is planned as %v", c, got)
+			}
+		}
+	})
 }
 
 // TestConvMemory runs convolutions on unaligned memory whose gaps hold NaN in

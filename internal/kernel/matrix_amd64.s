@@ -88,9 +88,50 @@ TEXT ·addRowsAVX512(SB), NOSPLIT, $0-48
 	MOVQ n+40(FP), CX
 	MOVQ CX, R10
 
-wide:
+group8:
+	CMPQ    R10, $+128
+	JL      group4
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+	MOVQ    DX, AX
+	XORQ    R11, R11
+
+rows8:
+	VBROADCASTSS (SI)(R11*4), Z8
+	VFMADD231PS  (AX), Z8, Z0
+	VFMADD231PS  64(AX), Z8, Z1
+	VFMADD231PS  128(AX), Z8, Z2
+	VFMADD231PS  192(AX), Z8, Z3
+	VFMADD231PS  256(AX), Z8, Z4
+	VFMADD231PS  320(AX), Z8, Z5
+	VFMADD231PS  384(AX), Z8, Z6
+	VFMADD231PS  448(AX), Z8, Z7
+	ADDQ         R8, AX
+	INCQ         R11
+	CMPQ         R11, R9
+	JL           rows8
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	ADDQ         $+512, DI
+	ADDQ         $+512, DX
+	SUBQ         $+128, R10
+	JMP          group8
+
+group4:
 	CMPQ    R10, $+64
-	JL      narrow
+	JL      group1
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
 	VMOVUPS 128(DI), Z2
@@ -98,16 +139,16 @@ wide:
 	MOVQ    DX, AX
 	XORQ    R11, R11
 
-wideRows:
-	VBROADCASTSS (SI)(R11*4), Z4
-	VFMADD231PS  (AX), Z4, Z0
-	VFMADD231PS  64(AX), Z4, Z1
-	VFMADD231PS  128(AX), Z4, Z2
-	VFMADD231PS  192(AX), Z4, Z3
+rows4:
+	VBROADCASTSS (SI)(R11*4), Z8
+	VFMADD231PS  (AX), Z8, Z0
+	VFMADD231PS  64(AX), Z8, Z1
+	VFMADD231PS  128(AX), Z8, Z2
+	VFMADD231PS  192(AX), Z8, Z3
 	ADDQ         R8, AX
 	INCQ         R11
 	CMPQ         R11, R9
-	JL           wideRows
+	JL           rows4
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -115,27 +156,27 @@ wideRows:
 	ADDQ         $+256, DI
 	ADDQ         $+256, DX
 	SUBQ         $+64, R10
-	JMP          wide
+	JMP          group4
 
-narrow:
-	TESTQ   R10, R10
-	JZ      done
+group1:
+	CMPQ    R10, $+16
+	JL      done
 	VMOVUPS (DI), Z0
 	MOVQ    DX, AX
 	XORQ    R11, R11
 
-narrowRows:
-	VBROADCASTSS (SI)(R11*4), Z4
-	VFMADD231PS  (AX), Z4, Z0
+rows1:
+	VBROADCASTSS (SI)(R11*4), Z8
+	VFMADD231PS  (AX), Z8, Z0
 	ADDQ         R8, AX
 	INCQ         R11
 	CMPQ         R11, R9
-	JL           narrowRows
+	JL           rows1
 	VMOVUPS      Z0, (DI)
 	ADDQ         $+64, DI
 	ADDQ         $+64, DX
 	SUBQ         $+16, R10
-	JMP          narrow
+	JMP          group1
 
 done:
 	VZEROUPPER
@@ -152,9 +193,50 @@ TEXT ·addRowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ n+40(FP), CX
 	MOVQ CX, R10
 
-wide:
+group8:
+	CMPQ    R10, $+64
+	JL      group4
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	VMOVUPS 192(DI), Y6
+	VMOVUPS 224(DI), Y7
+	MOVQ    DX, AX
+	XORQ    R11, R11
+
+rows8:
+	VBROADCASTSS (SI)(R11*4), Y8
+	VFMADD231PS  (AX), Y8, Y0
+	VFMADD231PS  32(AX), Y8, Y1
+	VFMADD231PS  64(AX), Y8, Y2
+	VFMADD231PS  96(AX), Y8, Y3
+	VFMADD231PS  128(AX), Y8, Y4
+	VFMADD231PS  160(AX), Y8, Y5
+	VFMADD231PS  192(AX), Y8, Y6
+	VFMADD231PS  224(AX), Y8, Y7
+	ADDQ         R8, AX
+	INCQ         R11
+	CMPQ         R11, R9
+	JL           rows8
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y7, 224(DI)
+	ADDQ         $+256, DI
+	ADDQ         $+256, DX
+	SUBQ         $+64, R10
+	JMP          group8
+
+group4:
 	CMPQ    R10, $+32
-	JL      narrow
+	JL      group1
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
@@ -162,16 +244,16 @@ wide:
 	MOVQ    DX, AX
 	XORQ    R11, R11
 
-wideRows:
-	VBROADCASTSS (SI)(R11*4), Y4
-	VFMADD231PS  (AX), Y4, Y0
-	VFMADD231PS  32(AX), Y4, Y1
-	VFMADD231PS  64(AX), Y4, Y2
-	VFMADD231PS  96(AX), Y4, Y3
+rows4:
+	VBROADCASTSS (SI)(R11*4), Y8
+	VFMADD231PS  (AX), Y8, Y0
+	VFMADD231PS  32(AX), Y8, Y1
+	VFMADD231PS  64(AX), Y8, Y2
+	VFMADD231PS  96(AX), Y8, Y3
 	ADDQ         R8, AX
 	INCQ         R11
 	CMPQ         R11, R9
-	JL           wideRows
+	JL           rows4
 	VMOVUPS      Y0, (DI)
 	VMOVUPS      Y1, 32(DI)
 	VMOVUPS      Y2, 64(DI)
@@ -179,27 +261,27 @@ wideRows:
 	ADDQ         $+128, DI
 	ADDQ         $+128, DX
 	SUBQ         $+32, R10
-	JMP          wide
+	JMP          group4
 
-narrow:
-	TESTQ   R10, R10
-	JZ      done
+group1:
+	CMPQ    R10, $+8
+	JL      done
 	VMOVUPS (DI), Y0
 	MOVQ    DX, AX
 	XORQ    R11, R11
 
-narrowRows:
-	VBROADCASTSS (SI)(R11*4), Y4
-	VFMADD231PS  (AX), Y4, Y0
+rows1:
+	VBROADCASTSS (SI)(R11*4), Y8
+	VFMADD231PS  (AX), Y8, Y0
 	ADDQ         R8, AX
 	INCQ         R11
 	CMPQ         R11, R9
-	JL           narrowRows
+	JL           rows1
 	VMOVUPS      Y0, (DI)
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $+8, R10
-	JMP          narrow
+	JMP          group1
 
 done:
 	VZEROUPPER

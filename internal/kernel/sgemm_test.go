@@ -145,3 +145,33 @@ func TestSgemmClears(t *testing.T) {
 		}
 	})
 }
+
+// TestAddRows checks the products of a row for every number of vectors past two of the largest
+// groups: against their definition, and bit by bit against those of 16 columns at a time.
+func TestAddRows(t *testing.T) {
+	eachFamily(t, func(t *testing.T, f *family) {
+		for n := Lanes; n <= 20*Lanes; n += Lanes {
+			for k := 1; k <= 5; k++ {
+				row := n + n%3
+				a, b, start := random(1, k, 1), random(2, k*row, 1), random(3, n, 1)
+				y, touched := guarded(n, k)
+				copy(y, start)
+				f.addRows(&y[0], &a[0], &b[0], row*4, k, n)
+				if touched() {
+					t.Errorf("%d rows of %d: memory around the sums is overwritten", k, n)
+				}
+				apart, want := append([]float32(nil), start...), append([]float32(nil), start...)
+				sgemmLoop(false, false, 1, n, k, 1, a, k, b, row, 1, want, n)
+				for j := 0; j < n; j += Lanes {
+					f.addRows(&apart[j], &a[0], &b[j], row*4, k, Lanes)
+				}
+				if !sameBits(y, apart) {
+					t.Errorf("%d rows of %d: other bytes than 16 columns at a time", k, n)
+				}
+				if e := relativeError(y, want); e > sgemmTolerance {
+					t.Errorf("%d rows of %d: error %g", k, n, e)
+				}
+			}
+		}
+	})
+}

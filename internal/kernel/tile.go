@@ -25,8 +25,8 @@ type tileArgs struct {
 	residual unsafe.Pointer // nil, or in the layout of c; read only if there is a bias
 	relu     int            // 1 or 0
 	next     uintptr        // range to prefetch: this tile's share of the next panel;
-	nextEnd  uintptr        // it may extend outside of it
-	pace     uintptr        // bytes of it to prefetch for every four inputs, or some more
+	nextEnd  uintptr        // it may extend outside of it; only NEON's tiles read the end
+	pace     uintptr        // bytes of it to prefetch for every four inputs, on average
 	rows     int            // number of pixels of the tile
 }
 
@@ -71,19 +71,24 @@ type output struct {
 	activation func(x *float32, n int)
 }
 
-// kChunk is the number of input blocks that a product handles before it moves to the
-// next panel, so that the panel's part (48 KiB at three blocks) and the pixels' part
-// stay in the second-level cache.
+// kChunk is the number of input blocks that a product of many pixels handles before it
+// moves to the next panel, so that the panel's part (48 KiB at three blocks) and the
+// pixels' part stay in the second-level cache. Of few pixels it handles as many as fit into
+// pixelBytes: then all sums stay in registers. Sums that are stored must be loaded again
+// before a tile's first products can end, and meanwhile the weights that pass through the
+// cache have driven them out of it. Only two or three tiles share a panel there, so that
+// each of them would wait.
 const kChunk = 16
 
-// pixelBytes bounds the size of kChunk blocks of pixels in the second-level cache.
+// pixelBytes bounds the size of the pixels' part in the second-level cache.
 const pixelBytes = 256 << 10
 
 // product multiplies count pixels with the panels from block n0 to n1; n0 must be a
 // multiple of the panel width. Sources start at pixel from, outputs at pixel to. The
 // sums do not depend on how a product is split.
 func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *output, from, to, count, n0, n1 int) {
-	passes := (m.kBlocks + kChunk - 1) / kChunk
+	most := max(kChunk, pixelBytes/laneBytes/max(count, 1))
+	passes := (m.kBlocks + most - 1) / most
 	chunk := (m.kBlocks + passes - 1) / passes
 	block := max(pixelBytes/laneBytes/chunk, 4*maxRows)
 	parts := (count + block - 1) / block
@@ -159,13 +164,14 @@ func (o *output) set(t *tileArgs, n int, first, last bool) {
 	}
 }
 
-// pace returns the bytes of the next panel that a tile prefetches for every four inputs.
-// Each of many tiles does its share in 4/7 of its time: if lines are requested faster, they
-// take the buffers in which the tile's own weights come from the second-level cache, and if
-// slower, the last ones come too late.
+// pace returns the bytes of the next panel that each of some tiles prefetches for every four
+// inputs: the panel evenly over the time of all tiles. Where few tiles share a panel its
+// weights come from memory about as fast as memory gives them. Requests that come faster
+// than that wait in the buffers in which the tile's own weights come from the second-level
+// cache, and while they come slower memory idles.
 func pace(width, tiles int) uintptr {
 	all := 4 * width * laneBytes // what the four inputs read of this panel
-	return uintptr(min(all, all*7/(4*tiles)))
+	return uintptr((all + tiles - 1) / tiles)
 }
 
 // row runs the tiles of count pixels for the panel at block n, which t holds. Sources

@@ -16,7 +16,6 @@ TEXT ·tile1x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -39,6 +38,7 @@ start:
 	ADDQ       DX, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -50,18 +50,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -113,7 +110,6 @@ TEXT ·tile2x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -143,6 +139,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -154,18 +151,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -228,7 +222,6 @@ TEXT ·tile3x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -265,6 +258,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -276,18 +270,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -361,7 +352,6 @@ TEXT ·tile4x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -405,6 +395,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -416,18 +407,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -512,7 +500,6 @@ TEXT ·tile5x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -563,6 +550,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -574,18 +562,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -681,7 +666,6 @@ TEXT ·tile6x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -739,6 +723,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -750,18 +735,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -868,7 +850,6 @@ TEXT ·tile7x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -933,6 +914,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -944,18 +926,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1073,7 +1052,6 @@ TEXT ·tile8x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -1145,6 +1123,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -1156,18 +1135,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1296,7 +1272,6 @@ TEXT ·tile9x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -1375,6 +1350,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -1386,18 +1362,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1537,7 +1510,6 @@ TEXT ·tile10x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -1623,6 +1595,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -1634,18 +1607,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1796,7 +1766,6 @@ TEXT ·tile11x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -1889,6 +1858,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -1900,18 +1870,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2073,7 +2040,6 @@ TEXT ·tile12x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -2173,6 +2139,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -2184,18 +2151,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2368,7 +2332,6 @@ TEXT ·tile13x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -2475,6 +2438,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -2486,18 +2450,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2681,7 +2642,6 @@ TEXT ·tile14x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -2795,6 +2755,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -2806,18 +2767,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3012,7 +2970,6 @@ TEXT ·tile1x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3039,6 +2996,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3050,19 +3008,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3124,7 +3078,6 @@ TEXT ·tile2x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3162,6 +3115,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3173,19 +3127,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3264,7 +3214,6 @@ TEXT ·tile3x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3313,6 +3262,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3324,19 +3274,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3432,7 +3378,6 @@ TEXT ·tile4x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3492,6 +3437,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3503,19 +3449,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3628,7 +3570,6 @@ TEXT ·tile5x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3699,6 +3640,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3710,19 +3652,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3852,7 +3790,6 @@ TEXT ·tile6x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3934,6 +3871,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3945,19 +3883,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4104,7 +4038,6 @@ TEXT ·tile7x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -4197,6 +4130,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -4208,19 +4142,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4384,7 +4314,6 @@ TEXT ·tile8x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -4488,6 +4417,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -4499,19 +4429,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4692,7 +4618,6 @@ TEXT ·tile9x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -4807,6 +4732,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -4818,19 +4744,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5028,7 +4950,6 @@ TEXT ·tile10x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -5154,6 +5075,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -5165,19 +5087,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5392,7 +5310,6 @@ TEXT ·tile11x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -5529,6 +5446,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -5540,19 +5458,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5784,7 +5698,6 @@ TEXT ·tile12x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -5932,6 +5845,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -5943,19 +5857,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -6204,7 +6114,6 @@ TEXT ·tile13x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -6363,6 +6272,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -6374,19 +6284,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -6652,7 +6558,6 @@ TEXT ·tile14x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -6822,6 +6727,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -6833,19 +6739,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7128,7 +7030,6 @@ TEXT ·tile1x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -7159,6 +7060,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -7170,20 +7072,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7255,7 +7152,6 @@ TEXT ·tile2x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -7301,6 +7197,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -7312,20 +7209,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7420,7 +7312,6 @@ TEXT ·tile3x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -7481,6 +7372,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -7492,20 +7384,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7623,7 +7510,6 @@ TEXT ·tile4x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -7699,6 +7585,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -7710,20 +7597,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7864,7 +7746,6 @@ TEXT ·tile5x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -7955,6 +7836,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -7966,20 +7848,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8143,7 +8020,6 @@ TEXT ·tile6x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -8249,6 +8125,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -8260,20 +8137,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8460,7 +8332,6 @@ TEXT ·tile7x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -8581,6 +8452,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -8592,20 +8464,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8815,7 +8682,6 @@ TEXT ·tile8x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -8951,6 +8817,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -8962,20 +8829,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9208,7 +9070,6 @@ TEXT ·tile1x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -9234,6 +9095,7 @@ start:
 	ADDQ       DX, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -9245,18 +9107,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9318,7 +9177,6 @@ TEXT ·tile2x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -9354,6 +9212,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -9365,18 +9224,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9455,7 +9311,6 @@ TEXT ·tile3x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -9501,6 +9356,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -9512,18 +9368,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9619,7 +9472,6 @@ TEXT ·tile4x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -9675,6 +9527,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -9686,18 +9539,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9810,7 +9660,6 @@ TEXT ·tile5x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -9876,6 +9725,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -9887,18 +9737,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -10028,7 +9875,6 @@ TEXT ·tile6x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -10104,6 +9950,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -10115,18 +9962,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.

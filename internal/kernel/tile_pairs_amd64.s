@@ -16,7 +16,6 @@ TEXT ·tilePairs1x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -39,6 +38,7 @@ start:
 	ADDQ       DX, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -50,18 +50,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -117,7 +114,6 @@ TEXT ·tilePairs2x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -147,6 +143,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -158,18 +155,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -240,7 +234,6 @@ TEXT ·tilePairs3x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -277,6 +270,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -288,18 +282,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -385,7 +376,6 @@ TEXT ·tilePairs4x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -429,6 +419,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -440,18 +431,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -552,7 +540,6 @@ TEXT ·tilePairs5x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -603,6 +590,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -614,18 +602,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -741,7 +726,6 @@ TEXT ·tilePairs6x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -799,6 +783,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -810,18 +795,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -952,7 +934,6 @@ TEXT ·tilePairs7x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -1017,6 +998,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -1028,18 +1010,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1185,7 +1164,6 @@ TEXT ·tilePairs8x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -1257,6 +1235,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -1268,18 +1247,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1440,7 +1416,6 @@ TEXT ·tilePairs9x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -1519,6 +1494,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -1530,18 +1506,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -1717,7 +1690,6 @@ TEXT ·tilePairs10x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -1803,6 +1775,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -1814,18 +1787,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2016,7 +1986,6 @@ TEXT ·tilePairs11x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -2109,6 +2078,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -2120,18 +2090,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2337,7 +2304,6 @@ TEXT ·tilePairs12x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -2437,6 +2403,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -2448,18 +2415,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -2680,7 +2644,6 @@ TEXT ·tilePairs13x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -2787,6 +2750,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -2798,18 +2762,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3045,7 +3006,6 @@ TEXT ·tilePairs14x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3159,6 +3119,7 @@ start:
 	ADDQ       R13, R12
 	PREFETCHT0 (R12)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3170,18 +3131,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
 	ADDQ       $+64, R15
-	CMPQ       R15, R10
-	JB         fetch
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3432,7 +3390,6 @@ TEXT ·tilePairs1x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3459,6 +3416,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3470,19 +3428,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3552,7 +3506,6 @@ TEXT ·tilePairs2x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3590,6 +3543,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3601,19 +3555,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3708,7 +3658,6 @@ TEXT ·tilePairs3x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3757,6 +3706,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3768,19 +3718,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -3900,7 +3846,6 @@ TEXT ·tilePairs4x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -3960,6 +3905,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -3971,19 +3917,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4128,7 +4070,6 @@ TEXT ·tilePairs5x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -4199,6 +4140,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -4210,19 +4152,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4392,7 +4330,6 @@ TEXT ·tilePairs6x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -4474,6 +4411,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -4485,19 +4423,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -4692,7 +4626,6 @@ TEXT ·tilePairs7x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -4785,6 +4718,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -4796,19 +4730,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5028,7 +4958,6 @@ TEXT ·tilePairs8x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -5132,6 +5061,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -5143,19 +5073,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5400,7 +5326,6 @@ TEXT ·tilePairs9x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -5515,6 +5440,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -5526,19 +5452,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -5808,7 +5730,6 @@ TEXT ·tilePairs10x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -5934,6 +5855,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -5945,19 +5867,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -6252,7 +6170,6 @@ TEXT ·tilePairs11x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -6389,6 +6306,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -6400,19 +6318,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -6732,7 +6646,6 @@ TEXT ·tilePairs12x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -6880,6 +6793,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -6891,19 +6805,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7248,7 +7158,6 @@ TEXT ·tilePairs13x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -7407,6 +7316,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -7418,19 +7328,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -7800,7 +7706,6 @@ TEXT ·tilePairs14x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -7970,6 +7875,7 @@ start:
 	PREFETCHT0 (R12)
 	PREFETCHT0 (R12)(R9*1)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -7981,19 +7887,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	ADDQ       $+128, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8388,7 +8290,6 @@ TEXT ·tilePairs1x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -8419,6 +8320,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -8430,20 +8332,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8527,7 +8424,6 @@ TEXT ·tilePairs2x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -8573,6 +8469,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -8584,20 +8481,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8716,7 +8608,6 @@ TEXT ·tilePairs3x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -8777,6 +8668,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -8788,20 +8680,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -8955,7 +8842,6 @@ TEXT ·tilePairs4x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -9031,6 +8917,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -9042,20 +8929,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9244,7 +9126,6 @@ TEXT ·tilePairs5x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -9335,6 +9216,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -9346,20 +9228,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9583,7 +9460,6 @@ TEXT ·tilePairs6x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -9689,6 +9565,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -9700,20 +9577,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -9972,7 +9844,6 @@ TEXT ·tilePairs7x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -10093,6 +9964,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -10104,20 +9976,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.
@@ -10411,7 +10278,6 @@ TEXT ·tilePairs8x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 40(DI), R13
 	MOVQ 48(DI), R9
 	MOVQ 80(DI), R15
-	MOVQ 88(DI), R14
 
 	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
@@ -10547,6 +10413,7 @@ start:
 	PREFETCHT0 (R12)(R9*1)
 	PREFETCHT0 (R12)(R9*2)
 	ADDQ       $+512, R8
+	MOVQ       R15, R14
 	PCALIGN    $0x40
 
 block:
@@ -10558,20 +10425,15 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	CMPQ R15, R14
-	JAE  fetched
-
-	// Prefetch pace bytes of the next panel.
-	MOVQ 96(DI), R10
-	ADDQ R15, R10
+	// Prefetch what is due of the next panel.
+	ADDQ 96(DI), R14
 
 fetch:
+	CMPQ       R15, R14
+	JAE        fetched
 	PREFETCHT1 (R15)
-	PREFETCHT1 64(R15)
-	PREFETCHT1 128(R15)
-	ADDQ       $+192, R15
-	CMPQ       R15, R10
-	JB         fetch
+	ADDQ       $+64, R15
+	JMP        fetch
 
 fetched:
 	// Input 0: a row of the panel times each pixel's value.

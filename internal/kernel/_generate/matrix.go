@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -85,7 +87,9 @@ func transpose(c *build.Context) {
 
 // addRows emits the product of a row with an unpacked matrix.
 func addRows(c *build.Context, v isa) {
-	const wide = 4 // number of vectors of y that are summed at a time
+	// Numbers of vectors of y that are summed at a time, largest first. Eight chains of sums
+	// keep both multipliers busy; heads of 64 channels have four vectors.
+	groups := []int{8, 4, 1}
 	plainFunction(c, "addRows"+v.name, "func(y, a, b *float32, bRow, k, n int)",
 		"adds k rows of b, at distances of bRow bytes, to y, n a positive",
 		"multiple of 16:", "",
@@ -97,7 +101,7 @@ func addRows(c *build.Context, v isa) {
 		c.MOVQ(operand.NewParamAddr([]string{"y", "a", "b", "bRow", "k", "n"}[i], 8*i), r)
 	}
 	at, left, index := reg.RAX, reg.R10, reg.R11
-	value := v.regs[wide]
+	value := v.regs[groups[0]]
 	block := func(label string, vectors int) {
 		for i := range vectors {
 			c.VMOVUPS(mem(y, i*v.bytes), v.regs[i])
@@ -120,18 +124,18 @@ func addRows(c *build.Context, v isa) {
 		c.ADDQ(imm(vectors*v.bytes), b)
 	}
 	c.MOVQ(n, left)
-	c.Label("wide")
-	c.CMPQ(left, imm(wide*v.bytes/4))
-	c.JL(operand.LabelRef("narrow"))
-	block("wideRows", wide)
-	c.SUBQ(imm(wide*v.bytes/4), left)
-	c.JMP(operand.LabelRef("wide"))
-	c.Label("narrow")
-	c.TESTQ(left, left)
-	c.JZ(operand.LabelRef("done"))
-	block("narrowRows", 1)
-	c.SUBQ(imm(v.bytes/4), left)
-	c.JMP(operand.LabelRef("narrow"))
+	for i, vectors := range groups {
+		group, next := fmt.Sprintf("group%d", vectors), "done"
+		if i+1 < len(groups) {
+			next = fmt.Sprintf("group%d", groups[i+1])
+		}
+		c.Label(group)
+		c.CMPQ(left, imm(vectors*v.bytes/4))
+		c.JL(operand.LabelRef(next))
+		block(fmt.Sprintf("rows%d", vectors), vectors)
+		c.SUBQ(imm(vectors*v.bytes/4), left)
+		c.JMP(operand.LabelRef(group))
+	}
 	c.Label("done")
 	finish(c)
 }

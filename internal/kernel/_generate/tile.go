@@ -111,13 +111,13 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	args := reg.RDI
 	source, pixel, blocks, b := reg.RSI, reg.R8, reg.RCX, reg.RBX
 	out, outRow, cPixel, cBlock := reg.RDX, reg.R12, reg.R13, reg.R9
-	next, nextEnd := reg.R15, reg.R14
+	next, due := reg.R15, reg.R14
 	x, turns, tmp := reg.RAX, reg.R11, reg.R10
 	c.MOVQ(operand.NewParamAddr("args", 0), args)
 	for _, l := range []struct {
 		at int
 		to reg.Register
-	}{{tileSources, source}, {tilePixel, pixel}, {tileBlocks, blocks}, {tileB, b}, {tileC, out}, {tileCPixel, cPixel}, {tileCBlock, cBlock}, {tileNext, next}, {tileNextEnd, nextEnd}} {
+	}{{tileSources, source}, {tilePixel, pixel}, {tileBlocks, blocks}, {tileB, b}, {tileC, out}, {tileCPixel, cPixel}, {tileCBlock, cBlock}, {tileNext, next}} {
 		c.MOVQ(mem(args, l.at), l.to)
 	}
 	// at is part j of the outputs of the pixel at base.
@@ -180,6 +180,7 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	// fit into a byte.
 	const bias = 8 * lanes * 4
 	c.ADDQ(imm(bias), pixel)
+	c.MOVQ(next, due)
 	align(c)
 	c.Label("block")
 	c.Comment("Next block of 16 inputs.")
@@ -189,18 +190,14 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	c.MOVQ(operand.U32(lanes/unroll), turns)
 	align(c)
 	c.Label("inputs")
-	c.CMPQ(next, nextEnd)
-	c.JAE(operand.LabelRef("fetched"))
-	c.Comment("Prefetch pace bytes of the next panel.")
-	c.MOVQ(mem(args, tilePace), tmp)
-	c.ADDQ(next, tmp)
+	c.Comment("Prefetch what is due of the next panel.")
+	c.ADDQ(mem(args, tilePace), due)
 	c.Label("fetch")
-	for p := range width {
-		c.PREFETCHT1(mem(next, p*64))
-	}
-	c.ADDQ(imm(width*64), next)
-	c.CMPQ(next, tmp)
-	c.JB(operand.LabelRef("fetch"))
+	c.CMPQ(next, due)
+	c.JAE(operand.LabelRef("fetched"))
+	c.PREFETCHT1(mem(next, 0))
+	c.ADDQ(imm(64), next)
+	c.JMP(operand.LabelRef("fetch"))
 	c.Label("fetched")
 	for k := range unroll {
 		c.Commentf("Input %d: a row of the panel times each pixel's value.", k)
