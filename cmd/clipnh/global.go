@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/mapping"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
@@ -116,6 +117,7 @@ func (g *globalOptions) prepared(run runE) runE {
 			return err
 		}
 		ctx := model.WithPublished(model.WithCaches(cmd.Context(), caches), publishedActivation)
+		ctx = dataset.WithWatcher(ctx, &slowListing{progress: g.printer.Progress(), now: time.Now})
 		cmd.SetContext(archive.WithListings(ctx, g.listings()))
 		return adviseFetch(mapping.Catch(func() error { return run(cmd, args) }), cmd.Flags())
 	}

@@ -187,20 +187,18 @@ func (l *listing) eachLine(ctx context.Context, o Options) error {
 func (l *listing) eachStore(ctx context.Context, o Options, archives []string) error {
 	l.head.Root = l.absolute(o.Shown())
 	tables := &parquet.Cache{}
-	for i, at := range archives {
+	err := eachWatched(ctx, len(archives), func(i int) error {
 		if !l.head.Tables {
-			if err := l.members(ctx, at, i); err != nil {
-				return err
-			}
-			continue
+			return l.members(ctx, archives[i], i)
 		}
-		d, err := openStore(ctx, tables, at, l.head.Stores[i].Name)
+		d, err := openStore(ctx, tables, archives[i], l.head.Stores[i].Name)
 		if err != nil {
 			return err
 		}
-		if err := l.take(ctx, d); err != nil {
-			return err
-		}
+		return l.take(ctx, d)
+	})
+	if err != nil {
+		return err
 	}
 	if !l.head.Tables {
 		slices.SortFunc(l.head.Skipped, func(a, b imagelist.Skipped) int { return strings.Compare(a.Path, b.Path) })

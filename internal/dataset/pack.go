@@ -134,10 +134,9 @@ func IsArchive(path string) bool {
 func openPack(ctx context.Context, dataPath string, archives []string, wanted func(base string) bool) (*pack, error) {
 	p := &pack{ctx: ctx, path: remote.Shown(dataPath), archives: archives, wanted: wanted}
 	names := below(archives)
-	for i, at := range archives {
-		if err := p.add(at, names[i]); err != nil {
-			return nil, err
-		}
+	err := eachWatched(ctx, len(archives), func(i int) error { return p.add(archives[i], names[i]) })
+	if err != nil {
+		return nil, err
 	}
 	return p, nil
 }

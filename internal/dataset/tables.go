@@ -42,23 +42,25 @@ func readTables(ctx context.Context, dataPath string, paths []string, kind strin
 	d := &Dataset{Root: remote.Shown(dataPath)}
 	s := &said{where: func(i int) string { return d.Items[i].Path }}
 	cache := &parquet.Cache{}
-	for i, name := range below(paths) {
+	names := below(paths)
+	err := eachWatched(ctx, len(paths), func(i int) error {
 		t, err := parquet.Open(ctx, paths[i], cache)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if kind == ImageNetVal {
 			if err := s.table(t, paths[0]); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		labelled := s
 		if kind != ImageNetVal {
 			labelled = nil
 		}
-		if err := d.addRows(t, name, labelled); err != nil {
-			return nil, err
-		}
+		return d.addRows(t, names[i], labelled)
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(d.Items) == 0 {
 		if len(d.Skipped) > 0 {
@@ -69,7 +71,6 @@ func readTables(ctx context.Context, dataPath string, paths []string, kind strin
 	if kind != ImageNetVal {
 		return d, nil
 	}
-	var err error
 	if d.ClassesFile, err = classesBeside(ctx, paths[0]); err != nil {
 		return nil, err
 	}

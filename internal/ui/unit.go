@@ -25,6 +25,7 @@ var (
 	Chunks  = Unit{"chunk", "chunks", "chunk"}    // of a collection's images
 	Shards  = Unit{"shard", "shards", "shard"}    // of a collection
 	Columns = Unit{"column", "columns", "column"} // of a matrix
+	Files   = Unit{"file", "files", "file"}
 	Bytes   = Unit{"byte", "bytes", "B"}
 )
 

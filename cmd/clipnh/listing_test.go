@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// TestSlowListing holds that a listing of many archives says how far it is once it takes long,
+// also if it stops there, and that others leave no line.
+func TestSlowListing(t *testing.T) {
+	var _ dataset.Watcher = new(slowListing)
+	var out bytes.Buffer
+	clock := time.Unix(0, 0)
+	now := func() time.Time { return clock }
+	s := &slowListing{progress: ui.NewPrinter(&out, &out, now).Progress(), now: now}
+	for _, c := range []struct {
+		each       time.Duration // for an archive
+		stops, all int
+		want       string
+	}{
+		{time.Millisecond, 1000, 1000, ""},
+		{time.Second, 4, 4, ""},
+		{time.Second, 1000, 1000, "list: 1000 files in 16 min 36 s (1.0 file/s)\n"},
+		{2 * time.Second, 10, 1000, "list: 10 of 1000 files in 16.0 s (38 file/min)\n"},
+	} {
+		out.Reset()
+		for i := range c.stops + 1 {
+			s.Listing(i, c.all)
+			clock = clock.Add(c.each)
+		}
+		s.Listed()
+		if out.String() != c.want {
+			t.Errorf("%v each, %d of %d: %q, want %q", c.each, c.stops, c.all, out.String(), c.want)
+		}
+	}
+}

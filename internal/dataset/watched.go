@@ -1,0 +1,42 @@
+package dataset
+
+import "context"
+
+// A Watcher is told how far it is with listing several archives or Parquet files, one after
+// the other: far away that takes minutes.
+type Watcher interface {
+	// Listing says that as many of all have been listed.
+	Listing(done, all int)
+	// Listed ends that, also after a failure.
+	Listed()
+}
+
+type watcherKey struct{}
+
+// WithWatcher returns a context in which listings are watched.
+func WithWatcher(ctx context.Context, w Watcher) context.Context {
+	return context.WithValue(ctx, watcherKey{}, w)
+}
+
+// eachWatched calls list for 0 to n, in this order, until it fails, and tells the watcher if there
+// are several.
+func eachWatched(ctx context.Context, n int, list func(i int) error) error {
+	w, _ := ctx.Value(watcherKey{}).(Watcher)
+	if w == nil || n < 2 {
+		w = unwatched{}
+	}
+	defer w.Listed()
+	for i := range n {
+		w.Listing(i, n)
+		if err := list(i); err != nil {
+			return err
+		}
+	}
+	w.Listing(n, n)
+	return nil
+}
+
+type unwatched struct{}
+
+func (unwatched) Listing(int, int) {}
+func (unwatched) Listed()          {}
