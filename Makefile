@@ -95,7 +95,7 @@ test-kubernetes: build ## check the jobs of submit against the types of Kubernet
 	cd scripts/kubernetes && $(if $(ARGS),,$(GO) vet ./... &&) CLIPNH='$(CURDIR)/bin/clipnh' $(GO) test -vet=off -count=1 ./...
 
 race: ## run the short tests under the race detector; needs a C compiler
-	CGO_ENABLED=1 $(TEST) -race $(RACE_PKGS)
+	CGO_ENABLED=1 $(TEST) -race -short $(RACE_PKGS)
 
 vet: ## look for suspicious code
 	$(GO) vet $(PKGS)
@@ -141,6 +141,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 # Hundreds of kills, also of concurrent shards, full disks and lost images. As root it also mounts in-memory
 # file systems. The last line counts what was done.
 faults: ## run the fault tests in their long form; takes minutes on an idle machine
+	CLIPNH_FAULTS=1 $(GO) test ./internal/cache -count=1
 	CLIPNH_FAULTS=1 $(GO) test ./cmd/clipnh -v -count=1 -timeout 90m \
 		-run '^TestDemo$$|ExamplesRun|Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|ImagesChange|TwoWriters|LockedOut|Threads|Load|Shards|HostileInputs|InputsBelongTogether|PresetSubsets'
 

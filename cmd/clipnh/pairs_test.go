@@ -161,7 +161,11 @@ func TestInputsBelongTogether(t *testing.T) {
 					t.Errorf("%s: %s of another %s is named %t in the table and differs %t", p.name, input, what, known, !known)
 				}
 			}
-			for _, set := range mixtures(together) {
+			for i, set := range mixtures(together) {
+				const mixedShare = 2 // one in two in the short form
+				if os.Getenv(faultsEnv) == "" && i%mixedShare > 0 {
+					continue
+				}
 				empty()
 				args := from(set)
 				code, printed, said := clipnh(args...)

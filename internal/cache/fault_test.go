@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"testing"
 
@@ -138,12 +139,11 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 // TestCrash simulates a crash at every single operation, then a second one at a random
 // operation, and expects the run after that to give the result of an undisturbed run.
 func TestCrash(t *testing.T) {
-	const seeds = 20 // each loses different unsynced sectors and names
 	for _, j := range jobs {
 		t.Run(j.name, func(t *testing.T) {
 			want, changes := j.undisturbed(t)
 			for at := 1; at <= changes; at++ {
-				for seed := range uint64(seeds) {
+				for seed := range seeds(8, 40) {
 					m := newMemDisk(seed*1000 + uint64(at))
 					m.now["/d"], m.durable["/d"] = nil, nil
 					m.crashes = true
@@ -203,6 +203,19 @@ func TestFault(t *testing.T) {
 	}
 }
 
+// seeds are those of crashes: each loses other unsynced sectors and names. "make faults" asks for
+// the long form. The race detector, which is slow, has nothing to find in one goroutine, and the
+// short form one seed.
+func seeds(some, many uint64) uint64 {
+	switch {
+	case os.Getenv("CLIPNH_FAULTS") != "":
+		return many
+	case testing.Short():
+		return 1
+	}
+	return some
+}
+
 // TestCrashInRestart restarts over a finished artefact of another plan and crashes: a
 // reader sees the complete old artefact, or none.
 func TestCrashInRestart(t *testing.T) {
@@ -214,7 +227,7 @@ func TestCrashInRestart(t *testing.T) {
 			again := j
 			again.restart = true
 			for at := 1; at <= changes+6; at++ {
-				for seed := range uint64(5) {
+				for seed := range seeds(5, 20) {
 					m := newMemDisk(seed)
 					m.now["/d"], m.durable["/d"] = nil, nil
 					if err := old.run(m); err != nil {

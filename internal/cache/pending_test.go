@@ -50,7 +50,7 @@ func TestCrashInSave(t *testing.T) {
 	for _, old := range []string{"", "old text", "new", "older"} {
 		for _, crashes := range []bool{false, true} {
 			for at, finished := 1, false; !finished; at++ {
-				for seed := range uint64(8) {
+				for seed := range seeds(8, 20) {
 					m := newMemDisk(seed)
 					m.now["/d"], m.durable["/d"] = nil, nil
 					if old != "" {
@@ -99,7 +99,7 @@ func TestCrashInSave(t *testing.T) {
 func TestCrashTwiceInSave(t *testing.T) {
 	for first, finished := 1, false; !finished; first++ {
 		for second, ended := 1, false; !ended; second++ {
-			for seed := range uint64(4) {
+			for seed := range seeds(4, 20) {
 				m := newMemDisk(seed)
 				m.now["/d"], m.durable["/d"] = nil, nil
 				if err := saveText(m, "one"); err != nil {
@@ -176,7 +176,7 @@ func TestLeftByOlder(t *testing.T) {
 // pair under its own names.
 func TestCanSaveSettles(t *testing.T) {
 	for at, finished := 1, false; !finished; at++ {
-		for seed := range uint64(4) {
+		for seed := range seeds(4, 20) {
 			m := newMemDisk(seed)
 			m.now["/d"], m.durable["/d"] = nil, nil
 			if err := saveText(m, "old"); err != nil {
