@@ -143,7 +143,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 faults: ## run the fault tests in their long form; takes minutes on an idle machine
 	CLIPNH_FAULTS=1 $(GO) test ./internal/cache -count=1
 	CLIPNH_FAULTS=1 $(GO) test ./cmd/clipnh -v -count=1 -timeout 90m \
-		-run '^TestDemo$$|ExamplesRun|Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|ImagesChange|TwoWriters|LockedOut|Threads|Load|Shards|HostileInputs|InputsBelongTogether|PresetSubsets'
+		-run 'Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|ImagesChange|TwoWriters|LockedOut|Threads|Load|Shards|HostileInputs'
 
 bench: ## run the benchmarks; BENCH=regexp selects some
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)

@@ -38,7 +38,7 @@ var hostileSwaps = map[string]func(path string) error{
 // a bomb in the place of every input of every command, and of every manifest and journal: each
 // is refused with one line of error, soon, and without a trace.
 func TestHostileInputs(t *testing.T) {
-	const hostileShare = 20 // one input in twenty in the short form
+	const hostileShare = 10 // one input in ten in the short form
 	in, r := hostileWorld(t)
 	inputs, tried := 0, 0
 	for _, line := range hostileLines {

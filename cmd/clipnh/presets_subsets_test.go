@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/bits"
 	"os"
 	"regexp"
 	"strings"
@@ -59,8 +58,7 @@ var typedLines = []string{
 var conflict = regexp.MustCompile(`want one|want both or neither|want two or none|goes with|has no effect|needs? --`)
 
 // TestPresetSubsets holds, for all commands and all sets of keys that projects have, that
-// values which were not typed contradict neither each other nor those that were. Its short form
-// takes the sets of at most two keys, and those that lack at most one.
+// values which were not typed contradict neither each other nor those that were.
 func TestPresetSubsets(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv(asset.HomeVariable, "home")
@@ -76,9 +74,6 @@ func TestPresetSubsets(t *testing.T) {
 			alone := s.run(t, nil)
 			bad := 0
 			for set := 1; set < 1<<len(s.keys) && bad < 3; set++ {
-				if n := bits.OnesCount(uint(set)); os.Getenv(faultsEnv) == "" && n > 2 && n < len(s.keys)-1 {
-					continue
-				}
 				var keys []string
 				for i, key := range s.keys {
 					if set>>i&1 > 0 {

@@ -133,7 +133,7 @@ func TestResumeFromAnyLength(t *testing.T) {
 			return data
 		},
 	}
-	for range seeds(100, 1000) {
+	for range seeds(200, 1000) {
 		for how, spoil := range spoils {
 			for _, name := range []string{"scores.npy.partial", "journal"} {
 				m := newMemDisk(0)

@@ -143,7 +143,7 @@ func TestCrash(t *testing.T) {
 		t.Run(j.name, func(t *testing.T) {
 			want, changes := j.undisturbed(t)
 			for at := 1; at <= changes; at++ {
-				for seed := range seeds(8, 40) {
+				for seed := range seeds(20, 40) {
 					m := newMemDisk(seed*1000 + uint64(at))
 					m.now["/d"], m.durable["/d"] = nil, nil
 					m.crashes = true
