@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"errors"
-	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -61,16 +60,7 @@ func plantHeads(t testing.TB, c planted, cues ...int) (headsPath, mlpsPath strin
 		if err != nil {
 			t.Fatal(err)
 		}
-		list := func(to io.Writer) error {
-			_, err := io.WriteString(to, strings.Join(c.names, "\n")+"\n")
-			return err
-		}
-		if err := errors.Join(w.Append(values, nil), w.AddFile(artefact.ImagesFile, list)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Finish(); err != nil {
-			t.Fatal(err)
-		}
+		c.finish(t, w, values)
 		return path
 	}
 	headsPath = save(artefact.KindHeads, []string{"B", "L", "H", "O"}, []int{headLayers, layerHeads, headsDim}, "heads.npy", heads)

@@ -35,11 +35,17 @@ func ofTransformer(t testing.TB, c *planted) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.finish(t, w, features)
+}
+
+// finish writes the one chunk of a collection of the planted images, and their names.
+func (c *planted) finish(t testing.TB, w *cache.ChunkWriter, values []float32) {
+	t.Helper()
 	list := func(to io.Writer) error {
 		_, err := io.WriteString(to, strings.Join(c.names, "\n")+"\n")
 		return err
 	}
-	if err := errors.Join(w.Append(features, nil), w.AddFile(artefact.ImagesFile, list)); err != nil {
+	if err := errors.Join(w.Append(values, nil), w.AddFile(artefact.ImagesFile, list)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {
