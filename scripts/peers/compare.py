@@ -91,6 +91,7 @@ class Bench:
         self.logs = args.scratch / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.results, self.wrong = [], []
+        self.start = time.monotonic()
 
     def all(self):
         threads = list(dict.fromkeys(self.args.threads))
@@ -100,11 +101,24 @@ class Bench:
                 for batch in self.args.batches:
                     for t in threads:
                         self.compare("image", model, batch, t)
+                        self.write()
         if "text" in self.args.towers:
             for model in self.args.text_models:
                 self.prepare("text", model, [self.args.names])
                 for t in threads:
                     self.compare("text", model, 0, t)
+                    self.write()
+
+    def about(self):
+        minutes = round((time.monotonic() - self.start) / 60)
+        return {**machine(), "took": f"{minutes // 60} h {minutes % 60:02} min"}
+
+    def write(self):
+        """Writes the requested files, after each case: a comparison takes hours, and may be killed."""
+        if self.args.json:
+            self.args.json.write_text(json.dumps({"machine": self.about(), "results": self.results}, indent=1) + "\n")
+        if self.args.markdown:
+            self.args.markdown.write_text(report.markdown(self.about(), self.results))
 
     def prepare(self, tower, model, numbers):
         command = [sys.executable, HERE / "prepare.py", model, self.models, tower, *map(str, numbers)]
@@ -242,27 +256,21 @@ def main():
     ap.add_argument("--names", type=positive, default=40, help="class names of the texts, each in every template (40)")
     ap.add_argument("--text-batches", default="8,32,128", help="batch sizes, of which PyTorch's fastest is used (8,32,128)")
     ap.add_argument("--vocab", type=Path, help="CLIP's merges file; without it token ids are made up")
-    ap.add_argument("--json", type=Path, help="write every time to this file")
-    ap.add_argument("--markdown", type=Path, help="write the summary to this file")
+    ap.add_argument("--json", type=Path, help="write every time to this file, after each case")
+    ap.add_argument("--markdown", type=Path, help="write the summary to this file, after each case")
     ap.add_argument("--scratch", type=Path, required=True, help=argparse.SUPPRESS)
     args = ap.parse_args()
     if args.device:
         args.towers = ["image"]
 
     b = Bench(args)
-    failures, start = [], time.monotonic()
+    failures = []
     try:
         b.all()
     except (WorkerError, KeyboardInterrupt) as e:  # print what was measured so far
         failures.append(str(e) or "interrupted")
     if b.results:
-        minutes = round((time.monotonic() - start) / 60)
-        about = {**machine(), "took": f"{minutes // 60} h {minutes % 60:02} min"}
-        print(report.text(about, b.results))
-        if args.json:
-            args.json.write_text(json.dumps({"machine": about, "results": b.results}, indent=1) + "\n")
-        if args.markdown:
-            args.markdown.write_text(report.markdown(about, b.results))
+        print(report.text(b.about(), b.results))
     if failures or b.wrong:
         sys.exit("\n".join(f"bench.sh: {f}" for f in failures + b.wrong))
 
