@@ -239,17 +239,21 @@ type reader struct{ buf []float32 }
 
 // read returns a tensor, row-major, valid until the next call.
 func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
-	t, ok := ck.tensors[name]
-	if !ok {
-		return nil, fmt.Errorf("%s: tensor %s is missing", ck.path, name)
-	}
-	n := elements(t.Shape)
+	n := elements(ck.tensors[name].Shape) // readInto says where it is missing
 	if cap(r.buf) < n {
 		r.buf = kernel.Alloc(n)
 	}
-	dst := r.buf[:n]
+	return r.buf[:n], ck.readInto(r.buf[:n], name)
+}
+
+// readInto reads a tensor of len(dst) values, row-major.
+func (ck *Checkpoint) readInto(dst []float32, name string) error {
+	t, ok := ck.tensors[name]
+	if !ok {
+		return fmt.Errorf("%s: tensor %s is missing", ck.path, name)
+	}
 	if err := ck.float32(name, t, dst); err != nil {
-		return nil, err
+		return err
 	}
 	if ck.edit != nil {
 		ck.edit.apply(name, t.DType.Round, dst)
@@ -257,13 +261,13 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 	variance := strings.HasSuffix(name, ".running_var")
 	for i, x := range dst {
 		if x-x != 0 { // only NaN and the infinities
-			return nil, fmt.Errorf("%s: %s: element %d is %g, want finite weights", ck.path, name, i, x)
+			return fmt.Errorf("%s: %s: element %d is %g, want finite weights", ck.path, name, i, x)
 		}
 		if variance && x < 0 {
-			return nil, fmt.Errorf("%s: %s: element %d is %g, want a variance", ck.path, name, i, x)
+			return fmt.Errorf("%s: %s: element %d is %g, want a variance", ck.path, name, i, x)
 		}
 	}
-	return dst, nil
+	return nil
 }
 
 // float32 reads rows of a tensor of the file, or the whole of one that is made of others.
@@ -276,10 +280,8 @@ func (ck *Checkpoint) float32(name string, t ptfile.Tensor, dst []float32) error
 
 // keep reads a tensor into new memory.
 func (r *reader) keep(ck *Checkpoint, name string) ([]float32, error) {
-	w, err := r.read(ck, name)
-	kept := kernel.Alloc(len(w))
-	copy(kept, w)
-	return kept, err
+	kept := kernel.Alloc(elements(ck.tensors[name].Shape))
+	return kept, ck.readInto(kept, name)
 }
 
 // batchNormEpsilon is what torch adds to a running variance.

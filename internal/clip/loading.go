@@ -1,6 +1,8 @@
 package clip
 
 import (
+	"cmp"
+	"slices"
 	"sync/atomic"
 
 	"github.com/clipnh/clipnh/internal/kernel"
@@ -55,42 +57,39 @@ func (l *loading) conv(into **kernel.Conv, name string, spec kernel.ConvSpec, re
 	}, func(values []float32) { *into = kernel.PackedConv(spec, values) })
 }
 
-// load gives the tower all its parts. Their values are the same whichever way they come.
-// A checkpoint that is another by then than the one that was hashed is an error: what was
-// made of it would be taken for the one's.
-func (l *loading) load(team par.Team) error {
-	layout := packed.Layout{Weights: l.ck.weights, Kernel: kernel.Layout()}
-	for _, p := range l.parts {
-		layout.Sections = append(layout.Sections, p.Section)
-	}
-	if store := l.ck.packs; store != nil && layout.Bytes() >= store.Least {
-		if f := store.Open(layout, team); f != nil {
-			l.bind(f.Section)
-			return nil
+// load gives towers all their parts, those of several sets together. Their values are the
+// same whichever way they come. A checkpoint that is another by then than the one that was
+// hashed is an error: what was made of it would be taken for the one's.
+func load(team par.Team, sets ...*loading) error {
+	var j job
+	defer j.discard() // where packing fails or panics
+	for _, l := range sets {
+		layout := packed.Layout{Weights: l.ck.weights, Kernel: kernel.Layout()}
+		for _, p := range l.parts {
+			layout.Sections = append(layout.Sections, p.Section)
 		}
-		if w := store.Create(layout); w != nil {
-			f, err := l.write(w, team)
-			if err != nil {
-				return err
-			}
-			if f != nil {
+		store, kept := l.ck.packs, (*packed.Writer)(nil)
+		if store != nil && layout.Bytes() >= store.Least {
+			if f := store.Open(layout, team); f != nil {
 				l.bind(f.Section)
-				return nil
+				continue
 			}
+			kept = store.Create(layout)
 		}
+		j.add(l, kept)
 	}
-	values := make([][]float32, len(l.parts))
-	err := l.pack(team, func(i, _ int) []float32 {
-		values[i] = kernel.Alloc(l.parts[i].Len)
-		return values[i]
-	}, func(int, []float32) {})
-	if err == nil {
-		err = l.ck.Unchanged()
+	err := j.pack(team)
+	for _, s := range j.sets {
+		if err == nil {
+			err = s.ck.Unchanged()
+		}
 	}
 	if err != nil {
 		return err
 	}
-	l.bind(func(i int) []float32 { return values[i] })
+	if again := j.finish(); len(again) > 0 {
+		return load(team, again...) // its store tries no more
+	}
 	return nil
 }
 
@@ -100,64 +99,140 @@ func (l *loading) bind(values func(i int) []float32) {
 	}
 }
 
-// write packs all parts into a file, by way of as many of them in memory as there are
-// threads. It returns nil where the file could not be written.
-func (l *loading) write(w *packed.Writer, team par.Team) (*packed.File, error) {
-	kept := false
-	defer func() {
-		if !kept { // also where packing panics
-			w.Discard()
-		}
-	}()
-	areas, used, most := make([][]float32, team.Size()), make([]int, team.Size()), 0
-	for _, p := range l.parts {
-		most = max(most, p.Len)
-	}
-	err := l.pack(team, func(i, worker int) []float32 {
-		if areas[worker] == nil {
-			areas[worker] = kernel.Alloc(most) // once: what is not used takes no memory
-		}
-		area := areas[worker][:l.parts[i].Len]
-		clear(area[:min(len(area), used[worker])])
-		used[worker] = max(used[worker], len(area))
-		return area
-	}, w.Write)
-	if err == nil {
-		err = l.ck.Unchanged()
-	}
-	if err != nil {
-		return nil, err
-	}
-	kept = true
-	return w.Finish(), nil
+// job is the packing of sets that no file has.
+type job struct {
+	sets  []*unpacked
+	parts []partOf
 }
 
-// pack packs every part into what area returns for it, and hands it to done. It returns
-// the error of the first part that has one.
-func (l *loading) pack(team par.Team, area func(i, worker int) []float32, done func(i int, values []float32)) error {
-	errs, readers := make([]error, len(l.parts)), make([]reader, team.Size())
+// unpacked is a set whose parts are packed into a file, or into memory where there is none.
+type unpacked struct {
+	*loading
+	file   *packed.Writer
+	values [][]float32
+}
+
+// partOf is a part and the set that it belongs to.
+type partOf struct {
+	*unpacked
+	i int
+}
+
+func (j *job) add(l *loading, file *packed.Writer) {
+	s := &unpacked{l, file, make([][]float32, len(l.parts))}
+	j.sets = append(j.sets, s)
+	for i := range l.parts {
+		j.parts = append(j.parts, partOf{s, i})
+	}
+}
+
+// pack packs every part; those for files by way of as many of them in memory as there are
+// threads. It returns the error of the first part that has one.
+func (j *job) pack(team par.Team) error {
+	areas, most := make([]packArea, team.Size()), 0
+	for _, s := range j.sets {
+		for _, p := range s.parts {
+			if s.file != nil {
+				most = max(most, p.Len)
+			}
+		}
+	}
+	defer func() {
+		for _, a := range areas {
+			a.free()
+		}
+	}()
+	// The largest first: the last of all keeps one thread busy while the others have none left.
+	order := make([]int, len(j.parts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return j.parts[b].part().Len - j.parts[a].part().Len })
+
+	errs, readers := make([]error, len(j.parts)), make([]reader, team.Size())
 	var failed atomic.Int64 // the first part that has an error
-	failed.Store(int64(len(l.parts)))
-	team.Each(len(l.parts), func(i, worker int) {
-		if int64(i) > failed.Load() {
+	failed.Store(int64(len(j.parts)))
+	team.Each(len(order), func(n, worker int) {
+		at := order[n]
+		if int64(at) > failed.Load() {
 			return
 		}
-		dst := area(i, worker)
-		if errs[i] = l.parts[i].pack(&readers[worker], dst); errs[i] == nil {
-			done(i, dst)
+		if errs[at] = j.parts[at].pack(&readers[worker], &areas[worker], most); errs[at] == nil {
 			return
 		}
 		for {
 			first := failed.Load()
-			if int64(i) >= first || failed.CompareAndSwap(first, int64(i)) {
+			if int64(at) >= first || failed.CompareAndSwap(first, int64(at)) {
 				return
 			}
 		}
 	})
-	for _, err := range errs {
-		if err != nil {
-			return err
+	return cmp.Or(errs...)
+}
+
+func (p partOf) part() *part { return &p.parts[p.i] }
+
+// pack packs a part into its place; area serves those for a file, of most values at most.
+func (p partOf) pack(r *reader, area *packArea, most int) error {
+	n := p.part().Len
+	if p.file == nil {
+		p.values[p.i] = kernel.Alloc(n)
+		return p.part().pack(r, p.values[p.i])
+	}
+	dst := area.take(n, most)
+	err := p.part().pack(r, dst)
+	if err == nil {
+		p.file.Write(p.i, dst)
+	}
+	return err
+}
+
+// packArea is memory for one part after the other.
+type packArea struct {
+	values   []float32
+	used     int // of values, those that are not zero any more
+	giveBack func()
+}
+
+// take returns n zeros, of at most most.
+func (a *packArea) take(n, most int) []float32 {
+	if a.values == nil {
+		a.values, a.giveBack = kernel.Borrow(most) // what is not used takes no memory
+	}
+	clear(a.values[:min(n, a.used)])
+	a.used = max(a.used, n)
+	return a.values[:n]
+}
+
+func (a *packArea) free() {
+	if a.giveBack != nil {
+		a.giveBack()
+	}
+}
+
+// finish binds all sets, and returns those whose file could not be written.
+func (j *job) finish() (again []*loading) {
+	for _, s := range j.sets {
+		values := func(i int) []float32 { return s.values[i] }
+		if s.file != nil {
+			f := s.file.Finish()
+			s.file = nil
+			if f == nil {
+				again = append(again, s.loading)
+				continue
+			}
+			values = f.Section
+		}
+		s.bind(values)
+	}
+	return again
+}
+
+// discard gives up the files that are not finished.
+func (j *job) discard() {
+	for _, s := range j.sets {
+		if s.file != nil {
+			s.file.Discard()
 		}
 	}
-	return nil
 }

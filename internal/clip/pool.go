@@ -12,30 +12,27 @@ import (
 	"github.com/clipnh/clipnh/internal/quantity"
 )
 
-func readOV(ck *Checkpoint, r *reader) (*decomp.OV, error) {
-	var value, valueBias, out, outBias []float32
-	err := r.keepAll(ck, map[string]*[]float32{
-		"visual.attnpool.v_proj.weight": &value,
-		"visual.attnpool.v_proj.bias":   &valueBias,
-		"visual.attnpool.c_proj.weight": &out,
-		"visual.attnpool.c_proj.bias":   &outBias,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return decomp.NewOV(ck.Config.Heads(), value, valueBias, out, outBias), nil
-}
-
-// ov is the value and output projections.
+// ov adds the value and output projections.
 func (l *loading) ov(into **decomp.OV) {
 	c := l.ck.Config
 	H, C, O := c.Heads(), c.Neurons(), c.OutDim
-	l.add("visual.attnpool.ov", fmt.Sprintf("%d %d %d", H, C, O), decomp.PackedOVLen(H, C, O), func(r *reader, dst []float32) error {
-		ov, err := readOV(l.ck, r)
-		if err == nil {
-			ov.Pack(dst)
-		}
-		return err
+	l.add("visual.attnpool.ov", fmt.Sprintf("%d %d %d", H, C, O), decomp.PackedOVLen(H, C, O), func(_ *reader, dst []float32) error {
+		return decomp.PackOV(H, C, O, dst, func(value, valueBias, out, outBias []float32) error {
+			for _, t := range []struct { // in the file's order of use, so that the first error is always the same
+				name string
+				dst  []float32
+			}{
+				{"visual.attnpool.v_proj.weight", value},
+				{"visual.attnpool.v_proj.bias", valueBias},
+				{"visual.attnpool.c_proj.weight", out},
+				{"visual.attnpool.c_proj.bias", outBias},
+			} {
+				if err := l.ck.readInto(t.dst, t.name); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}, func(packed []float32) { *into = decomp.PackedOV(H, C, O, packed) })
 }
 
@@ -45,22 +42,24 @@ func (l *loading) ov(into **decomp.OV) {
 // towers' batch and precision.
 func (ck *Checkpoint) OV() (*decomp.OV, error) { return ck.loadOV(par.Team{}) }
 
-func (ck *Checkpoint) loadOV(team par.Team) (*decomp.OV, error) {
+// loadOV loads the OV, together with others' weights that are wanted too.
+func (ck *Checkpoint) loadOV(team par.Team, others ...*loading) (*decomp.OV, error) {
 	if err := ck.Require(AttentionPool); err != nil {
 		return nil, err
 	}
 	ck.ovMutex.Lock()
 	defer ck.ovMutex.Unlock()
-	if ck.ov == nil {
-		var ov *decomp.OV
+	ov := ck.ov
+	if ov == nil {
 		l := newLoading(ck)
 		l.ov(&ov)
-		if err := l.load(team); err != nil {
-			return nil, err
-		}
-		ck.ov = ov
+		others = append(others, l)
 	}
-	return ck.ov, nil
+	if err := load(team, others...); err != nil {
+		return nil, err
+	}
+	ck.ov = ov
+	return ov, nil
 }
 
 // attentionWeights are the weights of the class token's attention. The key bias is for SelfSelf alone:

@@ -51,11 +51,8 @@ func NewResNetTower(ck *Checkpoint, o ImageOptions) (*ResNetTower, error) {
 	if o.TokenValues || o.SelfSelf {
 		l.values(&t.values)
 	}
-	err := l.load(t.all)
-	if err != nil {
-		return nil, err
-	}
-	if t.ov, err = ck.loadOV(t.all); err != nil {
+	var err error
+	if t.ov, err = ck.loadOV(t.all, l); err != nil {
 		return nil, err
 	}
 	for _, i := range o.Lenses {

@@ -56,7 +56,7 @@ func NewTextTower(ck *Checkpoint, threads int) (*TextTower, error) {
 	t := &TextTower{config: ck.Config, team: par.NewTeam(threads)}
 	l := newLoading(ck)
 	l.text(t)
-	if err := l.load(t.team); err != nil {
+	if err := load(t.team, l); err != nil {
 		return nil, err
 	}
 	width := ck.Config.TextWidth

@@ -41,7 +41,7 @@ func NewViTTower(ck *Checkpoint, o ImageOptions) (*ViTTower, error) {
 	t.weights = new(vitWeights)
 	l := newLoading(ck)
 	l.vit(t.weights, o.Precision)
-	if err := l.load(t.all); err != nil {
+	if err := load(t.all, l); err != nil {
 		return nil, err
 	}
 	var r reader

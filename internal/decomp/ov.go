@@ -52,21 +52,26 @@ func NewOV(heads int, value, valueBias, out, outBias []float32) *OV {
 	}
 	p := &OV{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Width: len(valueBias) / heads, Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
+	p.Bias, p.constant = make([]float32, heads*p.OutDim), make([]float32, p.OutDim)
+	p.sumBiases()
+	return p
+}
+
+// sumBiases fills Bias and constant from the weights and biases.
+func (p *OV) sumBiases() {
 	C, O, D := p.Neurons, p.OutDim, p.Width
-	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)
 	for o := range O {
-		total := float64(outBias[o])
-		for h := range heads {
+		total := float64(p.outBias[o])
+		for h := range p.Heads {
 			own := 0.0
 			for d := range D {
-				own += float64(out[o*C+h*D+d]) * float64(valueBias[h*D+d])
+				own += float64(p.Out[o*C+h*D+d]) * float64(p.valueBias[h*D+d])
 			}
 			total += own
-			p.Bias[h*O+o] = float32(own/float64(C) + float64(outBias[o])/float64(C*heads))
+			p.Bias[h*O+o] = float32(own/float64(C) + float64(p.outBias[o])/float64(C*p.Heads))
 		}
 		p.constant[o] = float32(total)
 	}
-	return p
 }
 
 // OVFromSlices builds an OV from the arrays that an artefact holds: value
@@ -92,29 +97,30 @@ func OVFromSlices(heads, neurons, outDim int, value, out, bias []float32) *OV {
 }
 
 // PackedOVLen returns the number of values of an OV of H heads, C neurons and O
-// dimensions that Pack writes.
+// dimensions that PackOV writes.
 func PackedOVLen(heads, neurons, outDim int) int {
 	return 2*neurons*neurons + 2*outDim*neurons + heads*outDim + 2*outDim + neurons
 }
 
-// slices are all values of an OV that NewOV made.
+// slices are all values of an OV of an attention pool, in the order of PackOV.
 func (p *OV) slices() []*[]float32 {
 	return []*[]float32{&p.Value, &p.Out, &p.Bias, &p.valueAcross, &p.outAcross, &p.constant, &p.valueBias, &p.outBias}
 }
 
-// Pack writes the OV to dst, of PackedOVLen values, for PackedOV. It panics unless p is
-// from NewOV or PackedOV.
-func (p *OV) Pack(dst []float32) {
-	if p.valueBias == nil || len(dst) != PackedOVLen(p.Heads, p.Neurons, p.OutDim) {
-		panic("decomp: wrong length of packed weights")
+// PackOV writes the OV of an attention pool to dst, of PackedOVLen values, for PackedOV. read
+// reads its weights into dst, in the shapes of NewOV: the OV of a large network is as large
+// as memory that takes longer to get than to fill.
+func PackOV(heads, neurons, outDim int, dst []float32, read func(value, valueBias, out, outBias []float32) error) error {
+	p := PackedOV(heads, neurons, outDim, dst)
+	if err := read(p.Value, p.valueBias, p.Out, p.outBias); err != nil {
+		return err
 	}
-	p.across()
-	for _, s := range p.slices() {
-		dst = dst[copy(dst, *s):]
-	}
+	p.sumBiases()
+	p.transposeWeights()
+	return nil
 }
 
-// PackedOV returns the OV of an attention pool that Pack wrote. It retains packed, and
+// PackedOV returns the OV of an attention pool that PackOV wrote. It retains packed, and
 // writes to none of it.
 func PackedOV(heads, neurons, outDim int, packed []float32) *OV {
 	if heads < 1 || neurons%heads != 0 || len(packed) != PackedOVLen(heads, neurons, outDim) {
@@ -138,15 +144,16 @@ func (p *OV) check() {
 func (p *OV) across() (value, out []float32) {
 	p.transposed.Do(func() {
 		if p.valueAcross == nil {
+			p.valueAcross, p.outAcross = kernel.Alloc(len(p.Value)), kernel.Alloc(len(p.Out))
 			p.transposeWeights()
 		}
 	})
 	return p.valueAcross, p.outAcross
 }
 
+// transposeWeights fills valueAcross and outAcross.
 func (p *OV) transposeWeights() {
 	C, D := p.Neurons, p.Width
-	p.valueAcross, p.outAcross = kernel.Alloc(len(p.Value)), kernel.Alloc(len(p.Out))
 	for h := range p.Heads {
 		kernel.Transpose(p.valueAcross[h*C*D:(h+1)*C*D], p.Value[h*C*D:(h+1)*C*D], D, C)
 	}
