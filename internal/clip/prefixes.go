@@ -46,24 +46,87 @@ func (p *prefixes) add(text []int32) {
 //	mixed = Σ_j a[j] v[j]
 //
 // qkv holds queries, keys and values, W channels each; mixed has W channels. Each sum is one
-// chain, in the order of channels or prefixes. Chains of four prefixes go side by side, as
-// one alone waits for its own additions.
+// chain, in the order of channels or prefixes.
 func causalAttention(mixed, qkv kernel.Map, p *prefixes, lo, hi int) {
-	width := mixed.C
-	heads, longest := width/HeadWidth, 0
+	longest := 0
 	for _, path := range p.path[lo:hi] {
 		longest = max(longest, len(path))
 	}
-	weights := make([]float32, heads*longest)
-	for i := lo; i < hi; i++ {
-		path := p.path[i]
-		n := len(path)
-		for h := range heads {
-			attend(weights[h*n:(h+1)*n], qkv, i, path, h*HeadWidth, width+h*HeadWidth)
+	c := newCausal(mixed.C, longest)
+	for i, path := range p.path[lo:hi] {
+		c.follow(qkv, path)
+		c.attend(qkv, lo+i)
+		c.mix(mixed, lo+i)
+	}
+}
+
+// causal holds what the prefixes on a path are attended to with, so that the sums of many
+// prefixes, or of many channels, go side by side. Paths that come one after the other have
+// their beginnings in common, which stay.
+type causal struct {
+	path          []int
+	heads         int
+	stride        int       // from one channel of keys, and one head of weights, to the next
+	keys          []float32 // [W,stride]
+	values        []float32 // [H,stride,D]
+	query, sum    []float32 // [D]
+	scores, dense []float32 // [H,stride], [H,len(path)]
+}
+
+func newCausal(width, longest int) *causal {
+	c := &causal{heads: width / HeadWidth, stride: (longest + kernel.Lanes - 1) / kernel.Lanes * kernel.Lanes}
+	c.keys, c.values = make([]float32, width*c.stride), make([]float32, width*c.stride)
+	c.query, c.sum = make([]float32, HeadWidth), make([]float32, HeadWidth)
+	c.scores, c.dense = make([]float32, c.heads*c.stride), make([]float32, c.heads*c.stride)
+	return c
+}
+
+// follow takes the keys and values of the prefixes that path does not share with the one before.
+func (c *causal) follow(qkv kernel.Map, path []int) {
+	shared := 0
+	for shared < min(len(path), len(c.path)) && path[shared] == c.path[shared] {
+		shared++
+	}
+	width := c.heads * HeadWidth
+	for j := shared; j < len(path); j++ {
+		for channel := 0; channel < width; channel += kernel.Lanes {
+			for l, k := range lanes(qkv, path[j], width+channel) {
+				c.keys[(channel+l)*c.stride+j] = k
+			}
+			h, d := channel/HeadWidth, channel%HeadWidth
+			copy(c.values[(h*c.stride+j)*HeadWidth+d:], lanes(qkv, path[j], 2*width+channel)[:])
 		}
-		kernel.Softmax(weights, heads, n)
-		for h := range heads {
-			mixValues(mixed, qkv, i, path, weights[h*n:(h+1)*n], h*HeadWidth, 2*width+h*HeadWidth)
+	}
+	c.path = path
+}
+
+// attend computes the attention of a token, the last of the path, to those on it.
+func (c *causal) attend(qkv kernel.Map, token int) {
+	scale := float32(1 / math.Sqrt(HeadWidth))
+	n := len(c.path)
+	wide := (n + kernel.Lanes - 1) / kernel.Lanes * kernel.Lanes // sums behind the path's are not used
+	for h := range c.heads {
+		for d := 0; d < HeadWidth; d += kernel.Lanes {
+			copy(c.query[d:], lanes(qkv, token, h*HeadWidth+d)[:])
+		}
+		sums := c.scores[h*c.stride:][:wide]
+		clear(sums)
+		kernel.SumRows(sums, c.query, kernel.Strided(c.keys[h*HeadWidth*c.stride:], HeadWidth, wide, c.stride))
+		for j, s := range sums[:n] {
+			c.dense[h*n+j] = s * scale
+		}
+	}
+	kernel.Softmax(c.dense, c.heads, n)
+}
+
+// mix adds up the values on the path, and writes them to a token's channels.
+func (c *causal) mix(mixed kernel.Map, token int) {
+	n := len(c.path)
+	for h := range c.heads {
+		clear(c.sum)
+		kernel.SumRows(c.sum, c.dense[h*n:][:n], kernel.Dense(c.values[h*c.stride*HeadWidth:], n, HeadWidth))
+		for d := 0; d < HeadWidth; d += kernel.Lanes {
+			copy(lanes(mixed, token, h*HeadWidth+d)[:], c.sum[d:])
 		}
 	}
 }
@@ -71,53 +134,4 @@ func causalAttention(mixed, qkv kernel.Map, p *prefixes, lo, hi int) {
 // lanes is a block of a token's channels, from a multiple of kernel.Lanes on.
 func lanes(m kernel.Map, token, channel int) *[kernel.Lanes]float32 {
 	return (*[kernel.Lanes]float32)(m.Data[(channel/kernel.Lanes*m.Stride+token)*kernel.Lanes:])
-}
-
-// attend writes q·k/√D of a head to dst, for a token's q and the k of those on its path. The
-// head's channels are those of qkv from query and from key on.
-func attend(dst []float32, qkv kernel.Map, token int, path []int, query, key int) {
-	scale := float32(1 / math.Sqrt(HeadWidth))
-	for j := 0; j < len(path); j += 4 {
-		last := len(path) - 1
-		t0, t1, t2, t3 := path[j], path[min(j+1, last)], path[min(j+2, last)], path[min(j+3, last)]
-		var s0, s1, s2, s3 float32
-		for c := 0; c < HeadWidth; c += kernel.Lanes {
-			q := lanes(qkv, token, query+c)
-			k0, k1, k2, k3 := lanes(qkv, t0, key+c), lanes(qkv, t1, key+c), lanes(qkv, t2, key+c), lanes(qkv, t3, key+c)
-			for l, x := range q {
-				s0 += x * k0[l]
-				s1 += x * k1[l]
-				s2 += x * k2[l]
-				s3 += x * k3[l]
-			}
-		}
-		copy(dst[j:], []float32{s0 * scale, s1 * scale, s2 * scale, s3 * scale})
-	}
-}
-
-// mixValues writes Σ_j a[j] v[j] of a head to a token's channels of mixed from out on, for the v of
-// those on its path, the channels of qkv from value on.
-func mixValues(mixed, qkv kernel.Map, token int, path []int, weights []float32, out, value int) {
-	for c := 0; c < HeadWidth; c += kernel.Lanes {
-		sum := lanes(mixed, token, out+c)
-		*sum = [kernel.Lanes]float32{}
-		j := 0
-		for ; j+4 <= len(path); j += 4 {
-			w0, w1, w2, w3 := weights[j], weights[j+1], weights[j+2], weights[j+3]
-			v0, v1, v2, v3 := lanes(qkv, path[j], value+c), lanes(qkv, path[j+1], value+c), lanes(qkv, path[j+2], value+c), lanes(qkv, path[j+3], value+c)
-			for l, s := range sum {
-				s += w0 * v0[l]
-				s += w1 * v1[l]
-				s += w2 * v2[l]
-				s += w3 * v3[l]
-				sum[l] = s
-			}
-		}
-		for ; j < len(path); j++ {
-			w, v := weights[j], lanes(qkv, path[j], value+c)
-			for l := range sum {
-				sum[l] += w * v[l]
-			}
-		}
-	}
 }

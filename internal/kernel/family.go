@@ -29,6 +29,8 @@ type family struct {
 	// the rounding of the tile kernels; n is a multiple of Lanes. It is nil if the
 	// compiler chooses the rounding.
 	addRows func(y, a, b *float32, bRow, k, n int)
+	// sumRows does the same with the rounding of Go's own loops, which is addRows' on arm64.
+	sumRows func(y, a, b *float32, bRow, k, n int)
 	// dot, exceed and finite are those of Dot, Exceeding and FirstNonFinite for groups of
 	// numbers, 32 of dot and 8 of the others. They are nil in plain Go.
 	dot    func(x, y *float32, n int, lanes *float32)
@@ -58,6 +60,7 @@ var generic = family{
 
 	softmaxPixel: softmaxPixelRef,
 	transpose:    transposeRef,
+	sumRows:      sumRowsRef,
 
 	quickGELU: quickGELURef,
 	gelu:      geluRef,

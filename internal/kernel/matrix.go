@@ -70,3 +70,19 @@ func (m *Matrix) scale(f float32) {
 		}
 	}
 }
+
+// SumRows adds the product of a row and a matrix to y, all values as loops in Go would give them:
+//
+//	y[j] += a[p] b[p,j], for p in order
+//
+// Shapes: a [K]; b [K,N], not transposed; y [N], N a multiple of Lanes. It is for results that
+// must keep the bits of such loops; Sgemm is faster where y is long.
+func SumRows(y, a []float32, b Matrix) {
+	b.check()
+	if b.Transposed || len(a) != b.Rows || len(y) != b.Cols || len(y)%Lanes != 0 {
+		panic("kernel: a row and a matrix that do not fit")
+	}
+	if len(a) > 0 && len(y) > 0 {
+		activeFamily().sumRows(&y[0], &a[0], &b.Data[0], b.Stride*4, len(a), len(y))
+	}
+}

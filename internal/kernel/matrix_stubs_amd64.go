@@ -24,6 +24,17 @@ func transposeAVX2(dst *float32, src *float32, dstRow int, srcRow int, rows int,
 //go:noescape
 func addRowsAVX512(y *float32, a *float32, b *float32, bRow int, k int, n int)
 
+// sumRowsAVX512 adds k rows of b, at distances of bRow bytes, to y, n a positive
+// multiple of 16:
+//
+//	for p in 0..k, j in 0..n:
+//	    y[j] += a[p] * b[p,j]
+//
+// with the sum over p in order, and products rounded before they are added.
+//
+//go:noescape
+func sumRowsAVX512(y *float32, a *float32, b *float32, bRow int, k int, n int)
+
 // addRowsAVX2 adds k rows of b, at distances of bRow bytes, to y, n a positive
 // multiple of 16:
 //
@@ -34,3 +45,14 @@ func addRowsAVX512(y *float32, a *float32, b *float32, bRow int, k int, n int)
 //
 //go:noescape
 func addRowsAVX2(y *float32, a *float32, b *float32, bRow int, k int, n int)
+
+// sumRowsAVX2 adds k rows of b, at distances of bRow bytes, to y, n a positive
+// multiple of 16:
+//
+//	for p in 0..k, j in 0..n:
+//	    y[j] += a[p] * b[p,j]
+//
+// with the sum over p in order, and products rounded before they are added.
+//
+//go:noescape
+func sumRowsAVX2(y *float32, a *float32, b *float32, bRow int, k int, n int)

@@ -175,3 +175,31 @@ func TestAddRows(t *testing.T) {
 		}
 	})
 }
+
+// TestSumRows compares with loops in Go, to the last bit, for every number of vectors past two of
+// the largest groups.
+func TestSumRows(t *testing.T) {
+	eachFamily(t, func(t *testing.T, f *family) {
+		for n := Lanes; n <= 20*Lanes; n += Lanes {
+			for _, k := range []int{1, 2, 5, 64} {
+				row := n + n%3
+				a, b, start := random(1, k, 1), random(2, k*row, 1), random(3, n, 1)
+				y, touched := guarded(n, k)
+				copy(y, start)
+				want := append([]float32(nil), start...)
+				for p, x := range a {
+					for j := range want {
+						want[j] += x * b[p*row+j]
+					}
+				}
+				f.sumRows(&y[0], &a[0], &b[0], row*4, k, n)
+				if touched() {
+					t.Errorf("%d rows of %d: memory around the sums is overwritten", k, n)
+				}
+				if !sameBits(y, want) {
+					t.Errorf("%d rows of %d: other bits than loops in Go", k, n)
+				}
+			}
+		}
+	})
+}

@@ -12,7 +12,8 @@ import (
 func matrices(c *build.Context) {
 	transpose(c)
 	for _, v := range []isa{avx512, avx2} {
-		addRows(c, v)
+		addRows(c, v, true)
+		addRows(c, v, false)
 	}
 }
 
@@ -85,23 +86,28 @@ func transpose(c *build.Context) {
 	finish(c)
 }
 
-// addRows emits the product of a row with an unpacked matrix.
-func addRows(c *build.Context, v isa) {
+// addRows emits the product of a row with an unpacked matrix. Products are rounded once, with
+// their sum, if they are fused, and otherwise by themselves too, as Go compiles them.
+func addRows(c *build.Context, v isa, fused bool) {
 	// Numbers of vectors of y that are summed at a time, largest first. Eight chains of sums
 	// keep both multipliers busy; heads of 64 channels have four vectors.
 	groups := []int{8, 4, 1}
-	plainFunction(c, "addRows"+v.name, "func(y, a, b *float32, bRow, k, n int)",
+	name, order := "addRows", "with the sum over p in order, as in the tile kernels."
+	if !fused {
+		name, order = "sumRows", "with the sum over p in order, and products rounded before they are added."
+	}
+	plainFunction(c, name+v.name, "func(y, a, b *float32, bRow, k, n int)",
 		"adds k rows of b, at distances of bRow bytes, to y, n a positive",
 		"multiple of 16:", "",
 		"	for p in 0..k, j in 0..n:",
 		"	    y[j] += a[p] * b[p,j]", "",
-		"with the sum over p in order, as in the tile kernels.")
+		order)
 	y, a, b, bRow, k, n := reg.RDI, reg.RSI, reg.RDX, reg.R8, reg.R9, reg.RCX
 	for i, r := range []reg.Register{y, a, b, bRow, k, n} {
 		c.MOVQ(operand.NewParamAddr([]string{"y", "a", "b", "bRow", "k", "n"}[i], 8*i), r)
 	}
 	at, left, index := reg.RAX, reg.R10, reg.R11
-	value := v.regs[groups[0]]
+	value, product := v.regs[groups[0]], v.regs[groups[0]+1:] // products in turn, so that they overlap
 	block := func(label string, vectors int) {
 		for i := range vectors {
 			c.VMOVUPS(mem(y, i*v.bytes), v.regs[i])
@@ -111,7 +117,12 @@ func addRows(c *build.Context, v isa) {
 		c.Label(label)
 		c.VBROADCASTSS(operand.Mem{Base: a, Index: index, Scale: 4}, value)
 		for i := range vectors {
-			c.VFMADD231PS(mem(at, i*v.bytes), value, v.regs[i])
+			if fused {
+				c.VFMADD231PS(mem(at, i*v.bytes), value, v.regs[i])
+				continue
+			}
+			c.VMULPS(mem(at, i*v.bytes), value, product[i%4])
+			c.VADDPS(product[i%4], v.regs[i], v.regs[i])
 		}
 		c.ADDQ(bRow, at)
 		c.INCQ(index)
