@@ -53,7 +53,8 @@ Heads of the first order take the place of pairs where --scores are what collect
 its mean, with all that later layers make of it: which heads carry the cue.
 These have no words and no one direction, so --pcs-path, --codes and cosines
 with concepts are of pairs only. The commands that it prints edit the heads of
-one layer at a time, the last one first.
+one layer at a time, the last one first; by zero where means do not tell what
+heads give, as in a model with few dimensions, which is said.
 
 With --concepts, it also prints the correlation of the image's cosine with each
 concept and the group, and the cosines of pairs with concepts. Pairs have words
@@ -250,6 +251,10 @@ func (o *auditOptions) editLines(r audit.Removed) []string {
 // editLine is one step of editLines, whose means have a name that ends in step.
 func (o *auditOptions) editLine(r audit.Removed, model, units, save, step string) []string {
 	of := append([]string{"--model", model}, ranAs(r.Of)...)
+	edit := append(append([]string{"clipnh", "edit"}, of...), "--remove", units)
+	if r.ByZero {
+		return []string{ui.ShellLine(append(edit, "--by", "zero", "--save-path", save))}
+	}
 	flag, means := "--scores", o.from.ScoresPath
 	var lines []string
 	if means == "" || r.Neurons || r.Heads != nil {
@@ -268,8 +273,7 @@ func (o *auditOptions) editLine(r audit.Removed, model, units, save, step string
 		}
 		lines = append(lines, ui.ShellLine(append(collect, "--save-path", means)))
 	}
-	edit := append([]string{"clipnh", "edit"}, of...)
-	return append(lines, ui.ShellLine(append(edit, "--remove", units, flag, means, "--save-path", save)))
+	return append(lines, ui.ShellLine(append(edit, flag, means, "--save-path", save)))
 }
 
 func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {

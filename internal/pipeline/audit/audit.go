@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -58,6 +59,7 @@ type Removed struct {
 	Neurons bool          // they are neurons, and the means of their activations take their place
 	Heads   [][]string    // instead, heads: those that are edited together, one list after the other
 	Layered bool          // these are those of layers, and the means of what they add take their place
+	ByZero  bool          // nothing takes their place, as means do not tell what edit wants to know
 	Of      origin.Origin // of what was read
 }
 
@@ -124,7 +126,8 @@ type auditor struct {
 	team par.Team
 	from *dataset.Labels // nil: names tell
 
-	classes, concepts []float32 // unit vectors, [M,O]
+	classes, concepts []float32      // unit vectors, [M,O]
+	tokens            *decomp.Tokens // of the model of heads of layers that are written out; nil of others, and without a model
 	words             *coding.Words
 	data              *dataset.Dataset // images of sheets; nil: none
 	recorded          *source.Recorded // of these images

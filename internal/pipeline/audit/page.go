@@ -97,6 +97,8 @@ func (p *page) write(b *bytes.Buffer) {
 		line("| %s | %s | %d | %.1f | %.1f |", cellText(g.Label), cellText(g.Group), g.Images, 100*g.Accuracy, 100*r.After.Groups[i].Accuracy)
 	}
 	switch {
+	case r.ByZero:
+		line("\nAbove, what these heads add to the feature is replaced by its mean. No checkpoint can be made so: %s. This makes one without the %s, layer by layer from the last one; its accuracies are not those above:\n", untold, quantity.Of(r.Chosen, "chosen head"))
 	case p.layered:
 		line("\nAbove, what these heads add to the feature is replaced by its mean, and all that later layers make of it stays. This makes the checkpoint without the %s, layer by layer from the last one; there, later layers read their means too, so its accuracies are not those above:\n", quantity.Of(r.Chosen, "chosen head"))
 	case p.neurons == 0:

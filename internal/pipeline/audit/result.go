@@ -36,7 +36,8 @@ type Result struct {
 	Pairs     []Pair     `json:"pairs"` // of these, those that widen differences first, by how much
 	Curve     []Point    `json:"curve"` // from no pair removed on
 	Chosen    int        `json:"chosen"`
-	Commands  []string   `json:"commands"` // that make the chosen checkpoint; none if nothing is chosen
+	Commands  []string   `json:"commands"`                   // that make the chosen checkpoint; none if nothing is chosen
+	ByZero    bool       `json:"commands_by_zero,omitempty"` // these take heads out by zero, as means do not tell edit what heads give
 
 	Dir      string           `json:"dir,omitempty"` // not in the folder itself, which may be moved
 	Files    []string         `json:"files"`

@@ -129,6 +129,10 @@ func (a *auditor) commands() {
 	if neurons := a.sharedNeurons(); neurons != nil {
 		removed.List, removed.Neurons = a.path(neuronFile), true
 	}
+	if removed.Layered && !a.headsTold() {
+		a.say.Note("%s", untold)
+		removed.ByZero, r.ByZero = true, true
+	}
 	r.Commands = a.CommandLines(removed)
 }
 
