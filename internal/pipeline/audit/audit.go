@@ -8,6 +8,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type Options struct {
 	Texts
 	coding.WordsOptions        // of pairs
 	PCsPath             string // components of pairs, .npy [H,C,O], for words; may be empty
+	SpansPath           string // texts of heads that textspan wrote; may be empty
 
 	Level        float64 // pairs are found whose corrected probability is at most this
 	Permutations int
@@ -109,6 +111,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
+	if src.FirstOrder == nil && o.SpansPath != "" {
+		return nil, usage.Errorf("{spans-path} %s: texts of heads, but %s has pairs", o.SpansPath, cmp.Or(o.ScoresPath, o.Model))
+	}
 	if f := src.FirstOrder; f != nil && !f.Whole() {
 		return nil, hint.With(fmt.Errorf("%s: heads alone, which do not sum to the features", f.Heads.Path), "give the MLPs of the same images as {parts}")
 	}
@@ -129,9 +134,10 @@ type auditor struct {
 	classes, concepts []float32      // unit vectors, [M,O]
 	tokens            *decomp.Tokens // of the model of heads of layers that are written out; nil of others, and without a model
 	words             *coding.Words
-	data              *dataset.Dataset // images of sheets; nil: none
-	recorded          *source.Recorded // of these images
-	undrawn           error            // why there is no sheet; all else is written
+	spans             [][]artefact.HeadText // of heads, in their order; nil: none are given
+	data              *dataset.Dataset      // images of sheets; nil: none
+	recorded          *source.Recorded      // of these images
+	undrawn           error                 // why there is no sheet; all else is written
 
 	collected *cache.Artefact // what was collected; nil of a model
 	subject   subject
@@ -153,6 +159,11 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 	}
 	if a.words, err = coding.OpenWords(a.Artefacts, a.WordsOptions, []int{a.src.Heads, a.src.Neurons}, a.src.Origin, a.PCsPath, a.Threads); err != nil {
 		return nil, err
+	}
+	if f := a.src.FirstOrder; a.SpansPath != "" {
+		if a.spans, err = a.Artefacts.HeadTexts(a.SpansPath, artefact.Of(a.src.Origin), f.Layers, f.LayerHeads); err != nil {
+			return nil, err
+		}
 	}
 	if a.collected != nil { // before any image is looked at, what can be wrong with the labels
 		names, err := artefact.ImageNames(a.collected)

@@ -117,15 +117,16 @@ type Pair struct {
 	Widens bool   `json:"widens"`
 	// Effect is by how much it widens the difference between the mean margins of groups,
 	// in logits, the mean over contrasts.
-	Effect   float64         `json:"effect"`
-	R        float64         `json:"r"` // of Fits, that of smallest P
-	P        float64         `json:"p"` // corrected for all pairs and contrasts
-	Label    string          `json:"label"`
-	Group    string          `json:"group"` // which R is of
-	Fits     []Fit           `json:"fits"`
-	Words    []artefact.Term `json:"words"`
-	Concepts []Closeness     `json:"concepts,omitempty"`
-	Top      []Top           `json:"top"`
+	Effect   float64             `json:"effect"`
+	R        float64             `json:"r"` // of Fits, that of smallest P
+	P        float64             `json:"p"` // corrected for all pairs and contrasts
+	Label    string              `json:"label"`
+	Group    string              `json:"group"` // which R is of
+	Fits     []Fit               `json:"fits"`
+	Words    []artefact.Term     `json:"words"`
+	Texts    []artefact.HeadText `json:"texts,omitempty"` // of a head, those that span what it adds
+	Concepts []Closeness         `json:"concepts,omitempty"`
+	Top      []Top               `json:"top"`
 
 	index int
 }
