@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/audit"
 	"github.com/clipnh/clipnh/internal/remote"
@@ -51,9 +52,10 @@ Heads of the first order take the place of pairs where --scores are what collect
 --mode heads wrote; of a vision transformer, with the MLPs of the same images
 (--parts, by collect --mode mlps). What a head adds to an image is replaced by
 its mean, with all that later layers make of it: which heads carry the cue.
-These have no words and no one direction, so --pcs-path, --codes and cosines
-with concepts are of pairs only. The commands that it prints edit the heads of
-one layer at a time, the last one first.
+These have no one direction, so --pcs-path, --codes and cosines with concepts
+are of pairs only; their words are the texts that textspan wrote (--spans-path). The commands that it prints edit the heads of
+one layer at a time, the last one first; by zero where means do not tell what
+heads give, as in a model with few dimensions, which is said.
 
 With --concepts, it also prints the correlation of the image's cosine with each
 concept and the group, and the cosines of pairs with concepts. Pairs have words
@@ -128,6 +130,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.StringVar(&s.SpansPath, "spans-path", "", "`FILE` of texts of heads that textspan wrote, .txt or .json")
 	fs.IntVar(&s.Components, "num-components", describeComponents, wordsUsage)
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
 	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")
@@ -164,6 +167,12 @@ func (o *auditOptions) validate() error {
 		return errors.New("--text-descs-list-path goes with --codes or --text-descs-embeddings-path: want two or none")
 	case computed != (s.PCsPath != ""):
 		return errors.New("--text-descs-embeddings-path and --pcs-path: want both or neither")
+	case s.SpansPath != "" && o.from.ScoresPath == "":
+		return errors.New("--spans-path is of heads: want them as --scores")
+	case s.SpansPath != "" && (read || computed):
+		return errors.New("--spans-path is of heads, --codes and --pcs-path are of pairs: want one of them")
+	case s.SpansPath != "" && !artefact.IsTextSpans(s.SpansPath):
+		return fmt.Errorf("--spans-path %s: want a .txt or .json file", s.SpansPath)
 	case len(s.DecompositionPaths) > 1:
 		return errors.New("--codes is given twice: want one, of pairs")
 	case !(s.Level > 0 && s.Level < 1):
@@ -187,7 +196,7 @@ func (o *auditOptions) validate() error {
 		rule{o.from.ScoresPath == "", "without --scores", []string{"parts"}},
 		rule{!embeds, "without texts to embed", []string{"vocab", "templates", "use-templates"}},
 		rule{!o.concepts.given(), "without --concepts", []string{"text-embeddings-path"}},
-		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}},
+		rule{!read && !computed && s.SpansPath == "", "without --codes, --text-descs-embeddings-path or --spans-path", []string{"num-components"}},
 		rule{o.from.ScoresPath != "" && o.from.Data.Path == "", "without image files (--data-path)", []string{"sheet-pairs"}})
 	if err != nil {
 		return err
@@ -250,6 +259,10 @@ func (o *auditOptions) editLines(r audit.Removed) []string {
 // editLine is one step of editLines, whose means have a name that ends in step.
 func (o *auditOptions) editLine(r audit.Removed, model, units, save, step string) []string {
 	of := append([]string{"--model", model}, ranAs(r.Of)...)
+	edit := append(append([]string{"clipnh", "edit"}, of...), "--remove", units)
+	if r.ByZero {
+		return []string{ui.ShellLine(append(edit, "--by", "zero", "--save-path", save))}
+	}
 	flag, means := "--scores", o.from.ScoresPath
 	var lines []string
 	if means == "" || r.Neurons || r.Heads != nil {
@@ -268,8 +281,7 @@ func (o *auditOptions) editLine(r audit.Removed, model, units, save, step string
 		}
 		lines = append(lines, ui.ShellLine(append(collect, "--save-path", means)))
 	}
-	edit := append([]string{"clipnh", "edit"}, of...)
-	return append(lines, ui.ShellLine(append(edit, "--remove", units, flag, means, "--save-path", save)))
+	return append(lines, ui.ShellLine(append(edit, flag, means, "--save-path", save)))
 }
 
 func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
@@ -341,14 +353,21 @@ func auditedPairs(r *audit.Result, n, named int) *ui.Table {
 	pairs := r.Pairs[:n]
 	columns := []ui.Column{ui.Left(strings.TrimSuffix(r.Units, "s")), ui.Right("effect"), ui.Right("r"), ui.Right("P"), ui.Left("label"), ui.Left("group")}
 	words := slices.ContainsFunc(pairs, func(x audit.Pair) bool { return len(x.Words) > 0 })
+	texts := slices.ContainsFunc(pairs, func(x audit.Pair) bool { return len(x.Texts) > 0 })
 	if words {
 		columns = append(columns, ui.Left("words"))
+	}
+	if texts {
+		columns = append(columns, ui.Left("texts"))
 	}
 	t := ui.NewTable(columns...)
 	for _, x := range pairs {
 		row := []string{x.Unit, fmt.Sprintf("%+.3f", x.Effect), fmt.Sprintf("%+.3f", x.R), fmt.Sprintf("%.3g", x.P), x.Label, x.Group}
 		if words {
 			row = append(row, signedWords(x.Words, named))
+		}
+		if texts {
+			row = append(row, x.FirstTexts(named))
 		}
 		t.Row(row...)
 	}

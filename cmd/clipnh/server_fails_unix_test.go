@@ -3,13 +3,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -119,20 +122,45 @@ func TestServerFails(t *testing.T) {
 	for i, name := range strings.Fields(string(names)) {
 		labels = append(labels, fmt.Sprintf("%s,%s,%d", name, []string{"dog", "cat"}[i%2], i/2%2))
 	}
-	drawn := "--scores " + scores + " --dataset images --data-path " + zips + " --quiet"
+	drawn := " --scores " + scores + " --dataset images --data-path " + zips
+	testutil.Pack(t, filepath.Join(assets, demo.PascalContext), w.at("served/scenes.zip"), "")
 	for name, line := range map[string]string{
-		"retrieve": "retrieve --neur-idxs 1 --top 2 --save-dir " + w.at("drawn"),
-		"search":   "search --units h0n1 --top 3 --save-dir " + w.at("found"),
+		"retrieve": "retrieve --neur-idxs 1 --top 2 --save-dir " + w.at("drawn") + drawn,
+		"search":   "search --units h0n1 --top 3 --save-dir " + w.at("found") + drawn,
+		"report":   "report --out " + w.at("pages") + drawn,
+		"segment": "segment --config demo --method values --limit 4 --save-path " + w.at("counts.json") + " --data-path " + w.url + "/scenes.zip" +
+			" --model " + filepath.Join(assets, demo.Model) + " --vocab " + filepath.Join(assets, demo.Vocabulary),
 		"audit": "audit --classes dog,cat --labels-csv " + writeLines(t, w.at("labels.csv"), labels...) + " --permutations 19 --level 0.9 --sheet-pairs 1 --top-images 2 --use-templates=false --out " + w.at("audit") +
-			" --model " + testutil.Golden("model/tiny_jit.pt") + " --vocab " + testutil.Golden("text/toy_merges.txt"),
+			" --model " + testutil.Golden("model/tiny_jit.pt") + " --vocab " + testutil.Golden("text/toy_merges.txt") + drawn,
 	} {
-		args := strings.Fields(line + " " + drawn)
+		args := append(strings.Fields(line), "--quiet")
+		written := func() (string, map[string]string) { // with the bytes that the command writes, where it says that it is done with what is there
+			switch name {
+			case "report":
+				return w.at("pages"), filesBelow(t, w.at("pages"))
+			case "segment":
+				return w.at("counts.json"), map[string]string{"": artefactBytes(t, w.at("counts.json"))}
+			}
+			return "", nil
+		}
 		w.answers(well)
 		must(t, exitDone, args...)
+		n := w.answers(well)
+		_, want := written()
 		failures = 0
-		for first, n := 0, w.answers(well); first < n; first += 3 {
+		for first := 0; first < n; first += 3 {
+			when := fmt.Sprintf("%s, 503 at request %d", name, first)
+			out, _ := written()
+			if out != "" {
+				if err := errors.Join(os.RemoveAll(out), os.RemoveAll(out+".json")); err != nil {
+					t.Fatal(err)
+				}
+			}
 			w.answers(burst(first, 12, "503"))
-			failures += w.settles(t, fmt.Sprintf("%s, 503 at request %d", name, first), "", args...)
+			failures += w.settles(t, when, out, args...)
+			if _, got := written(); !maps.Equal(got, want) {
+				t.Errorf("%s: other bytes", when)
+			}
 		}
 		if failures < 2 {
 			t.Errorf("%s: %d failures", name, failures)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -70,6 +71,14 @@ func (r Reader) Parts(path string, facts Facts) (*Parts, error) {
 
 // Each is how many numbers an image has.
 func (p *Parts) Each() int { return Product(p.Shape[1:]) }
+
+// Factors returns what the parts are kept as; ok is false of those that are written out.
+func (p *Parts) Factors() (f *decomp.Factors, ok bool) {
+	if p.factors == nil {
+		return nil, false
+	}
+	return p.factors.Factors, true
+}
 
 // Half reports whether the numbers are kept as float16.
 func (p *Parts) Half() bool { return p.file.Header.DType == npy.Float16 }

@@ -53,6 +53,28 @@ func (t *Tokens) Factors(layerHeads, places int) *Factors {
 	return f
 }
 
+// Tokens returns what the matrices of heads were made of, whose rows are of all tokens together.
+func (f *Factors) Tokens(layerHeads int) *Tokens {
+	D, O, L := f.Width-factorConstants, f.OutDim, f.Heads/layerHeads
+	shares := float32(layerHeads)
+	parts := shares * float32(2*L+1)
+	t := &Tokens{Layers: L, Width: layerHeads * D, OutDim: O}
+	for h := range f.Heads {
+		m := f.Matrices[h*f.Width*O:][:f.Width*O]
+		t.Out = append(t.Out, m[:D*O]...)
+		if h%layerHeads > 0 {
+			continue
+		}
+		for o := range O {
+			t.OutBias = append(t.OutBias, m[D*O+o]*shares)
+			if h == 0 {
+				t.Mean, t.Shift = append(t.Mean, -m[(D+1)*O+o]*parts), append(t.Shift, m[(D+2)*O+o]*parts)
+			}
+		}
+	}
+	return t
+}
+
 // FillFactors writes the factors of an image, [L,P,H,F], from what its heads read, [L,P,H·D],
 // and the mean and 1/deviation of its class token.
 func FillFactors(dst, reads, statistics []float32, headWidth int) {

@@ -108,6 +108,17 @@ func (t *Tokens) HeadOutputs(means []float32, heads int) (found HeadOutputs, ok 
 	return found, true
 }
 
+// NoReads are means as HeadOutputs takes them, [L,H,O], of images in which heads read nothing, with
+// a deviation of 1: whether these tell the outputs depends on the weights alone.
+func (t *Tokens) NoReads(heads int) []float32 {
+	L, O := t.Layers, t.OutDim
+	means, parts := make([]float32, L*heads*O), float32(2*L+1)
+	for i := range means {
+		means[i] = (t.OutBias[i/(heads*O)*O+i%O] + t.Shift[i%O]/parts) / float32(heads)
+	}
+	return means
+}
+
 // reduce takes what row has of orthonormal vectors out of it, and returns that.
 func reduce(row []float64, basis [][]float64) []float64 {
 	found := make([]float64, len(basis), len(basis)+1)

@@ -8,6 +8,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -40,6 +42,7 @@ type Options struct {
 	Texts
 	coding.WordsOptions        // of pairs
 	PCsPath             string // components of pairs, .npy [H,C,O], for words; may be empty
+	SpansPath           string // texts of heads that textspan wrote; may be empty
 
 	Level        float64 // pairs are found whose corrected probability is at most this
 	Permutations int
@@ -58,6 +61,7 @@ type Removed struct {
 	Neurons bool          // they are neurons, and the means of their activations take their place
 	Heads   [][]string    // instead, heads: those that are edited together, one list after the other
 	Layered bool          // these are those of layers, and the means of what they add take their place
+	ByZero  bool          // nothing takes their place, as means do not tell what edit wants to know
 	Of      origin.Origin // of what was read
 }
 
@@ -107,6 +111,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
+	if src.FirstOrder == nil && o.SpansPath != "" {
+		return nil, usage.Errorf("{spans-path} %s: texts of heads, but %s has pairs", o.SpansPath, cmp.Or(o.ScoresPath, o.Model))
+	}
 	if f := src.FirstOrder; f != nil && !f.Whole() {
 		return nil, hint.With(fmt.Errorf("%s: heads alone, which do not sum to the features", f.Heads.Path), "give the MLPs of the same images as {parts}")
 	}
@@ -124,11 +131,13 @@ type auditor struct {
 	team par.Team
 	from *dataset.Labels // nil: names tell
 
-	classes, concepts []float32 // unit vectors, [M,O]
+	classes, concepts []float32      // unit vectors, [M,O]
+	tokens            *decomp.Tokens // of the model of heads of layers that are written out; nil of others, and without a model
 	words             *coding.Words
-	data              *dataset.Dataset // images of sheets; nil: none
-	recorded          *source.Recorded // of these images
-	undrawn           error            // why there is no sheet; all else is written
+	spans             [][]artefact.HeadText // of heads, in their order; nil: none are given
+	data              *dataset.Dataset      // images of sheets; nil: none
+	recorded          *source.Recorded      // of these images
+	undrawn           error                 // why there is no sheet; all else is written
 
 	collected *cache.Artefact // what was collected; nil of a model
 	subject   subject
@@ -150,6 +159,11 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 	}
 	if a.words, err = coding.OpenWords(a.Artefacts, a.WordsOptions, []int{a.src.Heads, a.src.Neurons}, a.src.Origin, a.PCsPath, a.Threads); err != nil {
 		return nil, err
+	}
+	if f := a.src.FirstOrder; a.SpansPath != "" {
+		if a.spans, err = a.Artefacts.HeadTexts(a.SpansPath, artefact.Of(a.src.Origin), f.Layers, f.LayerHeads); err != nil {
+			return nil, err
+		}
 	}
 	if a.collected != nil { // before any image is looked at, what can be wrong with the labels
 		names, err := artefact.ImageNames(a.collected)

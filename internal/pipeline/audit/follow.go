@@ -60,6 +60,10 @@ func (a *auditor) describePairs(ctx context.Context) error {
 	}
 	for i := range pairs {
 		pairs[i].Words = append([]artefact.Term{}, a.words.Pair(pairs[i].index)...)
+		if a.spans != nil {
+			texts := a.spans[pairs[i].index]
+			pairs[i].Texts = texts[:min(len(texts), a.Components)]
+		}
 	}
 	return nil
 }

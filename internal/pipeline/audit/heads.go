@@ -146,6 +146,32 @@ func (h *headsOf) ablate(u int, rows []int, features [][]float64) error {
 	return err
 }
 
+// untold is what is said where headsTold is false.
+const untold = "means of heads do not tell what these give, as features have too few dimensions or attention has no bias: " +
+	"the commands take heads out by zero, not by mean"
+
+// headsTold reports whether means of what heads of layers add tell edit what these give, as far as
+// weights are known.
+func (a *auditor) headsTold() bool {
+	f, tokens := a.src.FirstOrder, a.tokens
+	if factors, ok := f.Heads.Factors(); ok {
+		tokens = factors.Tokens(f.LayerHeads)
+	}
+	if tokens == nil {
+		return true // edit says it
+	}
+	var means []float32
+	if o := artefact.OriginOf(f.Heads.Artefact); o.Collect != nil && o.Collect.Form != "" { // edit gets means of another form
+		means = tokens.NoReads(f.LayerHeads)
+	} else {
+		for _, x := range a.subject.(*headsOf).means {
+			means = append(means, float32(x))
+		}
+	}
+	_, ok := tokens.HeadOutputs(means, f.LayerHeads)
+	return ok
+}
+
 // areHeads reports whether what is at a path of scores are heads of the first order, as it is
 // with other parts.
 func areHeads(scores string, parts []string) bool {

@@ -31,7 +31,7 @@ const shownPairs = 20
 type page struct {
 	*Result
 	labels          string // where they are from
-	words, concepts bool   // of pairs
+	words, concepts bool   // of pairs; of heads, words are their texts
 	named           int    // of a pair's words, the first; 0: all
 	drawn           bool   // whether there is a sheet
 	sheets          int    // pairs whose images are named
@@ -97,6 +97,8 @@ func (p *page) write(b *bytes.Buffer) {
 		line("| %s | %s | %d | %.1f | %.1f |", cellText(g.Label), cellText(g.Group), g.Images, 100*g.Accuracy, 100*r.After.Groups[i].Accuracy)
 	}
 	switch {
+	case r.ByZero:
+		line("\nAbove, what these heads add to the feature is replaced by its mean. No checkpoint can be made so: %s. This makes one without the %s, layer by layer from the last one; its accuracies are not those above:\n", untold, quantity.Of(r.Chosen, "chosen head"))
 	case p.layered:
 		line("\nAbove, what these heads add to the feature is replaced by its mean, and all that later layers make of it stays. This makes the checkpoint without the %s, layer by layer from the last one; there, later layers read their means too, so its accuracies are not those above:\n", quantity.Of(r.Chosen, "chosen head"))
 	case p.neurons == 0:
@@ -139,6 +141,14 @@ func (p *page) writeConcepts(line func(string, ...any)) {
 	}
 }
 
+// wordsColumn heads the column of words.
+func (p *page) wordsColumn() string {
+	if p.OfHeads() {
+		return " texts |"
+	}
+	return " words |"
+}
+
 func (p *page) writePairs(line func(string, ...any)) {
 	r := p.Result
 	line("%s", r.say("\n## Pairs that go with the groups\n"))
@@ -149,7 +159,7 @@ func (p *page) writePairs(line func(string, ...any)) {
 	line("%s", r.say("A pair's share of the margin is what it adds to it. r is the point-biserial correlation of the share with the group, within a label, where it is most significant, on the choosing half: positive where the share is larger in the named group, which is the one with the larger margins. P is corrected for all pairs and comparisons by permutation (max-statistic). The effect is by how many logits the pair widens the difference between the margins of groups, the mean over comparisons; a negative one narrows it, and the pair is not removed.\n"))
 	head, rule := r.say("| pair | effect | r | P | label | group |"), "|---|---:|---:|---:|---|---|"
 	if p.words {
-		head, rule = head+" words |", rule+"---|"
+		head, rule = head+p.wordsColumn(), rule+"---|"
 	}
 	nearest := p.concepts && !r.OfHeads()
 	if nearest {
@@ -166,6 +176,9 @@ func (p *page) writePairs(line func(string, ...any)) {
 			row += " " + cellText(x.nearestConcept()) + " |"
 		}
 		line("%s", row)
+	}
+	if p.words && r.OfHeads() {
+		line("\nTexts are the first of those that span what the head adds (TextSpan), in the order in which they were taken; %s has the share of its variance that they explain, where the list says it.", jsonFile)
 	}
 	if n := len(r.Pairs) - shownPairs; n > 0 {
 		line("\n%d more %s in %s.", n, quantity.Is(n), jsonFile)
@@ -188,8 +201,12 @@ func (p *page) writePairs(line func(string, ...any)) {
 	}
 }
 
-// wordsLine has the first words of a pair, all if named is 0, with their signs.
+// wordsLine has the first words of a pair, all if named is 0, with their signs; or the first texts
+// of a head.
 func (p *Pair) wordsLine(named int) string {
+	if len(p.Texts) > 0 {
+		return p.FirstTexts(named)
+	}
 	terms := p.Words
 	if named > 0 {
 		terms = terms[:min(named, len(terms))]
@@ -199,6 +216,18 @@ func (p *Pair) wordsLine(named int) string {
 		words[i] = fmt.Sprintf("%s %+.2f", t.Word, t.Coefficient)
 	}
 	return strings.Join(words, ", ")
+}
+
+// FirstTexts has the first texts of a head, all if named is 0.
+func (p *Pair) FirstTexts(named int) string {
+	texts := make([]string, 0, len(p.Texts))
+	for _, t := range p.Texts {
+		texts = append(texts, t.Text)
+	}
+	if named > 0 {
+		texts = texts[:min(named, len(texts))]
+	}
+	return strings.Join(texts, "; ")
 }
 
 // nearestConcept is the concept of largest absolute cosine.

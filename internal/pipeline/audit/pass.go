@@ -70,6 +70,13 @@ func (a *auditor) embed(ctx context.Context) error {
 			return fmt.Errorf("%s: texts of %s, want the %d of %s", a.Model, quantity.Of(m.Config.OutDim, "dimension"), a.src.OutDim, a.ScoresPath)
 		}
 	}
+	if f := a.src.FirstOrder; f != nil && !f.HeadLayers().Separable() {
+		if _, ok := f.Heads.Factors(); !ok {
+			if a.tokens, err = m.Tokens(); err != nil {
+				return err
+			}
+		}
+	}
 	texts := model.TextOptions{Artefacts: a.Artefacts, Vocab: a.Vocab, Templates: a.Templates, Threads: a.Threads}
 	if a.classes == nil {
 		if a.classes, err = texts.Embeddings(ctx, m, a.Options.Classes, "class", a.say); err != nil {

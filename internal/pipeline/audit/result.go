@@ -36,7 +36,8 @@ type Result struct {
 	Pairs     []Pair     `json:"pairs"` // of these, those that widen differences first, by how much
 	Curve     []Point    `json:"curve"` // from no pair removed on
 	Chosen    int        `json:"chosen"`
-	Commands  []string   `json:"commands"` // that make the chosen checkpoint; none if nothing is chosen
+	Commands  []string   `json:"commands"`                   // that make the chosen checkpoint; none if nothing is chosen
+	ByZero    bool       `json:"commands_by_zero,omitempty"` // these take heads out by zero, as means do not tell edit what heads give
 
 	Dir      string           `json:"dir,omitempty"` // not in the folder itself, which may be moved
 	Files    []string         `json:"files"`
@@ -116,15 +117,16 @@ type Pair struct {
 	Widens bool   `json:"widens"`
 	// Effect is by how much it widens the difference between the mean margins of groups,
 	// in logits, the mean over contrasts.
-	Effect   float64         `json:"effect"`
-	R        float64         `json:"r"` // of Fits, that of smallest P
-	P        float64         `json:"p"` // corrected for all pairs and contrasts
-	Label    string          `json:"label"`
-	Group    string          `json:"group"` // which R is of
-	Fits     []Fit           `json:"fits"`
-	Words    []artefact.Term `json:"words"`
-	Concepts []Closeness     `json:"concepts,omitempty"`
-	Top      []Top           `json:"top"`
+	Effect   float64             `json:"effect"`
+	R        float64             `json:"r"` // of Fits, that of smallest P
+	P        float64             `json:"p"` // corrected for all pairs and contrasts
+	Label    string              `json:"label"`
+	Group    string              `json:"group"` // which R is of
+	Fits     []Fit               `json:"fits"`
+	Words    []artefact.Term     `json:"words"`
+	Texts    []artefact.HeadText `json:"texts,omitempty"` // of a head, those that span what it adds
+	Concepts []Closeness         `json:"concepts,omitempty"`
+	Top      []Top               `json:"top"`
 
 	index int
 }

@@ -33,7 +33,7 @@ func (r *Result) captions() []string {
 			"Each row is a head that goes with the group. Those that widen the difference between the groups' margins most come first.",
 			"Its images, as the model sees them: those to which it adds what is furthest from its mean, with label, group and name.",
 			"effect: logits by which it widens the difference; r: correlation of its share of the margin and the group; P: of chance, over all heads.",
-			"Below that the label and group of the comparison.",
+			"Below that the label and group of the comparison, and the first texts of the head where these are given.",
 		}
 	}
 	return pairCaptions
@@ -84,6 +84,9 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 		y := top + at*row
 		c.Fill(image.Rect(margin, y-cellGap/2, width-margin, y-cellGap/2+1), canvas.Faint)
 		lines := []string{fmt.Sprintf("effect %+.3f, r %+.3f, P %.2g", p.Effect, p.R, p.P), p.Label + ": " + p.Group}
+		for _, t := range p.Texts {
+			lines = append(lines, t.Text)
+		}
 		for _, w := range p.Words {
 			lines = append(lines, fmt.Sprintf("%s %+.2f", w.Word, w.Coefficient))
 		}

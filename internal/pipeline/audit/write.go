@@ -129,6 +129,10 @@ func (a *auditor) commands() {
 	if neurons := a.sharedNeurons(); neurons != nil {
 		removed.List, removed.Neurons = a.path(neuronFile), true
 	}
+	if removed.Layered && !a.headsTold() {
+		a.say.Note("%s", untold)
+		removed.ByZero, r.ByZero = true, true
+	}
 	r.Commands = a.CommandLines(removed)
 }
 
@@ -232,7 +236,7 @@ func (a *auditor) write(ctx context.Context) error {
 	}
 	_, layered := a.heads()
 	p := &page{
-		Result: r, labels: a.labelled(), words: a.Words != nil, named: a.Named, concepts: len(a.Options.Concepts) > 0,
+		Result: r, labels: a.labelled(), words: a.Words != nil || a.spans != nil, named: a.Named, concepts: len(a.Options.Concepts) > 0,
 		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "", neurons: len(neurons), layered: layered,
 	}
 	var text bytes.Buffer

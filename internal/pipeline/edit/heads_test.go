@@ -267,6 +267,21 @@ func TestHeadOutputs(t *testing.T) {
 	}
 	far(t, "outputs", got, want, 1e-4)
 
+	// What heads are kept as tells the same, and the weights alone that they do.
+	kept := tokens.Factors(H, 1).Tokens(H)
+	found, ok = kept.HeadOutputs(means, H)
+	for i, x := range found.Outputs {
+		got[i] = float32(x)
+	}
+	if !ok || found.Misfit > 1e-5 {
+		t.Fatalf("of factors: %v, misfit %g", ok, found.Misfit)
+	}
+	far(t, "outputs of factors", got, want, 1e-4)
+	found, ok = tokens.HeadOutputs(tokens.NoReads(H), H)
+	if !ok || found.Misfit > 1e-5 || max(slices.Max(found.Outputs), -slices.Min(found.Outputs)) > 1e-4 {
+		t.Fatalf("without reads: %v, misfit %g, outputs %g", ok, found.Misfit, found.Outputs)
+	}
+
 	// A head that was removed before adds no more than its shares of biases, and the others are told.
 	const gone, D, O = 4*H + 2, W / H, vitDims
 	edited := *tokens
@@ -293,6 +308,9 @@ func TestHeadOutputs(t *testing.T) {
 	short.OutDim, short.Out, short.OutBias, short.Mean, short.Shift = 12, short.Out[:L*W*12], short.OutBias[:L*12], short.Mean[:12], short.Shift[:12]
 	if _, ok := short.HeadOutputs(means[:L*H*12], H); ok {
 		t.Error("outputs out of too few dimensions")
+	}
+	if _, ok := short.HeadOutputs(short.NoReads(H), H); ok {
+		t.Error("too few dimensions tell outputs, by the weights")
 	}
 }
 
