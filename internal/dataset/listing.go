@@ -31,6 +31,8 @@ type listing struct {
 	store  map[string]int // by path, those of the head
 	folder string         // the working folder
 	both   identity
+	images int // so far
+	before int // the store of the last one; below 0 of none
 }
 
 // identity adds up what manifests say of all images.
@@ -59,7 +61,7 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{head: &imagelist.Head{Dataset: o.Kind, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}, store: map[string]int{}, folder: folder, both: newIdentity()}
+	l := &listing{head: &imagelist.Head{Dataset: o.Kind, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}, store: map[string]int{}, folder: folder, both: newIdentity(), before: -1}
 	l.head.DataPath = l.absolute(o.Path)
 	archives, err := archivesAt(o.Path)
 	if err != nil {
@@ -291,6 +293,10 @@ func (l *listing) entry(ctx context.Context, e imagelist.Entry, name, path strin
 	if e.Size == unopened {
 		l.head.Unopened = append(l.head.Unopened, path)
 	}
+	if l.before != e.Store && l.before >= 0 {
+		l.head.Ends = append(l.head.Ends, l.images)
+	}
+	l.before, l.images = e.Store, l.images+1
 	l.both.add(name, e.Size)
 	return l.add(e)
 }

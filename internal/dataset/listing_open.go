@@ -70,6 +70,33 @@ func (l *Listing) Identity(ctx context.Context, stride int) (images, names strin
 	return images, names, err
 }
 
+// Ends are Dataset.Ends of every stride-th image. All of a list is read that an older build made
+// of several archives.
+func (l *Listing) Ends(ctx context.Context, stride int) ([]int, error) {
+	all := l.file.Ends
+	if all == nil && len(l.file.Stores) > 1 {
+		before := -1
+		err := l.file.Each(0, l.file.Images, func(i int, e imagelist.Entry) error {
+			if i > 0 && e.Store != before {
+				all = append(all, i)
+			}
+			before = e.Store
+			return ctx.Err()
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var ends []int
+	last := 0
+	for _, end := range all {
+		if end = (end + stride - 1) / stride; end > last && end < l.Images(stride) {
+			ends, last = append(ends, end), end
+		}
+	}
+	return ends, nil
+}
+
 // name is the name of an image.
 func (l *Listing) name(e imagelist.Entry) string {
 	if e.Store < 0 {

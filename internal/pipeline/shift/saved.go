@@ -48,7 +48,7 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 	if err != nil {
 		return err
 	}
-	file, _, _, err := o.Shard.Result(o.SavePath, artefact.KindRatios, origin, src.Inputs)
+	file, _, _, err := o.Shard.Result(o.SavePath, artefact.KindRatios, origin, src.Inputs, o.ends(src.Ends))
 	if err != nil {
 		return err
 	}
