@@ -11,9 +11,9 @@ import (
 // mostCuts bounds the cuts that a manifest may have: as many as archives have names by one pattern.
 const mostCuts = 1_000_000
 
-// A Chunking is how inputs are cut into chunks: of a size each, counted anew from every cut, so
-// that chunks end there. Those before a cut, and the last, may be smaller. It is the one place
-// where the number of a chunk becomes that of an input.
+// A Chunking is how inputs are cut into chunks: of a size each, counted from 0 and again from every
+// cut, so that chunks end there. Those before a cut, and the last, may be smaller. It is the one
+// place where the number of a chunk becomes that of an input.
 type Chunking struct {
 	inputs, size int
 	cuts         []int // the first inputs of stretches but the first: ascending, above 0 and below inputs

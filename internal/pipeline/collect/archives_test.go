@@ -20,8 +20,8 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// inArchives packs golden images, one of which cannot be read, into archives of so many each, of
-// an ending.
+// inArchives packs golden images, one of which cannot be read, into an archive of each of the sizes,
+// with an ending.
 func inArchives(t *testing.T, ending string, sizes ...int) dataset.Options {
 	t.Helper()
 	golden, err := filepath.Glob(testutil.Golden("dataset/*.png"))

@@ -22,7 +22,6 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -294,11 +293,6 @@ func (c *collector) chunkInputs() int {
 		n = min(n, c.chunkAtMost)
 	}
 	return n
-}
-
-// ends are where archives end, for chunks to end there too.
-func (c *collector) ends() []int {
-	return shard.AsBegun(c.options.SavePath, c.options.Restart, c.listed.Ends)
 }
 
 // resume compares what an earlier run has left with the images, and makes the sink.

@@ -96,7 +96,7 @@ func RunLayers(ctx context.Context, o Options, layers []int, say ui.Reporter) (*
 		}
 		result.Layers = append(result.Layers, complete)
 	}
-	// One that an older build began may be cut otherwise, and is gone on with by itself.
+	// One that an older build began may be cut otherwise, and is resumed by itself.
 	for len(open) > 0 {
 		same, others := inStep(open)
 		if err := first.together(ctx, same); err != nil {

@@ -96,8 +96,8 @@ func (s Shard) restrict(plan *cache.Plan, all cache.Chunking) (lo, hi int, err e
 }
 
 // AsBegun returns where archives end, for the cuts of what is to be at path: none of these if an
-// older build, which did not cut by archives, has begun or finished it there, so that it is gone
-// on with as it was begun.
+// older build, which did not cut by archives, has begun or finished it there, so that it is resumed
+// as it was begun.
 func AsBegun(path string, restart bool, ends []int) []int {
 	if ends == nil || restart {
 		return ends

@@ -126,9 +126,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	o.LayerFrom = []string{o.PCsPath}
 	if !o.Shard.Whole() {
-		o.Part = func(images int, ends []int) (lo, hi int, err error) {
-			return o.Shard.Bounds(cache.NewChunking(images, 1, cache.KeptCuts(o.ends(ends), 1)))
-		}
+		o.Part = o.part
 	}
 	src, err := source.Open(ctx, o.Options, o.Threads, say)
 	if err != nil {
@@ -172,11 +170,6 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	result.sumUp(concepts, asked)
 	result.warnSmallGroups(say)
 	return result, result.write(o)
-}
-
-// ends are where archives end, for shards to end there too.
-func (o Options) ends(all []int) []int {
-	return shard.AsBegun(o.Shard.Path(o.SavePath), o.Restart, all)
 }
 
 // compareCollected names the images that changed since their scores were collected, as far
