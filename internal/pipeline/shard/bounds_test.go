@@ -64,8 +64,9 @@ func TestEvenArchives(t *testing.T) {
 			}
 		}
 	}
-	all := cache.NewChunking(22, 4, []int{10, 11, 12}) // archives of 10, 1, 1 and 10 images
-	for of, want := range map[int][]int{2: {11, 22}, 3: {10, 12, 22}, 4: {10, 11, 12, 22}, 5: {4, 10, 11, 16, 22}} { // 5 of 8 chunks
+	// Archives of 10, 1, 1 and 10 images, which make 8 chunks.
+	all := cache.NewChunking(22, 4, []int{10, 11, 12})
+	for of, want := range map[int][]int{2: {11, 22}, 3: {10, 12, 22}, 4: {10, 11, 12, 22}, 5: {4, 10, 11, 16, 22}} {
 		for n, end := range want {
 			if _, hi, err := (Shard{Number: n + 1, Of: of}).Bounds(all); err != nil || hi != end {
 				t.Errorf("%d/%d ends at %d, want %d: %v", n+1, of, hi, end, err)
