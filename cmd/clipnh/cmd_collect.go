@@ -133,8 +133,10 @@ and stops if they differ by more. Larger batches (--batch-size) use a graphics
 card better.
 
 With --shard 3/16 only the third of sixteen parts of the images is collected, to
-PATH.3-of-16, so that several machines can share the work. clipnh merge joins
-the parts into exactly the bytes of a single run.
+PATH.3-of-16, so that several machines can share the work. Of images in at least
+as many archives as there are parts, each part is whole archives, with about as
+many images as the others; otherwise it is whole chunks of images. clipnh merge
+joins the parts into exactly the bytes of a single run.
 
 An image that cannot be read is skipped with a warning (--strict stops instead).
 A run that was interrupted or killed resumes when the same command is run again.`
@@ -205,7 +207,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.device, "device", "", "run the tower on `DEVICE` "+strings.Join(device.Names(), ", ")+", through ONNX Runtime (default this program)")
 	choices(fs, "device", device.Names()...)
 	fs.BoolVar(&o.expand, "expand", false, "also write the directions [H,C,O] themselves")
-	fs.StringVar(&o.shard, "shard", "", "collect only part `N/OF` of the images, to PATH.N-of-OF, for merge")
+	fs.StringVar(&o.shard, "shard", "", "collect only part `N/OF` of the images, to PATH.N-of-OF, for merge; of whole archives, if there are OF or more")
 	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
 	fs.BoolVar(&o.verify, "verify", false, "if --save-path is already complete, compare its contents with their checksums too")

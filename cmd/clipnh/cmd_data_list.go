@@ -19,7 +19,8 @@ it lists. What is collected has the same bytes.
 
 Every task of "collect --shard" lists all images, those of the other shards too,
 unless it is given a list: then it reads its own part, opens only the archives
-that hold it, and its memory does not grow with the number of images. A task
+that hold it, and its memory does not grow with the number of images. With no
+more parts than archives, no archive is opened by two tasks. A task
 compares the sizes of its own images with the list, and stops where one differs.
 Other commands read all of a list.
 

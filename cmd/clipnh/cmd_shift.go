@@ -56,8 +56,9 @@ or the result of --watch; --plot, two curves per concept over the groups, or the
 figure of watch.
 
 With --shard 3/16 only the third of sixteen parts of the images of --model is
-measured, to FILE.3-of-16.json, so that several machines can share the work.
-clipnh merge joins the parts into the file of a single run (its --plot draws the
+measured, to FILE.3-of-16.json, so that several machines can share the work. Of
+images in at least as many archives as there are parts, each part is whole
+archives. clipnh merge joins the parts into the file of a single run (its --plot draws the
 figure). A part that was interrupted or killed resumes when the same command is
 run again. With --scores no shards are needed: no image goes through a model.
 Images that changed since they were collected, or since a part was measured, are
@@ -131,7 +132,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.table.Group, "group-column", "", "`NAME` of the column to group by, such as year")
 	fs.StringSliceVar(&o.labelColumns, "label-column", nil, "`CONCEPT=NAME,...` of label columns, or NAME for a single concept; for cars, NAME is a colour or words of a class")
 	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the result, .json; that of an earlier run is replaced")
-	fs.StringVar(&o.shard, "shard", "", "measure only part `N/OF` of the images of --model, to PATH.N-of-OF.json, for merge")
+	fs.StringVar(&o.shard, "shard", "", "measure only part `N/OF` of the images of --model, to PATH.N-of-OF.json, for merge; of whole archives, if there are OF or more")
 	fs.BoolVar(&o.stage.Restart, "restart", false, "with --shard, discard what is at its path and start over")
 	fs.StringVar(&o.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")
 	fs.StringVar(&o.watch.Reference, "watch", "", "reference collection `REF` to compare --scores with")

@@ -59,11 +59,11 @@ func TestRecipes(t *testing.T) {
 // TestRemakePart: a part of shards is made again by the merge that made it.
 func TestRemakePart(t *testing.T) {
 	m := cache.Manifest{Kind: artefact.ShardKind(artefact.KindStatistics)}
-	for of, want := range map[origin.Shard]string{
-		{Number: 3, Of: 16}:          `clipnh collect --shard 3/16 --restart`,
-		{Number: 1, Last: 4, Of: 16}: `clipnh merge --shards 1-4/16 --restart`,
+	for want, of := range map[string]*origin.Shard{
+		`clipnh collect --shard 3/16 --restart`:  {Number: 3, Of: 16},
+		`clipnh merge --shards 1-4/16 --restart`: {Number: 1, Last: 4, Of: 16},
 	} {
-		m.Origin.Shard = &of
+		m.Origin.Shard = of
 		if got := remakeHint("x", m); !strings.Contains(got, want) {
 			t.Errorf("%s, want %s", got, want)
 		}

@@ -145,8 +145,9 @@ func withoutManifest(d disk, at layout) (*Artefact, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", at.journal, err)
 		}
+		of := j.plan.Chunking().Chunks()
 		return nil, hint.With(
-			fmt.Errorf("%s: %w: not finished, %d of %s %s done", at.path, ErrMissing, len(j.chunks), quantity.Of(chunkCount(j.plan), "chunk"), quantity.Is(len(j.chunks), chunkCount(j.plan))),
+			fmt.Errorf("%s: %w: not finished, %d of %s %s done", at.path, ErrMissing, len(j.chunks), quantity.Of(of, "chunk"), quantity.Is(len(j.chunks), of)),
 			"run the command that makes it again: it resumes from there",
 		)
 	}

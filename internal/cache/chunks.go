@@ -30,6 +30,7 @@ type ChunkWriter struct {
 	disk disk
 	at   layout
 	plan Manifest
+	cut  Chunking // of the plan
 	lock *held
 
 	listed []uint32 // of the plan
@@ -60,6 +61,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 	if w.plan, err = plan.manifest(at); err != nil {
 		return nil, err
 	}
+	w.cut = w.plan.Chunking()
 	if err := sameKind(d, at, plan.Kind); err != nil {
 		return nil, err
 	}
@@ -128,10 +130,10 @@ func makeFolder(d disk, dir string) error {
 }
 
 // Chunks returns the number of chunks of the finished collection.
-func (w *ChunkWriter) Chunks() int { return chunkCount(w.plan) }
+func (w *ChunkWriter) Chunks() int { return w.cut.Chunks() }
 
 // Done returns the number of finished chunks. It is also the index of the next
-// chunk, whose first input is number Done times ChunkInputs.
+// chunk; see Chunking.First.
 func (w *ChunkWriter) Done() int { return len(w.chunks) }
 
 // Damaged returns the number of chunks that an earlier writer finished but that
@@ -199,7 +201,7 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	if number == w.Chunks() {
 		return fmt.Errorf("%s: %s, of which none is still to be written", w.at.path, quantity.Of(number, "chunk"))
 	}
-	inputs := chunkInputs(w.plan, number)
+	inputs := w.cut.Len(number)
 	if len(skipped) > inputs {
 		return fmt.Errorf("%s: chunk %d: %s skipped of %d", w.at.path, number, quantity.Of(len(skipped), "input"), inputs)
 	}

@@ -24,6 +24,9 @@ func FuzzManifest(f *testing.F) {
 		{Kind: "scores", Shape: []int{3, 2}, DType: "float16", Inputs: 4, ChunkInputs: 2, Skipped: []Skipped{{"a", "b"}}, Payloads: []Payload{
 			{File: "scores.npy", Bytes: 140, Header: 128, Chunks: []Chunk{{2, "00000000", "", ""}, {1, "ffffffff", "avx2", "0123456789abcdef"}}}, {File: "images.txt", SHA256: sum},
 		}},
+		{Kind: "shard of scores", Shape: []int{3, 2}, DType: "float16", Inputs: 3, ChunkInputs: 2, Cuts: []int{1}, Origin: origin.Origin{Shard: &origin.Shard{Number: 2, Of: 2, Inputs: 5, Cuts: []int{2, 3}}}, Payloads: []Payload{
+			{File: "scores.npy", Bytes: 140, Header: 128, Chunks: []Chunk{{1, "00000000", "", "01234567"}, {2, "ffffffff", "avx2", "0123456789abcdef"}}}, {File: "images.txt", SHA256: sum},
+		}},
 	} {
 		m.Format, m.Version = Format, Version
 		sealed, err := m.sealed()
@@ -70,6 +73,14 @@ func FuzzManifest(f *testing.F) {
 		if err != nil || !bytes.Equal(written, twice) {
 			t.Fatalf("write, read, write gives other bytes (%v)", err)
 		}
+		cut := again.Chunking()
+		for i, last := 0, 0; i < min(cut.Chunks(), 1000); i++ {
+			if end := cut.First(i + 1); end <= last || end > max(again.Inputs, 0) {
+				t.Fatalf("chunk %d of %d ends at %d, behind %d, of %d", i, cut.Chunks(), end, last, again.Inputs)
+			} else {
+				last = end
+			}
+		}
 		if d, err := differences(sealed, again); err != nil || d != nil {
 			t.Fatalf("a manifest differs from itself: %v %v", d, err)
 		}
@@ -94,6 +105,12 @@ func FuzzJournal(f *testing.F) {
 		seed = append(seed, line...)
 		f.Add(seed)
 	}
+	plan.Cuts, plan.Origin.Shard = []int{1, 4}, &origin.Shard{Number: 1, Of: 2, Inputs: plan.Inputs + 2, Cuts: []int{1, 4, plan.Inputs}}
+	head, err := journalLine(journalHead{journalFormat, Version, "clipnh test", plan, "00000001"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(head)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// Only lines with valid checksums get far into the parser.
 		var summed []byte
@@ -111,8 +128,8 @@ func FuzzJournal(f *testing.F) {
 			}) {
 				continue
 			}
-			if len(j.chunks) > chunkCount(j.plan) || len(j.ends) != len(j.chunks) {
-				t.Fatalf("%d chunks of %d", len(j.chunks), chunkCount(j.plan))
+			if len(j.chunks) > j.plan.Chunking().Chunks() || len(j.ends) != len(j.chunks) {
+				t.Fatalf("%d chunks of %d", len(j.chunks), j.plan.Chunking().Chunks())
 			}
 			at := j.start
 			for _, end := range j.ends {

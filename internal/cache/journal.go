@@ -80,12 +80,16 @@ func parseJournal(data []byte) (*journal, error) {
 	if j.plan.Inputs < 0 || j.plan.ChunkInputs < 1 {
 		return nil, errors.New("plan without chunks")
 	}
-	for len(j.chunks) < chunkCount(j.plan) {
+	if err := j.plan.checkCuts(); err != nil {
+		return nil, err
+	}
+	cut := j.plan.Chunking()
+	for chunks := cut.Chunks(); len(j.chunks) < chunks; {
 		var c journalChunk
 		if text, rest, ok = cutLine(rest); !ok || strict(text, &c) != nil {
 			break
 		}
-		if inputs := chunkInputs(j.plan, len(j.chunks)); c.Rows < 0 || len(c.Skipped) > inputs || c.Rows != inputs-len(c.Skipped) || !isHex(c.CRC, 4) || !c.inputsFit(j.plan, len(j.chunks)) || checkFamilies(c.Kernel) != nil {
+		if inputs := cut.Len(len(j.chunks)); c.Rows < 0 || len(c.Skipped) > inputs || c.Rows != inputs-len(c.Skipped) || !isHex(c.CRC, 4) || !c.inputsFit(cut, len(j.chunks)) || checkFamilies(c.Kernel) != nil {
 			break
 		}
 		j.chunks = append(j.chunks, c)
@@ -106,19 +110,4 @@ func cutLine(data []byte) (text, rest []byte, ok bool) {
 		return nil, data, false
 	}
 	return line[9:], rest, true
-}
-
-// chunkCount returns the number of chunks of a plan.
-func chunkCount(plan Manifest) int {
-	n := plan.Inputs / plan.ChunkInputs
-	if plan.Inputs%plan.ChunkInputs > 0 {
-		n++
-	}
-	return n
-}
-
-// chunkInputs returns the number of inputs of a chunk. Only the last can have fewer
-// than ChunkInputs.
-func chunkInputs(plan Manifest, chunk int) int {
-	return min(plan.ChunkInputs, plan.Inputs-chunk*plan.ChunkInputs)
 }

@@ -49,10 +49,11 @@ type Manifest struct {
 
 	Origin origin.Origin `json:"origin"`
 
-	// Of a collection: the number of inputs, the number of inputs per chunk, and
-	// the inputs that gave no row.
+	// Of a collection: the number of inputs, the number of inputs per chunk, the inputs at
+	// which chunks end whatever their size (see Chunking), and the inputs that gave no row.
 	Inputs      int       `json:"inputs,omitempty"`
 	ChunkInputs int       `json:"chunk_inputs,omitempty"`
+	Cuts        []int     `json:"cuts,omitempty"`
 	Skipped     []Skipped `json:"skipped,omitempty"`
 
 	// Of components: how many images decided their signs; 0 where it is not known, as in
@@ -241,17 +242,20 @@ func (m *Manifest) check() error {
 		}
 		seen[p.File] = true
 	}
+	if err := m.checkCuts(); err != nil {
+		return err
+	}
 	if main := m.Payloads[0]; main.Chunks != nil {
 		row, err := m.rowBytes()
 		if err != nil {
 			return err
 		}
-		rows := 0
+		rows, cut := 0, m.Chunking()
 		for i, c := range main.Chunks {
 			if c.Rows < 0 || c.Rows > m.Shape[0]-rows || !isHex(c.CRC, 4) {
 				return fmt.Errorf("chunk %d: %s, crc32c %.20q", i, quantity.Of(c.Rows, "row"), c.CRC)
 			}
-			if !c.inputsFit(*m, i) {
+			if m.ChunkInputs < 1 && c.Inputs != "" || !c.inputsFit(cut, i) {
 				return fmt.Errorf("chunk %d: bad checksums of inputs", i)
 			}
 			if err := checkFamilies(c.Kernel); err != nil {
@@ -299,11 +303,10 @@ func isHex(s string, size int) bool {
 	return err == nil && len(b) == size
 }
 
-// inputsFit reports whether c, chunk number i of m, has checksums of all its inputs or
-// of none.
-func (c Chunk) inputsFit(m Manifest, i int) bool {
+// inputsFit reports whether c, chunk number i, has checksums of all its inputs or of none.
+func (c Chunk) inputsFit(cut Chunking, i int) bool {
 	if c.Inputs == "" {
 		return true
 	}
-	return m.ChunkInputs > 0 && i < chunkCount(m) && isHex(c.Inputs, 4*chunkInputs(m, i))
+	return i < cut.Chunks() && isHex(c.Inputs, 4*cut.Len(i))
 }

@@ -42,6 +42,12 @@ func (e *MismatchError) Error() string {
 // text describes the difference. A hash tells nobody anything.
 func (d Difference) text() string {
 	switch {
+	case d.ofCuts() && isEmpty(d.Made):
+		return "made in chunks that do not end with archives, as older builds make them; those of this run do"
+	case d.ofCuts() && isEmpty(d.This):
+		return "made in chunks that end with archives; those of this run do not, as older builds make them"
+	case d.ofCuts():
+		return "made in chunks that end with other archives than those of this run"
 	case isHash(d.Made) && isHash(d.This):
 		return fmt.Sprintf("made with other %s than this run uses", name(d.Field))
 	case isHash(d.Made) && isEmpty(d.This):
@@ -63,6 +69,9 @@ func (d Difference) ofPairs() bool {
 	return d.Field == "origin.mode" && pairs(d.Made) != pairs(d.This) && !isEmpty(d.Made) && !isEmpty(d.This)
 }
 
+// ofCuts reports whether chunks end at other places. These are too many to be named.
+func (d Difference) ofCuts() bool { return d.Field == "cuts" || d.Field == "origin.shard.cuts" }
+
 // count says both sides of a number, such as that of images.
 func (d Difference) count() string {
 	made, err := strconv.Atoi(d.Made)
@@ -83,7 +92,7 @@ func (e *MismatchError) OfImagesOnly() bool {
 		switch d.Field {
 		case "origin.images.images_sha256":
 			images = true
-		case "inputs", "origin.shard.inputs_in_all":
+		case "inputs", "origin.shard.inputs_in_all", "cuts", "origin.shard.cuts":
 		default:
 			return false
 		}

@@ -22,8 +22,9 @@ type Plan struct {
 	DType  npy.DType // npy.Float32 or npy.Float16
 	Origin origin.Origin
 
-	Inputs      int // at least one; each gives a row or is skipped
-	ChunkInputs int // per chunk; the last may have fewer
+	Inputs      int   // at least one; each gives a row or is skipped
+	ChunkInputs int   // per chunk; the last, and those before a cut, may have fewer
+	Cuts        []int // inputs before which a chunk ends, ascending, above 0 and below Inputs; see KeptCuts
 
 	// Listed, which may be empty, is a checksum of each input as it was listed, such as its
 	// name and size. It is kept while the artefact is unfinished, so that a run which resumes
@@ -41,7 +42,7 @@ func (p Plan) manifest(at layout) (Manifest, error) {
 	m := Manifest{
 		Format: Format, Version: Version, Kind: p.Kind, Tool: p.Tool,
 		Axes: p.Axes, Shape: append([]int{0}, p.Row...), DType: p.DType.String(),
-		Origin: p.Origin, Inputs: p.Inputs, ChunkInputs: p.ChunkInputs,
+		Origin: p.Origin, Inputs: p.Inputs, ChunkInputs: p.ChunkInputs, Cuts: p.Cuts,
 		Payloads: []Payload{{File: p.Payload}},
 	}
 	row, err := m.rowBytes()
@@ -55,6 +56,9 @@ func (p Plan) manifest(at layout) (Manifest, error) {
 		err = fmt.Errorf("%s for rows of %d", quantity.Of(len(p.Axes), "axis"), len(p.Row))
 	case filepath.Ext(at.payload) != ".dat":
 		m.Payloads[0].Header = int64(len(npy.AppendHeader(nil, p.DType, m.Shape)))
+	}
+	if err == nil {
+		err = m.checkCuts()
 	}
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", at.path, err)

@@ -114,12 +114,12 @@ func (w *ChunkWriter) reopen() error {
 // journal returns the chunks of a finished artefact as its journal had them.
 func (m Manifest) journal() []journalChunk {
 	var all []journalChunk
-	skipped := m.Skipped
+	skipped, cut := m.Skipped, m.Chunking()
 	for i, c := range m.Payloads[0].Chunks {
-		if i >= chunkCount(m) {
+		if i >= cut.Chunks() {
 			return nil
 		}
-		left := chunkInputs(m, i) - c.Rows
+		left := cut.Len(i) - c.Rows
 		if left < 0 || left > len(skipped) {
 			return nil // not what a ChunkWriter wrote: made again from the start
 		}

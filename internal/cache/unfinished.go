@@ -55,7 +55,7 @@ func InspectUnfinished(path string) (*Unfinished, error) {
 		}
 		at = folderLayout(path, j.plan.Payloads[0].File)
 	}
-	u := &Unfinished{Plan: j.plan, Listed: j.listed, Of: chunkCount(j.plan), disk: d, at: at}
+	u := &Unfinished{Plan: j.plan, Listed: j.listed, Of: j.plan.Chunking().Chunks(), disk: d, at: at}
 	for _, c := range j.chunks {
 		u.Chunks = append(u.Chunks, c.Chunk)
 		u.Skipped += len(c.Skipped)

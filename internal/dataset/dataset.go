@@ -110,6 +110,21 @@ func (d *Dataset) Stride(k int) *Dataset {
 	return &strided
 }
 
+// Ends are the places of the images, but the first, before which another archive or Parquet file
+// begins; none where all are in one, or one of them is in none.
+func (d *Dataset) Ends() []int {
+	var ends []int
+	for i := range d.Items {
+		if d.Items[i].from == nil {
+			return nil
+		}
+		if i > 0 && d.Items[i].from.store() != d.Items[i-1].from.store() {
+			ends = append(ends, i)
+		}
+	}
+	return ends
+}
+
 // Names returns the names of the images, in their order.
 func (d *Dataset) Names() []string {
 	names := make([]string, len(d.Items))

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -13,7 +14,17 @@ import (
 // is there.
 func (d *Dataset) Sizes() ([]int64, error) {
 	sizes := make([]int64, len(d.Items))
-	var last store // whose file is looked at once, not for each image
+	var stores []store // each looked at once, not for each image
+	var paths []string
+	for i := range d.Items {
+		if from := d.Items[i].from; from != nil && (stores == nil || from.store() != stores[len(stores)-1]) {
+			path, _ := d.Items[i].storePath()
+			stores, paths = append(stores, from.store()), append(paths, path)
+		}
+	}
+	looked := openAhead(context.Background(), len(stores), atOnce(paths), func(_ context.Context, i int) (bool, error) { return stores[i].There() })
+	defer looked.close()
+	var last store
 	there := false
 	for i := range d.Items {
 		from := d.Items[i].from
@@ -23,7 +34,7 @@ func (d *Dataset) Sizes() ([]int64, error) {
 		}
 		if in := from.store(); in != last {
 			var err error
-			if there, err = in.There(); err != nil {
+			if there, err = looked.next(); err != nil {
 				return nil, err
 			}
 			last = in

@@ -31,6 +31,8 @@ type listing struct {
 	store  map[string]int // by path, those of the head
 	folder string         // the working folder
 	both   identity
+	images int // so far
+	before int // the store of the last one; below 0 of none
 }
 
 // identity adds up what manifests say of all images.
@@ -59,7 +61,7 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{head: &imagelist.Head{Dataset: o.Kind, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}, store: map[string]int{}, folder: folder, both: newIdentity()}
+	l := &listing{head: &imagelist.Head{Dataset: o.Kind, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}, store: map[string]int{}, folder: folder, both: newIdentity(), before: -1}
 	l.head.DataPath = l.absolute(o.Path)
 	archives, err := archivesAt(o.Path)
 	if err != nil {
@@ -183,49 +185,60 @@ func (l *listing) eachLine(ctx context.Context, o Options) error {
 	return nil
 }
 
-// eachStore lists archives or Parquet files one after the other, as Open would all of them.
+// eachStore lists archives or Parquet files, several at once, as Open would all of them.
 func (l *listing) eachStore(ctx context.Context, o Options, archives []string) error {
 	l.head.Root = l.absolute(o.Shown())
-	tables := &parquet.Cache{}
-	err := eachWatched(ctx, len(archives), func(i int) error {
-		if !l.head.Tables {
-			return l.members(ctx, archives[i], i)
-		}
-		d, err := openStore(ctx, tables, archives[i], l.head.Stores[i].Name)
-		if err != nil {
-			return err
-		}
-		return l.take(ctx, d)
-	})
+	if l.head.Tables {
+		tables := &parquet.Cache{}
+		return eachAhead(ctx, archives, func(ctx context.Context, i int) (*sized, error) {
+			d, err := openStore(ctx, tables, archives[i], l.head.Stores[i].Name)
+			if err != nil {
+				return nil, err
+			}
+			sizes, err := d.Sizes()
+			return &sized{d, sizes}, err
+		}, func(_ int, s *sized) error { return l.takeSized(ctx, s) })
+	}
+	err := eachAhead(ctx, archives, l.opens(archives), func(i int, s *openedStore) error { return l.members(ctx, s, archives[i], i) })
 	if err != nil {
 		return err
 	}
-	if !l.head.Tables {
-		slices.SortFunc(l.head.Skipped, func(a, b imagelist.Skipped) int { return strings.Compare(a.Path, b.Path) })
-	}
+	slices.SortFunc(l.head.Skipped, func(a, b imagelist.Skipped) int { return strings.Compare(a.Path, b.Path) })
 	return nil
+}
+
+// openedStore is an archive whose members are to be listed.
+type openedStore struct {
+	*scanned
+	pack  *pack
+	there bool
+}
+
+// opens returns what opens one of the archives of the head.
+func (l *listing) opens(archives []string) func(ctx context.Context, i int) (*openedStore, error) {
+	return func(ctx context.Context, i int) (*openedStore, error) {
+		s := &openedStore{pack: &pack{ctx: ctx, path: remote.Shown(archives[i]), archives: archives[i : i+1]}}
+		var err error
+		if s.scanned, err = s.pack.open(ctx, archives[i], l.head.Stores[i].Name); err != nil {
+			return nil, err
+		}
+		slices.SortFunc(s.Members, func(a, b archive.Member) int { return strings.Compare(a.Name, b.Name) })
+		s.there, err = s.There()
+		return s, err
+	}
 }
 
 // members lists the images of an archive, a store of the head, as openStore does, without making
 // items of them.
-func (l *listing) members(ctx context.Context, at string, store int) error {
-	name, shown := l.head.Stores[store].Name, remote.Shown(at)
-	p := &pack{ctx: ctx, path: shown, archives: []string{at}}
-	a, err := p.open(at, name)
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(a.Members, func(a, b archive.Member) int { return strings.Compare(a.Name, b.Name) })
-	there, err := a.There()
-	if err != nil {
-		return err
-	}
-	for _, m := range a.Members {
+func (l *listing) members(ctx context.Context, s *openedStore, at string, store int) error {
+	name, shown, p := l.head.Stores[store].Name, remote.Shown(at), s.pack
+	p.leave(s.scanned)
+	for _, m := range s.Members {
 		if !p.takes(shown, name, m.Name) {
 			continue
 		}
 		size := m.Size
-		if !there {
+		if !s.there {
 			size = unopened
 		}
 		e := imagelist.Entry{Name: m.Name, Size: size, Label: Unlabelled, Store: store}
@@ -249,10 +262,18 @@ func openStore(ctx context.Context, tables *parquet.Cache, at, name string) (*Da
 		return d, d.addRows(t, name, nil)
 	}
 	p := &pack{ctx: ctx, path: remote.Shown(at), archives: []string{at}}
-	if err := p.add(at, name); err != nil {
+	a, err := p.open(ctx, at, name)
+	if err != nil {
 		return nil, err
 	}
+	p.add(a, at, name)
 	return &Dataset{Root: p.path, Items: p.items, Skipped: p.skipped, Passed: p.files}, nil
+}
+
+// sized is a data set, or a part of one, with the sizes of its images.
+type sized struct {
+	*Dataset
+	sizes []int64
 }
 
 // take adds the images of a data set, or of a part of it.
@@ -261,12 +282,16 @@ func (l *listing) take(ctx context.Context, d *Dataset) error {
 	if err != nil {
 		return err
 	}
-	for i := range d.Items {
-		if err := l.image(ctx, &d.Items[i], sizes[i]); err != nil {
+	return l.takeSized(ctx, &sized{d, sizes})
+}
+
+func (l *listing) takeSized(ctx context.Context, s *sized) error {
+	for i := range s.Items {
+		if err := l.image(ctx, &s.Items[i], s.sizes[i]); err != nil {
 			return err
 		}
 	}
-	l.leftOut(d)
+	l.leftOut(s.Dataset)
 	return nil
 }
 
@@ -291,6 +316,10 @@ func (l *listing) entry(ctx context.Context, e imagelist.Entry, name, path strin
 	if e.Size == unopened {
 		l.head.Unopened = append(l.head.Unopened, path)
 	}
+	if l.before != e.Store && l.before >= 0 {
+		l.head.Ends = append(l.head.Ends, l.images)
+	}
+	l.before, l.images = e.Store, l.images+1
 	l.both.add(name, e.Size)
 	return l.add(e)
 }

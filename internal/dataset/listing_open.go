@@ -70,6 +70,33 @@ func (l *Listing) Identity(ctx context.Context, stride int) (images, names strin
 	return images, names, err
 }
 
+// Ends are Dataset.Ends of every stride-th image. All of a list is read that an older build made
+// of several archives.
+func (l *Listing) Ends(ctx context.Context, stride int) ([]int, error) {
+	all := l.file.Ends
+	if all == nil && len(l.file.Stores) > 1 {
+		before := -1
+		err := l.file.Each(0, l.file.Images, func(i int, e imagelist.Entry) error {
+			if i > 0 && e.Store != before {
+				all = append(all, i)
+			}
+			before = e.Store
+			return ctx.Err()
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var ends []int
+	last := 0
+	for _, end := range all {
+		if end = (end + stride - 1) / stride; end > last && end < l.Images(stride) {
+			ends, last = append(ends, end), end
+		}
+	}
+	return ends, nil
+}
+
 // name is the name of an image.
 func (l *Listing) name(e imagelist.Entry) string {
 	if e.Store < 0 {
@@ -95,11 +122,15 @@ func (l *Listing) Names(ctx context.Context, stride int) ([]string, error) {
 // there any more is cache.ErrStale. Files are not looked at.
 func (l *Listing) Part(ctx context.Context, lo, hi, stride int) (items []Item, sizes []int64, err error) {
 	items, sizes = make([]Item, 0, hi-lo), make([]int64, 0, hi-lo)
-	in := stores{l: l, ctx: ctx, at: -1}
-	if l.file.Tables {
-		in.tables = &parquet.Cache{}
-	}
+	in := stores{l: l, at: -1}
 	last := min((hi-1)*stride+1, l.file.Images)
+	if len(l.file.Stores) > 0 {
+		end, err := in.ahead(ctx, lo*stride, last, stride)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer end()
+	}
 	err = l.file.Each(lo*stride, last, func(i int, e imagelist.Entry) error {
 		if i%stride != 0 {
 			return nil
@@ -115,13 +146,37 @@ func (l *Listing) Part(ctx context.Context, lo, hi, stride int) (items []Item, s
 }
 
 // stores finds images in the archives and Parquet files of a list. That of the image before
-// is kept open.
+// is kept open, and those of the next ones are opened meanwhile.
 type stores struct {
-	ctx    context.Context
-	l      *Listing
-	tables *parquet.Cache
-	at     int // the store that is open
-	items  map[string]*Item
+	l     *Listing
+	next  func() (*Dataset, error)
+	at    int // the store that is open
+	items map[string]*Item
+}
+
+// ahead begins to open the stores of every stride-th of images lo to hi. end is to be called.
+func (s *stores) ahead(ctx context.Context, lo, hi, stride int) (end func(), err error) {
+	var order []int
+	var paths []string
+	err = s.l.file.Each(lo, hi, func(i int, e imagelist.Entry) error {
+		if i%stride == 0 && e.Store >= 0 && (order == nil || order[len(order)-1] != e.Store) {
+			order, paths = append(order, e.Store), append(paths, s.l.file.Stores[e.Store].Path)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	var tables *parquet.Cache
+	if s.l.file.Tables {
+		tables = &parquet.Cache{}
+	}
+	a := openAhead(ctx, len(order), atOnce(paths), func(ctx context.Context, i int) (*Dataset, error) {
+		store := s.l.file.Stores[order[i]]
+		return openStore(ctx, tables, store.Path, store.Name)
+	})
+	s.next = a.next
+	return a.close, nil
 }
 
 func (s *stores) item(e imagelist.Entry) (Item, error) {
@@ -146,7 +201,7 @@ func (s *stores) item(e imagelist.Entry) (Item, error) {
 func (s *stores) packed(e imagelist.Entry) (Item, error) {
 	store := s.l.file.Stores[e.Store]
 	if s.at != e.Store {
-		d, err := openStore(s.ctx, s.tables, store.Path, store.Name)
+		d, err := s.next()
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, remote.ErrMissing) {
 			return Item{}, s.gone(remote.Shown(store.Path))
 		}

@@ -134,7 +134,11 @@ func IsArchive(path string) bool {
 func openPack(ctx context.Context, dataPath string, archives []string, wanted func(base string) bool) (*pack, error) {
 	p := &pack{ctx: ctx, path: remote.Shown(dataPath), archives: archives, wanted: wanted}
 	names := below(archives)
-	err := eachWatched(ctx, len(archives), func(i int) error { return p.add(archives[i], names[i]) })
+	open := func(ctx context.Context, i int) (*scanned, error) { return p.open(ctx, archives[i], names[i]) }
+	err := eachAhead(ctx, archives, open, func(i int, a *scanned) error {
+		p.add(a, archives[i], names[i])
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +163,20 @@ func below(paths []string) []string {
 	return names
 }
 
-// open opens an archive.
-func (p *pack) open(at, name string) (*archive.Archive, error) {
+// scanned is an archive that was opened, and what is not among its members.
+type scanned struct {
+	*archive.Archive
+	files   Passed // not taken for images
+	skipped []Skipped
+}
+
+// open opens an archive. Several may be opened at once: what is in them is added by add.
+func (p *pack) open(ctx context.Context, at, name string) (*scanned, error) {
 	if !isLine(name) {
 		return nil, fmt.Errorf("%q: name has a line break or is not UTF-8", at)
 	}
-	a, err := archive.Open(p.ctx, at, func(name string) bool {
+	l := &scanned{}
+	a, err := archive.Open(ctx, at, func(name string) bool {
 		base := path.Base(name)
 		switch {
 		case hidden(name):
@@ -172,21 +184,28 @@ func (p *pack) open(at, name string) (*archive.Archive, error) {
 		case isImage(base), p.wanted != nil && p.wanted(base):
 			return true
 		}
-		p.files.add(base)
+		l.files.add(base)
 		return false
 	})
 	if err != nil {
 		return nil, err
 	}
+	l.Archive = a
 	at = remote.Shown(at)
 	for _, s := range a.Skipped {
 		if s.Name == "" {
-			p.skipped = append(p.skipped, Skipped{Path: at, Name: name, Reason: s.Reason})
+			l.skipped = append(l.skipped, Skipped{Path: at, Name: name, Reason: s.Reason})
 		} else {
-			p.skip(at, name, s.Name, s.Reason)
+			l.skipped = append(l.skipped, skippedIn(at, name, s.Name, s.Reason))
 		}
 	}
-	return a, nil
+	return l, nil
+}
+
+// leave adds what is not among the members of an archive.
+func (p *pack) leave(a *scanned) {
+	p.files.Files, p.files.Bare = p.files.Files+a.files.Files, p.files.Bare+a.files.Bare
+	p.skipped = append(p.skipped, a.skipped...)
 }
 
 // takes reports whether an image in an archive can be listed. One that cannot is skipped.
@@ -202,18 +221,15 @@ func (p *pack) takes(at, name, inner string) bool {
 	return false
 }
 
-// add lists an archive.
-func (p *pack) add(at, name string) error {
-	a, err := p.open(at, name)
-	if err != nil {
-		return err
-	}
+// add adds the members of an archive.
+func (p *pack) add(a *scanned, at, name string) {
+	p.leave(a)
 	at = remote.Shown(at)
 	members := make([]member, len(a.Members))
 	first := len(p.items)
 	for i := range a.Members {
 		m := &members[i]
-		*m = member{a, &a.Members[i]}
+		*m = member{a.Archive, &a.Members[i]}
 		inner := m.of.Name
 		switch {
 		case !isImage(path.Base(inner)):
@@ -230,7 +246,6 @@ func (p *pack) add(at, name string) error {
 		}
 	}
 	slices.SortFunc(p.items[first:], func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
-	return nil
 }
 
 // hidden reports whether a part of a name begins with a dot, as those that are passed over
@@ -245,7 +260,11 @@ func hidden(name string) bool {
 }
 
 func (p *pack) skip(at, name, inner, reason string) {
-	p.skipped = append(p.skipped, Skipped{Path: at + "!" + inner, Name: printable(name + "!" + inner), Reason: reason})
+	p.skipped = append(p.skipped, skippedIn(at, name, inner, reason))
+}
+
+func skippedIn(at, name, inner, reason string) Skipped {
+	return Skipped{Path: at + "!" + inner, Name: printable(name + "!" + inner), Reason: reason}
 }
 
 // isText reports whether a member of this name may say something of images.

@@ -43,11 +43,8 @@ func readTables(ctx context.Context, dataPath string, paths []string, kind strin
 	s := &said{where: func(i int) string { return d.Items[i].Path }}
 	cache := &parquet.Cache{}
 	names := below(paths)
-	err := eachWatched(ctx, len(paths), func(i int) error {
-		t, err := parquet.Open(ctx, paths[i], cache)
-		if err != nil {
-			return err
-		}
+	open := func(ctx context.Context, i int) (*parquet.Table, error) { return parquet.Open(ctx, paths[i], cache) }
+	err := eachAhead(ctx, paths, open, func(i int, t *parquet.Table) error {
 		if kind == ImageNetVal {
 			if err := s.table(t, paths[0]); err != nil {
 				return err

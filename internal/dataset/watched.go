@@ -2,8 +2,8 @@ package dataset
 
 import "context"
 
-// A Watcher is told how far it is with listing several archives or Parquet files, one after
-// the other: far away that takes minutes.
+// A Watcher is told how far it is with listing several archives or Parquet files: far
+// away that takes minutes.
 type Watcher interface {
 	// Listing says that as many of all have been listed.
 	Listing(done, all int)

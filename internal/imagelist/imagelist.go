@@ -77,7 +77,8 @@ type Head struct {
 	Classes     []string  `json:"classes"`
 	ClassesFile string    `json:"classes_file"`
 	Stores      []Store   `json:"stores"`
-	Tables      bool      `json:"tables"` // the stores are Parquet files
+	Tables      bool      `json:"tables"`         // the stores are Parquet files
+	Ends        []int     `json:"ends,omitempty"` // images before which another store begins; absent of older builds
 	Skipped     []Skipped `json:"skipped"`
 	Passed      Passed    `json:"passed"`
 	Blocks      []int     `json:"blocks"` // bytes of each, with its CRC
@@ -220,6 +221,11 @@ var errDamaged = errors.New("damaged: list the images again")
 func (f *File) findBlocks(end int64) error {
 	if f.Images < 0 || f.Images/BlockEntries > len(f.Blocks) || (f.Images+BlockEntries-1)/BlockEntries != len(f.Blocks) {
 		return errDamaged
+	}
+	for i, end := range f.Ends {
+		if end < 1 || end >= f.Images || i > 0 && end <= f.Ends[i-1] {
+			return errDamaged
+		}
 	}
 	at := int64(len(Magic))
 	f.starts = append(f.starts, at)

@@ -147,10 +147,11 @@ type Collect struct {
 
 // Shard is which part of a collection or result this is.
 type Shard struct {
-	Number int `json:"number"`         // from 1
-	Last   int `json:"last,omitempty"` // of several in a row that were merged, the number of the last one
-	Of     int `json:"of"`
-	Inputs int `json:"inputs_in_all"` // images of all shards
+	Number int   `json:"number"`         // from 1
+	Last   int   `json:"last,omitempty"` // of several in a row that were merged, the number of the last one
+	Of     int   `json:"of"`
+	Inputs int   `json:"inputs_in_all"`  // images of all shards
+	Cuts   []int `json:"cuts,omitempty"` // of all shards: images before which a chunk ends; absent where archives have no say
 }
 
 // SVD is what components, means and norms were computed with.

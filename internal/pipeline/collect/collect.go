@@ -212,7 +212,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return result, err
 	}
 	defer r.close()
-	err = c.run(ctx, c.from(r.next()*r.plan.ChunkInputs), r.plan.ChunkInputs, r.take)
+	err = c.run(ctx, c.from(r.cut.First(r.next())), r.cut, r.take)
 	return r.finish(r.end(err))
 }
 
@@ -221,6 +221,7 @@ type rows struct {
 	sink
 	c           *collector
 	plan        cache.Plan
+	cut         cache.Chunking // of the plan
 	row         row
 	w, features *cache.ChunkWriter
 	result      *Result
@@ -246,6 +247,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: c.listed.Count, Payload: row.file, ChunkInputs: c.chunkInputs(),
 	}
+	plan.Cuts = cache.KeptCuts(c.ends(), plan.ChunkInputs)
 	if c.half {
 		plan.DType, rowBytes = npy.Float16, rowBytes/2
 	}
@@ -260,7 +262,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 		return nil, nil, err
 	}
 	plan.Listed = source.ListedAll(c.items, c.sizes)
-	r := &rows{c: c, plan: plan, row: row, result: &Result{Path: o.SavePath, Kind: plan.Kind, Factors: row.matrices != nil, Skipped: []source.Skipped{}}}
+	r := &rows{c: c, plan: plan, cut: plan.Chunking(), row: row, result: &Result{Path: o.SavePath, Kind: plan.Kind, Factors: row.matrices != nil, Skipped: []source.Skipped{}}}
 	r.w, err = o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		if err := c.addFeatures(ctx, plan); err != nil {
@@ -304,7 +306,7 @@ func (r *rows) resume(ctx context.Context, rowBytes int64) (err error) {
 		if err := artefact.CheckFamilies(o.SavePath, w.Families(), c.family(), o.Strict, c.say.Warn); err != nil {
 			return err
 		}
-		c.say.Note("%s: resuming after %d of %s", o.SavePath, min(w.Done()*r.plan.ChunkInputs, r.plan.Inputs), quantity.Of(r.plan.Inputs, "image"))
+		c.say.Note("%s: resuming after %d of %s", o.SavePath, r.cut.First(w.Done()), quantity.Of(r.plan.Inputs, "image"))
 	}
 	if err := c.unchangedWith(ctx, w.InputSums(), r.features); err != nil {
 		return err

@@ -160,7 +160,8 @@ func (c *collector) addFeatures(ctx context.Context, rows cache.Plan) error {
 	of.mode = featuresMode{c.model.Config}
 	s := &rowSink{c: &of, w: w}
 	s.startAt(s.next())
-	if err := of.run(ctx, of.from(s.at*rows.ChunkInputs), rows.ChunkInputs, s.take); err != nil {
+	cut := rows.Chunking()
+	if err := of.run(ctx, of.from(cut.First(s.at)), cut, s.take); err != nil {
 		return err
 	}
 	return of.finishFeatures(w)

@@ -96,8 +96,13 @@ func RunLayers(ctx context.Context, o Options, layers []int, say ui.Reporter) (*
 		}
 		result.Layers = append(result.Layers, complete)
 	}
-	if err := first.together(ctx, open); err != nil {
-		return nil, err
+	// One that an older build began may be cut otherwise, and is resumed by itself.
+	for len(open) > 0 {
+		same, others := inStep(open)
+		if err := first.together(ctx, same); err != nil {
+			return nil, err
+		}
+		open = others
 	}
 	first.warnOfZeros()
 	for _, r := range result.Layers {
@@ -131,15 +136,24 @@ func (c *collector) ofLayer(layer *int) (*collector, error) {
 	return &of, artefact.MakeFolders(of.options.SavePath)
 }
 
+// inStep are those of collections that have the chunks of the first of them, and the others.
+func inStep(open []*rows) (same, others []*rows) {
+	for _, r := range open {
+		if slices.Equal(r.plan.Cuts, open[0].plan.Cuts) {
+			same = append(same, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return same, others
+}
+
 // together sends the images through the tower that some collection still lacks, and finishes
 // all of them.
 func (c *collector) together(ctx context.Context, open []*rows) error {
-	if len(open) == 0 {
-		return nil
-	}
 	c.items, c.sizes = open[0].c.items, open[0].c.sizes // of the shard
 	var of layersMode
-	next, chunk := open[0].next(), open[0].plan.ChunkInputs
+	next, cut := open[0].next(), open[0].cut
 	for _, r := range open {
 		of.modes = append(of.modes, r.c.mode.(scoring).scored())
 		next = min(next, r.next())
@@ -148,7 +162,7 @@ func (c *collector) together(ctx context.Context, open []*rows) error {
 		r.startAt(next)
 	}
 	c.mode, c.disk = of, open[len(open)-1].c.disk
-	err := c.run(ctx, c.from(next*chunk), chunk, func(chunk collected) error {
+	err := c.run(ctx, c.from(cut.First(next)), cut, func(chunk collected) error {
 		for i, r := range open {
 			if err := r.take(of.part(chunk, i)); err != nil {
 				return err

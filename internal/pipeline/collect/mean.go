@@ -134,11 +134,16 @@ func (c *collector) meanComplete(result *Result, at cache.State) (*Result, error
 
 // sumUp adds what is missing to sum and keeps state on disk.
 func (c *collector) sumUp(ctx context.Context, at cache.State, state *sumState, sum valueSums) error {
-	return c.run(ctx, c.from(state.Done), chunkOf(c.mode.values()), func(chunk collected) error {
+	return c.run(ctx, c.from(state.Done), c.inSteps(), func(chunk collected) error {
 		sum.add(chunk.values)
 		state.add(chunk)
 		return saveSums(at, state, sum)
 	})
+}
+
+// inSteps cuts the images into chunks for what has no chunk of its own of any.
+func (c *collector) inSteps() cache.Chunking {
+	return cache.NewChunking(len(c.items), chunkOf(c.mode.values()), nil)
 }
 
 // expandMean makes a row of the mean values: rows are affine in values, so that

@@ -59,9 +59,14 @@ func Repair(ctx context.Context, a *cache.Artefact, v RepairOptions, say ui.Repo
 	if err := a.IsOf(a.Manifest.Kind, from); err != nil {
 		return hint.With(err, "repair with the model and the images that it was made from")
 	}
-	lo, hi, err := o.Shard.Bounds(c.listed.Count, a.Manifest.ChunkInputs)
-	if err != nil {
-		return err
+	lo, hi := 0, c.listed.Count
+	if !o.Shard.Whole() {
+		if lo, hi, err = shard.RangeOf(a.Manifest); err != nil {
+			return err
+		}
+	}
+	if hi > c.listed.Count {
+		return fmt.Errorf("%s: %w: it is of images %d to %d, of which there are %d", a.Path(), cache.ErrDamaged, lo+1, hi, c.listed.Count)
 	}
 	if err := c.take(ctx, lo, hi); err != nil {
 		return err
@@ -289,18 +294,19 @@ func (r *repair) each(ctx context.Context, chunks []int, also func(collected)) e
 	}
 	m := r.Manifest
 	var numbers []int
+	cut := m.Chunking()
 	for _, c := range chunks {
-		for i := c * m.ChunkInputs; i < min((c+1)*m.ChunkInputs, len(r.items)); i++ {
+		for i := cut.First(c); i < min(cut.First(c+1), len(r.items)); i++ {
 			numbers = append(numbers, i)
 		}
 	}
 	chunks = slices.Clone(chunks)
-	return r.collector.run(ctx, numbers, m.ChunkInputs, func(chunk collected) error {
+	return r.collector.run(ctx, numbers, cut, func(chunk collected) error {
 		number := chunks[0]
 		chunks = chunks[1:]
 		for i, was := range m.Payloads[0].Chunks[number].InputSums() {
 			if now := chunk.sums[i]; now != was {
-				return source.Changed(r.items[number*m.ChunkInputs+i].Path)
+				return source.Changed(r.items[cut.First(number)+i].Path)
 			}
 		}
 		also(chunk)
@@ -331,7 +337,7 @@ func (r *repair) mean(ctx context.Context) error {
 func (r *repair) meanAgain(ctx context.Context) error {
 	single := r.Manifest.Payloads[0].File == ""
 	sum, state := make(valueSums, r.mode.values()), &sumState{}
-	err := r.collector.run(ctx, r.from(0), chunkOf(r.mode.values()), func(chunk collected) error {
+	err := r.collector.run(ctx, r.from(0), r.inSteps(), func(chunk collected) error {
 		sum.add(chunk.values)
 		state.add(chunk)
 		return nil

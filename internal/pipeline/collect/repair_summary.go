@@ -14,7 +14,7 @@ func (r *repair) summaryAgain(ctx context.Context) error {
 	}
 	return r.computed(r.FileKernel(artefact.SketchFile), artefact.SketchFile, func() error {
 		sum, state := newSummarySums(r.mode.values(), keptScores(r.options.TopK, len(r.items)), r.options.Threads), &sumState{}
-		err := r.collector.run(ctx, r.from(0), chunkOf(r.mode.values()), func(chunk collected) error {
+		err := r.collector.run(ctx, r.from(0), r.inSteps(), func(chunk collected) error {
 			state.add(chunk)
 			return r.addToSummary(sum, chunk)
 		})

@@ -29,8 +29,8 @@ type collected struct {
 }
 
 // run sends images, by their numbers, through the tower and hands over what
-// every chunk of them gave. The next chunk overwrites its values.
-func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func(collected) error) error {
+// every chunk of them gave, cut as they all are. The next chunk overwrites its values.
+func (c *collector) run(ctx context.Context, numbers []int, cut cache.Chunking, done func(collected) error) error {
 	if len(numbers) == 0 {
 		return nil
 	}
@@ -39,6 +39,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 		items[i] = c.items[n]
 	}
 	o := c.options
+	chunk := cut.Size()
 	batch := min(o.BatchSize, chunk)
 	options := clip.ImageOptions{Batch: max(batch, min(o.BatchSize, 2)), Threads: o.Threads, Precision: o.Precision}
 	from := towers{c.model.Checkpoint, c.device}
@@ -69,7 +70,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 		if err := ctx.Err(); err != nil {
 			return hint.With(err, "what is finished is kept: run the same command again to resume")
 		}
-		n := min(chunk, len(items))
+		n := min(cut.Left(numbers[0]), len(items))
 		part, err := c.chunk(whole, feed, numbers[:n], running, values, func() { progress.Add(1) })
 		if err != nil {
 			return err

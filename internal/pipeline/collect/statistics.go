@@ -69,6 +69,7 @@ type summary struct {
 	c     *collector
 	w     *cache.ChunkWriter
 	plan  cache.Plan
+	cut   cache.Chunking // of the plan
 	sum   extremeSums
 	at    cache.State
 	state *sumState
@@ -80,7 +81,7 @@ type summary struct {
 // newSummary takes up what an earlier run left, if it left anything.
 func (c *collector) newSummary(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) (*summary, error) {
 	pairs, team := c.mode.(statisticsMode).pairs, par.NewTeam(c.options.Threads)
-	s := &summary{c: c, w: w, plan: plan, at: c.state(plan.Kind, plan.Origin)}
+	s := &summary{c: c, w: w, plan: plan, cut: plan.Chunking(), at: c.state(plan.Kind, plan.Origin)}
 	s.sum = extremeSums{lowrank.NewExtremes(pairs.Heads*pairs.Neurons, keptScores(c.options.TopK, len(c.items))), team}
 	var err error
 	if s.state, err = resumeSums(s.at, c.options.Restart, s.sum); err != nil {
@@ -103,7 +104,7 @@ func (s *summary) next() int {
 	if s.state.Done == s.plan.Inputs {
 		return s.w.Done()
 	}
-	return min(s.w.Done(), s.state.Done/s.plan.ChunkInputs)
+	return min(s.w.Done(), s.cut.Whole(s.state.Done))
 }
 
 func (s *summary) startAt(chunk int) { s.chunk = chunk }
@@ -114,12 +115,12 @@ func (s *summary) take(chunk collected) error {
 			return err
 		}
 	}
-	if s.chunk*s.plan.ChunkInputs >= s.state.Done {
+	if s.cut.First(s.chunk) >= s.state.Done {
 		s.sum.add(chunk.values)
 		s.state.add(chunk)
 	}
 	s.chunk++
-	if s.state.Done >= s.saved+stateChunks*s.plan.ChunkInputs {
+	if s.state.Done >= s.saved+stateChunks*s.cut.Size() {
 		s.saved = s.state.Done
 		return saveSums(s.at, s.state, s.sum)
 	}

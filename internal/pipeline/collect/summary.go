@@ -64,7 +64,7 @@ func (c *collector) summary(ctx context.Context) (*Result, error) {
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: 1, ChunkInputs: 1, Payload: row.file,
 	}
-	lo, hi, err := o.Shard.RestrictSums(&plan, c.listed.Count)
+	lo, hi, err := o.Shard.RestrictSums(&plan, c.listed.Count, c.ends())
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (c *collector) addUp(ctx context.Context, at cache.State, state *sumState, 
 		cost = saved.Sub(now)
 		return err
 	}
-	err := c.run(ctx, c.from(state.Done), chunkOf(c.mode.values()), func(chunk collected) error {
+	err := c.run(ctx, c.from(state.Done), c.inSteps(), func(chunk collected) error {
 		if err := c.addToSummary(sum, chunk); err != nil {
 			return err
 		}

@@ -160,7 +160,7 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 	m := shards[0].Manifest
 	plan := cache.Plan{
 		Kind: artefact.WholeKind(m.Kind), Tool: m.Tool, Axes: m.Axes, Row: m.Shape[1:], DType: npy.Float32,
-		Origin: m.Origin, Inputs: shards[0].InputsInAll(), ChunkInputs: m.ChunkInputs, Payload: m.Payloads[0].File,
+		Origin: m.Origin, Inputs: shards[0].InputsInAll(), ChunkInputs: m.ChunkInputs, Cuts: m.Origin.Shard.Cuts, Payload: m.Payloads[0].File,
 	}
 	if m.DType == npy.Float16.String() {
 		plan.DType = npy.Float16
@@ -222,7 +222,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 	defer progress.Done()
 	number := 0 // of the chunk in the whole
 	for _, p := range shards {
-		chunks := p.Manifest.Payloads[0].Chunks
+		chunks, cut := p.Manifest.Payloads[0].Chunks, p.Manifest.Chunking()
 		if number+len(chunks) <= w.Done() {
 			number += len(chunks)
 			continue
@@ -241,7 +241,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 		row, start, skipped := int64(artefact.Product(p.Manifest.Shape[1:])), int64(0), p.Manifest.Skipped
 		values := make([]float32, min(1<<20, int64(p.Manifest.Shape[0])*row))
 		for i, c := range chunks {
-			inputs := min(p.Manifest.ChunkInputs, p.Manifest.Inputs-i*p.Manifest.ChunkInputs)
+			inputs := cut.Len(i)
 			gone := inputs - c.Rows
 			if gone < 0 || gone > len(skipped) {
 				f.Close()

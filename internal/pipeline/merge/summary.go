@@ -31,7 +31,7 @@ func mergeSummaries(ctx context.Context, o Options, shards []shard.Part, say ui.
 	if d := plan.Origin.Device; d != nil && (m.Origin.Device == nil || *d != *m.Origin.Device) {
 		say.Warn("%s: shards were computed on different devices (used anyway: {force}); they differ by rounding", o.SavePath)
 	}
-	if _, _, err := o.Part.RestrictSums(&plan, shards[0].InputsInAll()); err != nil {
+	if _, _, err := o.Part.RestrictSums(&plan, shards[0].InputsInAll(), m.Origin.Shard.Cuts); err != nil {
 		return nil, err
 	}
 	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shape: append([]int{1}, plan.Row...), Shards: countOf(shards), Skipped: []source.Skipped{}}

@@ -97,7 +97,7 @@ func (o *Options) resumeShard(m *model.Model, list *sceneList, scenes *[]sceneTo
 	if err != nil {
 		return nil, 0, err
 	}
-	file, lo, hi, err := o.Shard.Result(o.SavePath, artefact.KindSegmentation, origin, len(*scenes))
+	file, lo, hi, err := o.Shard.Result(o.SavePath, artefact.KindSegmentation, origin, len(*scenes), nil)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -143,6 +143,7 @@ func OpenAll(of string, paths []string, want Shard, anyDevice bool) ([]Part, err
 		if err != nil {
 			return nil, err
 		}
+		p.Manifest.Origin.Shard.Cuts = sharedWith(all, p)
 		all = append(all, p)
 	}
 	if want.Whole() && len(all) > 0 {
@@ -164,6 +165,15 @@ func OpenAll(of string, paths []string, want Shard, anyDevice bool) ([]Part, err
 		missing = append(missing, next)
 	}
 	return all, lacking(of, want.Of, missing)
+}
+
+// sharedWith returns the cuts of a part in the memory of those of the parts before, which are the
+// same: there may be as many as archives, in each of thousands of shards.
+func sharedWith(before []Part, p Part) []int {
+	if len(before) == 0 {
+		return p.Manifest.Origin.Shard.Cuts
+	}
+	return before[0].Manifest.Origin.Shard.Cuts
 }
 
 // lacking is the error of shards that are missing; nil if none is.
@@ -231,15 +241,27 @@ func newPart(a *cache.Artefact) (Part, error) {
 		return Part{}, fmt.Errorf("%s: %w: shard %w", a.Path(), cache.ErrDamaged, err)
 	}
 	p := Part{a, s}
-	lo, hi, err := s.Bounds(p.InputsInAll(), max(m.ChunkInputs, 1))
+	all := OfAll(m)
+	lo, hi, err := s.Bounds(all)
 	inputs := hi - lo
 	if artefact.WholeKind(m.Kind) == artefact.KindSummary {
 		inputs = 1 // its one row, of all images
+	}
+	if err == nil && !slices.Equal(m.Cuts, localCuts(m, all, lo, hi)) {
+		return Part{}, fmt.Errorf("%s: %w: its chunks do not end where those of shard %s do", a.Path(), cache.ErrDamaged, s)
 	}
 	if err != nil || m.Inputs != inputs || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
 		return Part{}, fmt.Errorf("%s: %w: %s of %d in chunks of %d, want those of shard %s", a.Path(), cache.ErrDamaged, quantity.Of(m.Inputs, "image"), p.InputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil
+}
+
+// localCuts are the cuts that the shard of inputs lo to hi has, or none if it has no chunks of them.
+func localCuts(m cache.Manifest, all cache.Chunking, lo, hi int) []int {
+	if kind := artefact.WholeKind(m.Kind); kind == artefact.KindSummary || artefact.IsResult(kind) {
+		return nil
+	}
+	return all.Part(lo, hi)
 }
 
 // Count is how many shards p is.
@@ -260,6 +282,9 @@ func (p Part) fits(other Part, anyDevice bool) error {
 		m.Origin.Device = nil
 		return m
 	}
+	if err := p.cutAs(other); err != nil {
+		return err
+	}
 	err := p.Agrees(other.Artefact, common)
 	byDevice := err != nil && p.Agrees(other.Artefact, ofAnyDevice) == nil
 	switch {
@@ -270,6 +295,24 @@ func (p Part) fits(other Part, anyDevice bool) error {
 			"make one of them again on the other's device, or merge them with {force}")
 	}
 	return hint.With(fmt.Errorf("%s and %s do not belong to one run: %w", other.Path(), p.Path(), err), "make one of them again with what the other was made with")
+}
+
+// cutAs returns an error (ErrStale) unless p and other are of one way to cut images into chunks,
+// which builds of before and after they were cut by archives differ in.
+func (p Part) cutAs(other Part) error {
+	a, b := p.Manifest.Origin.Shard, other.Manifest.Origin.Shard
+	if a.Inputs != b.Inputs || slices.Equal(a.Cuts, b.Cuts) {
+		return nil
+	}
+	older, newer := p, other
+	switch {
+	case len(b.Cuts) == 0:
+		older, newer = other, p
+	case len(a.Cuts) > 0:
+		return fmt.Errorf("%s and %s do not belong to one run: %w: their chunks end with other archives", other.Path(), p.Path(), cache.ErrStale)
+	}
+	err := fmt.Errorf("%s: %w: it was cut at chunks of images, as older builds do, and %s at archives", older.Path(), cache.ErrStale, newer.Path())
+	return hint.With(err, "make the shards that are cut at chunks again with {restart}")
 }
 
 // common is what all shards of a collection agree in.
@@ -289,7 +332,7 @@ func RangeOf(m cache.Manifest) (lo, hi int, err error) {
 	if err := s.Check(); err != nil {
 		return 0, 0, err
 	}
-	return s.Bounds(m.Origin.Shard.Inputs, max(m.ChunkInputs, 1))
+	return s.Bounds(OfAll(m))
 }
 
 // severalDevices is what a collection says whose shards were computed on different ones.

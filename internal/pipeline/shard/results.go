@@ -48,9 +48,9 @@ type File struct {
 }
 
 // Result plans the artefact of a shard of a result, at path, and returns where
-// its inputs begin and end.
-func (s Shard) Result(path, kind string, origin origin.Origin, inputs int) (f *File, lo, hi int, err error) {
-	plan := cache.Plan{Kind: kind, Axes: []string{"B"}, Origin: origin, Inputs: inputs, ChunkInputs: 1}
+// its inputs begin and end. ends are where archives end, if shards are cut there.
+func (s Shard) Result(path, kind string, origin origin.Origin, inputs int, ends []int) (f *File, lo, hi int, err error) {
+	plan := cache.Plan{Kind: kind, Axes: []string{"B"}, Origin: origin, Inputs: inputs, ChunkInputs: 1, Cuts: cache.KeptCuts(ends, 1)}
 	if lo, hi, err = s.RestrictPlan(&plan); err != nil {
 		return nil, 0, 0, err
 	}
@@ -63,7 +63,7 @@ func (s Shard) Result(path, kind string, origin origin.Origin, inputs int) (f *F
 func WholeOf(shards []Part, path string) (*File, error) {
 	m := shards[0].Manifest
 	m.Origin.Shard = nil
-	f, _, _, err := Shard{}.Result(path, artefact.WholeKind(m.Kind), m.Origin, shards[0].InputsInAll())
+	f, _, _, err := Shard{}.Result(path, artefact.WholeKind(m.Kind), m.Origin, shards[0].InputsInAll(), nil)
 	if err != nil {
 		return nil, err
 	}

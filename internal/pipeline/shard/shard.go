@@ -13,9 +13,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
-	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -127,47 +125,3 @@ func IsFile(path string) bool { return artefact.IsDense(path) || IsJSON(path) }
 
 // IsJSON reports whether a path names a result in JSON.
 func IsJSON(path string) bool { return filepath.Ext(path) == ".json" }
-
-// Bounds returns the first of a shard's inputs and the one behind its last. Shards
-// are of whole chunks, as even as these allow.
-func (s Shard) Bounds(inputs, chunk int) (lo, hi int, err error) {
-	if s.Whole() {
-		return 0, inputs, nil
-	}
-	chunks := (inputs + chunk - 1) / chunk
-	if s.Of > chunks && chunk == 1 {
-		return 0, 0, usage.Errorf("{shard} %s: %s, want at most as many shards", s, quantity.Of(inputs, "image"))
-	}
-	if s.Of > chunks {
-		return 0, 0, usage.Errorf("{shard} %s: want no more shards than chunks of %s, of which %s make %d", s, quantity.Of(chunk, "image"), quantity.Of(inputs, "image"), chunks)
-	}
-	// In 64 bits, whatever the platform's.
-	at := func(number int) int { return int(int64(chunks) * int64(number) / int64(s.Of)) }
-	return at(s.Number-1) * chunk, min(at(s.End())*chunk, inputs), nil
-}
-
-// RestrictPlan makes a plan of all inputs that of the shard, and returns where its
-// inputs begin and end.
-func (s Shard) RestrictPlan(plan *cache.Plan) (lo, hi int, err error) {
-	lo, hi, err = s.Bounds(plan.Inputs, plan.ChunkInputs)
-	if err != nil || s.Whole() {
-		return lo, hi, err
-	}
-	plan.Origin.Shard = &origin.Shard{Number: s.Number, Last: s.Last, Of: s.Of, Inputs: plan.Inputs}
-	plan.Kind = artefact.ShardKind(plan.Kind)
-	plan.Inputs = hi - lo
-	return lo, hi, nil
-}
-
-// RestrictSums makes the plan of sums over inputs, such as a summary, that of the shard: a
-// plan of one row, whatever the number of inputs. It returns where the shard's inputs begin
-// and end.
-func (s Shard) RestrictSums(plan *cache.Plan, inputs int) (lo, hi int, err error) {
-	lo, hi, err = s.Bounds(inputs, 1)
-	if err != nil || s.Whole() {
-		return lo, hi, err
-	}
-	plan.Origin.Shard = &origin.Shard{Number: s.Number, Last: s.Last, Of: s.Of, Inputs: inputs}
-	plan.Kind = artefact.ShardKind(plan.Kind)
-	return lo, hi, nil
-}

@@ -42,13 +42,23 @@ type savedRatio struct {
 	Answers []dataset.Answer `json:"answers,omitempty"` // [concepts], where there are labels
 }
 
+// ends are where archives end, for shards to end there too.
+func (o Options) ends(all []int) []int {
+	return shard.AsBegun(o.Shard.Path(o.SavePath), o.Restart, all)
+}
+
+// part is where the images of the shard begin and end among all.
+func (o Options) part(images int, ends []int) (lo, hi int, err error) {
+	return o.Shard.Bounds(cache.NewChunking(images, 1, cache.KeptCuts(o.ends(ends), 1)))
+}
+
 // shard measures a shard's images and keeps what Merge needs of them.
 func (r *Result) shard(ctx context.Context, o Options, src *source.Source, concepts []concept, labels *dataset.Labels, say ui.Reporter) error {
 	origin, err := o.origin(src, labels)
 	if err != nil {
 		return err
 	}
-	file, _, _, err := o.Shard.Result(o.SavePath, artefact.KindRatios, origin, src.Inputs)
+	file, _, _, err := o.Shard.Result(o.SavePath, artefact.KindRatios, origin, src.Inputs, o.ends(src.Ends))
 	if err != nil {
 		return err
 	}

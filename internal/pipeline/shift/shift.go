@@ -126,7 +126,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	o.LayerFrom = []string{o.PCsPath}
 	if !o.Shard.Whole() {
-		o.Part = func(images int) (lo, hi int, err error) { return o.Shard.Bounds(images, 1) }
+		o.Part = o.part
 	}
 	src, err := source.Open(ctx, o.Options, o.Threads, say)
 	if err != nil {

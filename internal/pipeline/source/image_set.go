@@ -20,6 +20,7 @@ type ImageSet struct {
 	Count       int              // how many images there are
 	Names       string           // the hash of their names
 	Fingerprint string           // of their names and sizes
+	Ends        []int            // the images before which another archive begins, where there are several
 
 	sizes   []int64          // of their files, where this run has listed them
 	listing *dataset.Listing // nil where it has
@@ -40,7 +41,11 @@ func OpenImageSet(ctx context.Context, o dataset.Options, stride int, strict boo
 		return nil, err
 	}
 	s := &ImageSet{Data: l.Data, Count: l.Images(stride), listing: l, stride: stride}
-	if s.Fingerprint, s.Names, err = l.Identity(ctx, stride); err != nil {
+	s.Fingerprint, s.Names, err = l.Identity(ctx, stride)
+	if err == nil {
+		s.Ends, err = l.Ends(ctx, stride)
+	}
+	if err != nil {
 		l.Close()
 		return nil, err
 	}
@@ -53,7 +58,7 @@ func newImageSet(data *dataset.Dataset) (*ImageSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ImageSet{Data: data, Count: len(data.Items), Names: NamesHash(data.Items), Fingerprint: data.FingerprintOf(sizes), sizes: sizes}, nil
+	return &ImageSet{Data: data, Count: len(data.Items), Names: NamesHash(data.Items), Fingerprint: data.FingerprintOf(sizes), Ends: data.Ends(), sizes: sizes}, nil
 }
 
 // Part returns images lo to hi, and the sizes of their files when they were listed. Those of a

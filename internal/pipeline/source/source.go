@@ -65,7 +65,7 @@ type Options struct {
 	Paths  []string // instead of Data, of a model only: files, and folders of images
 
 	// Part says which images of a number of them a model is to see, lo to hi; nil: all.
-	Part func(images int) (lo, hi int, err error)
+	Part func(images int, ends []int) (lo, hi int, err error)
 }
 
 // A Batch is what a source says about a run of images. The next one may overwrite
@@ -117,6 +117,7 @@ type Source struct {
 	Tower   clip.ImageTower // of a model only
 	Items   []dataset.Item  // its images
 	Inputs  int             // how many images a model has in all, of which Items may be a part
+	Ends    []int           // of these, those before which another archive begins
 	sizes   []int64         // of the files of Items when they were listed
 	Skipped []Skipped       // known after Each
 

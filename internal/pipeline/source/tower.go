@@ -39,7 +39,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	}
 	r.images = set
 	src.Images, src.Labelled, src.Items, src.Names, src.sizes = len(items), len(set.Data.Classes) > 0, items, (&dataset.Dataset{Items: items}).Names(), sizes
-	src.Inputs = set.Count
+	src.Inputs, src.Ends = set.Count, set.Ends
 	src.Origin.Images = ImagesOrigin(set.Data.Kind, set.Names, set.Fingerprint, o.Stride, o.Images)
 	src.Unlisted, src.reader = Unlisted(set.Data.Skipped), r
 	return src, nil
@@ -188,7 +188,7 @@ func openPart(ctx context.Context, o Options, say ui.Reporter) (set *ImageSet, i
 	}
 	lo, hi := 0, set.Count
 	if o.Part != nil {
-		lo, hi, err = o.Part(set.Count)
+		lo, hi, err = o.Part(set.Count, set.Ends)
 	}
 	if err == nil {
 		items, sizes, err = set.Part(ctx, lo, hi)

@@ -62,8 +62,8 @@ type Part struct {
 	State string `json:"state"` // done, begun or damaged
 	Error string `json:"error"` // of a damaged one
 
-	of      *origin.Shard // of a part that is done, and how many images its chunks have
-	chunk   int
+	of      *origin.Shard  // of a part that is done
+	all     cache.Chunking // of the images of all shards
 	skipped int
 }
 
@@ -185,7 +185,7 @@ func partAt(path string, s shard.Shard) Part {
 	case errors.Is(err, cache.ErrMissing):
 		p.State = Begun
 	case err == nil && a.Manifest.Origin.Shard != nil:
-		p.of, p.chunk, p.skipped = a.Manifest.Origin.Shard, max(a.Manifest.ChunkInputs, 1), len(a.Manifest.Skipped)
+		p.of, p.all, p.skipped = a.Manifest.Origin.Shard, shard.OfAll(a.Manifest), len(a.Manifest.Skipped)
 		if artefact.WholeKind(a.Manifest.Kind) == artefact.KindSummary {
 			var skipped []cache.Skipped
 			skipped, err = artefact.SkippedOf(a)
@@ -207,7 +207,7 @@ func (r *Result) within(s *Shard) {
 		if p.State != Done || s.Number < p.First || s.Number > p.Last {
 			continue
 		}
-		lo, hi, err := shard.Shard{Number: s.Number, Of: p.of.Of}.Bounds(p.of.Inputs, p.chunk)
+		lo, hi, err := shard.Shard{Number: s.Number, Of: p.of.Of}.Bounds(p.all)
 		if err != nil {
 			continue
 		}
@@ -264,8 +264,8 @@ func (o Options) look(s *Shard) *origin.Shard {
 	if artefact.WholeKind(u.Plan.Kind) == artefact.KindSummary {
 		return o.sums(s, u.Plan.Origin.Shard)
 	}
-	n := u.Plan.Inputs
-	s.State, s.Images, s.Finished, s.Skipped = Begun, &n, min(len(u.Chunks)*u.Plan.ChunkInputs, n), u.Skipped
+	n, cut := u.Plan.Inputs, u.Plan.Chunking()
+	s.State, s.Images, s.Finished, s.Skipped = Begun, &n, cut.First(len(u.Chunks)), u.Skipped
 	if len(u.At) == 0 || u.At[len(u.At)-1].IsZero() {
 		if len(u.Chunks) > 0 {
 			s.State = Stopped // by a build that wrote no times
@@ -275,7 +275,7 @@ func (o Options) look(s *Shard) *origin.Shard {
 	ago := max(o.Now().Sub(u.At[len(u.At)-1]), 0)
 	seconds := ago.Seconds()
 	s.Ago, s.State = &seconds, Running
-	rate, longest := pace(u.At, u.Plan.ChunkInputs)
+	rate, longest := pace(u.At, cut)
 	if ago > max(o.Late, 3*longest) {
 		s.State = Stopped
 	} else if rate > 0 {
@@ -325,8 +325,9 @@ func (o Options) sums(s *Shard, of *origin.Shard) *origin.Shard {
 
 // pace is how many inputs a second the last chunks took, 0 if not known, and the longest time
 // between two of them.
-func pace(at []time.Time, inputs int) (rate float64, longest time.Duration) {
+func pace(at []time.Time, cut cache.Chunking) (rate float64, longest time.Duration) {
 	const last = 8
+	done := len(at)
 	at = at[max(0, len(at)-last-1):]
 	for i := len(at) - 1; i > 0; i-- {
 		if at[i-1].IsZero() {
@@ -339,7 +340,8 @@ func pace(at []time.Time, inputs int) (rate float64, longest time.Duration) {
 	if len(at) < 2 || took <= 0 {
 		return 0, longest
 	}
-	return float64((len(at)-1)*inputs) / took.Seconds(), longest
+	inputs := cut.First(done) - cut.First(done-len(at)+1)
+	return float64(inputs) / took.Seconds(), longest
 }
 
 // advise says what to do next.

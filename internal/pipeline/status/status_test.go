@@ -147,7 +147,7 @@ func TestPace(t *testing.T) {
 		{at(5), 0, 0}, {at(5, 5), 0, 0}, {at(10, 14), 8, 4 * time.Second}, {at(0, 0, 10, 14), 8, 4 * time.Second},
 		{at(1, 100, 102, 104, 106, 108, 110, 112, 114, 116), 16, 2 * time.Second}, // the last eight
 	} {
-		if rate, longest := pace(c.at, 32); rate != c.rate || longest != c.longest {
+		if rate, longest := pace(c.at, cache.NewChunking(1<<20, 32, nil)); rate != c.rate || longest != c.longest {
 			t.Errorf("%v: %g %v, want %g %v", c.at, rate, longest, c.rate, c.longest)
 		}
 	}
