@@ -75,6 +75,8 @@ var apart = []string{
 	"explain x.jpg --model x --vocab x --classes x,y --codes x --neuron-pcs-path x --text-descs-list-path x",
 	"audit --scores x --imagenet-zeroshot-path x --classes x,y --codes x --text-descs-embeddings-path x --text-descs-list-path x --out x",
 	"audit --scores x --imagenet-zeroshot-path x --classes x,y --codes x --pcs-path x --text-descs-list-path x --out x",
+	"audit --scores x --imagenet-zeroshot-path x --classes x,y --codes x --spans-path x.txt --text-descs-list-path x --out x",
+	"audit --scores x --imagenet-zeroshot-path x --classes x,y --pcs-path x --text-descs-embeddings-path x --text-descs-list-path x --spans-path x.txt --out x",
 	"mask --neuron-acts-norms-path x --neuron-head-norms-path x --mask-save-path x.npy",
 	"mask --neuron-acts-norms-path x --neurons-norms-path x --mask-save-path x.npy",
 	"mask --neuron-head-norms-path x --neurons-norms-path x --mask-save-path x.npy",

@@ -223,10 +223,10 @@ var pairings = []pairing{
 		"kind": "line classes.npy pc0.npy"},
 		map[string]string{"stride": "scores pc0.npy"}},
 	{"audit heads", "audit --scores {heads} --model {checkpoint} --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
-		" --concepts {words.txt} --text-embeddings-path {words.npy} --permutations 19 --level 0.1 --out OUT", map[string]string{
-		"model": "heads checkpoint classes.npy words.npy", "texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt",
-		"kind": "line classes.npy"},
-		map[string]string{"stride": "heads", "precision": "heads"}},
+		" --concepts {words.txt} --text-embeddings-path {words.npy} --spans-path {spans.txt} --permutations 19 --level 0.1 --out OUT", map[string]string{
+		"model": "heads checkpoint classes.npy words.npy spans.txt", "texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt",
+		"precision": "heads spans.txt", "kind": "line classes.npy"},
+		map[string]string{"stride": "heads spans.txt", "texts": "spans.txt", "order": "spans.txt"}},
 	{"audit a model", "audit --model {checkpoint}" + dataFlags + " --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
 		" --codes {codes.npz} --text-descs-list-path {words.txt} --permutations 19 --level 0.1 --out OUT", map[string]string{
 		"model": "checkpoint classes.npy codes.npz", "block": "line codes.npz", "precision": "line codes.npz",

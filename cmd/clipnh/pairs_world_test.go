@@ -87,6 +87,8 @@ func (m making) make(t *testing.T) world {
 		{"polysemanticity", "--scores", w.at("scores"), "--mode", "n", "--scores-save-path", w.at("inertia_n.npy")},
 		slices.Concat(embed, []string{"--lines", words, "--embeddings-save-path", w.at("words.npy")}),
 		slices.Concat(embed, []string{"--lines", classes, "--embeddings-save-path", w.at("classes.npy")}),
+		{"textspan", "--scores", w.at("heads"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
+			"--num-of-last-layers", "1", "--texts-per-head", "2", "--save-path", w.at("spans.txt")},
 		{"sparse", "--pcs-path", w.at("pc0.npy"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
 			"--num-components", "4", "--decomposition-save-path", w.at("codes.npz")},
 		{"sparse", "--pcs-path", w.at("pc0_n.npy"), "--svd-scores", w.at("scores"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
