@@ -394,8 +394,3 @@ func (c *collector) verified(a *cache.Artefact) error {
 	}
 	return err
 }
-
-// recall names the images that were skipped when the artefact was made.
-func (c *collector) recall(skipped []source.Skipped) error {
-	return source.Recall(c.options.SavePath, skipped, c.options.Strict, c.say)
-}
