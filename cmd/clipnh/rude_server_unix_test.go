@@ -120,6 +120,9 @@ func (s *rude) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// longBurst is longer than requests of two archives at once are repeated, 8 times each.
+const longBurst = 16
+
 // burst is a plan of a server that answers some requests in one way, and the others well.
 func burst(first, n int, how string) func(int) string {
 	return func(i int) string {

@@ -49,7 +49,7 @@ func TestServerFails(t *testing.T) {
 				for first := range n {
 					when := fmt.Sprintf("%s, %v, %s at request %d of %d", form, known, how, first, n)
 					out := fresh("out")
-					w.answers(burst(first, 12, how))
+					w.answers(burst(first, longBurst, how))
 					failures += w.settles(t, when, out, w.collect(images, out)...)
 					sameBesidesNames(t, when, out, w.wanted)
 				}
@@ -74,7 +74,7 @@ func TestServerFails(t *testing.T) {
 		if err := os.Remove(list); err != nil {
 			t.Fatal(err)
 		}
-		w.answers(burst(first, 12, "503"))
+		w.answers(burst(first, longBurst, "503"))
 		failures += w.settles(t, fmt.Sprintf("data list, 503 at request %d", first), list, command...)
 		if artefactBytes(t, list) != want {
 			t.Errorf("503 at request %d: another list", first)
@@ -84,12 +84,12 @@ func TestServerFails(t *testing.T) {
 		if err := os.RemoveAll(out); err != nil {
 			t.Fatal(err)
 		}
-		w.answers(burst(first, 12, "403"))
+		w.answers(burst(first, longBurst, "403"))
 		w.settles(t, fmt.Sprintf("a kept list, 403 at request %d", first), out, w.collect(list, out)...)
 		sameBesidesNames(t, "a kept list", out, w.wanted)
 	}
 	for first := range again {
-		w.answers(burst(first, 12, "503"))
+		w.answers(burst(first, longBurst, "503"))
 		failures += w.settles(t, fmt.Sprintf("verify, 503 at request %d", first), "", verify...)
 	}
 	if failures == 0 {
@@ -103,7 +103,7 @@ func TestServerFails(t *testing.T) {
 	must(t, exitDone, explain...)
 	failures = 0
 	for first := range w.answers(well) {
-		w.answers(burst(first, 12, "503"))
+		w.answers(burst(first, longBurst, "503"))
 		failures += w.settles(t, fmt.Sprintf("explain, 503 at request %d", first), "", explain...)
 	}
 	if failures == 0 {
@@ -148,7 +148,7 @@ func TestServerFails(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w.answers(burst(first, 12, "503"))
+			w.answers(burst(first, longBurst, "503"))
 			failures += w.settles(t, when, out, args...)
 			if out != "" && !maps.Equal(filesBelow(t, out), want) {
 				t.Errorf("%s: other bytes", when)
@@ -161,7 +161,7 @@ func TestServerFails(t *testing.T) {
 
 	// A collection that is there: the same command says so, or that the server fails.
 	for first := range 4 {
-		w.answers(burst(first, 12, "503"))
+		w.answers(burst(first, longBurst, "503"))
 		failures = w.settles(t, fmt.Sprintf("done, 503 at request %d", first), "", w.collect(images, w.at("listed"))...)
 		if failures == 0 {
 			t.Errorf("done, 503 at request %d: no failure", first)

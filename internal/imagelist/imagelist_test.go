@@ -121,6 +121,24 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestEnds: places where archives end that cannot be are refused.
+func TestEnds(t *testing.T) {
+	for _, c := range []struct {
+		ends []int
+		fits bool
+	}{{nil, true}, {[]int{1, 49}, true}, {[]int{0}, false}, {[]int{50}, false}, {[]int{-1}, false}, {[]int{7, 7}, false}, {[]int{9, 7}, false}} {
+		h, entries := sample(50)
+		h.Ends = c.ends
+		f, err := Open(written(t, h, entries))
+		if (err == nil) != c.fits {
+			t.Errorf("%v: %v", c.ends, err)
+		}
+		if err == nil {
+			f.Close()
+		}
+	}
+}
+
 // sealed is a list of one block and a head, with their checksums.
 func sealed(block, head []byte) []byte {
 	data := append([]byte(Magic), block...)
@@ -145,6 +163,7 @@ func FuzzReadListing(f *testing.F) {
 	head := whole[l.starts[1] : len(whole)-tailBytes]
 	f.Add(whole[len(Magic):l.starts[1]-4], head)
 	f.Add([]byte{}, []byte(`{"images":0,"blocks":[]}`))
+	f.Add(whole[len(Magic):l.starts[1]-4], bytes.Replace(head, []byte(`"tables":false,`), []byte(`"tables":false,"ends":[3,9],`), 1))
 	if !bytes.Equal(sealed(whole[len(Magic):l.starts[1]-4], head), whole) {
 		f.Fatal("not sealed as lists are")
 	}
@@ -170,6 +189,11 @@ func FuzzReadListing(f *testing.F) {
 		}
 		if err != nil {
 			return
+		}
+		for i, end := range l.Ends {
+			if end < 1 || end >= l.Images || i > 0 && end <= l.Ends[i-1] {
+				t.Fatalf("archives of %d images end at %v", l.Images, l.Ends)
+			}
 		}
 		var again bytes.Buffer
 		h := l.Head

@@ -22,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -247,7 +248,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: c.listed.Count, Payload: row.file, ChunkInputs: c.chunkInputs(),
 	}
-	plan.Cuts = cache.KeptCuts(c.ends(), plan.ChunkInputs)
+	plan.Cuts = cache.KeptCuts(shard.AsBegun(o.SavePath, o.Restart, c.listed.Ends), plan.ChunkInputs)
 	if c.half {
 		plan.DType, rowBytes = npy.Float16, rowBytes/2
 	}
@@ -392,9 +393,4 @@ func (c *collector) verified(a *cache.Artefact) error {
 		err = c.verifyFeatures()
 	}
 	return err
-}
-
-// recall names the images that were skipped when the artefact was made.
-func (c *collector) recall(skipped []source.Skipped) error {
-	return source.Recall(c.options.SavePath, skipped, c.options.Strict, c.say)
 }

@@ -84,6 +84,11 @@ func (c *collector) verifyFeatures() error {
 	return artefact.VerifyChecksums(a)
 }
 
+// recall names the images that were skipped when the artefact was made.
+func (c *collector) recall(skipped []source.Skipped) error {
+	return source.Recall(c.options.SavePath, skipped, c.options.Strict, c.say)
+}
+
 // openFeatures opens what the features are written to, with the chunks of the rows; nil if
 // none are kept or all are there. They are what this mode's own collection would be.
 func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -32,11 +31,6 @@ func openImages(ctx context.Context, o Options, say ui.Reporter) (*source.ImageS
 		say.Note("each shard lists all images: a list that \"clipnh data list\" keeps, given as {data-path}, is read in parts")
 	}
 	return set, nil
-}
-
-// ends are where archives end, for chunks to end there too.
-func (c *collector) ends() []int {
-	return shard.AsBegun(c.options.SavePath, c.options.Restart, c.listed.Ends)
 }
 
 // notAClass returns an error if a folder that is to be made at or above path would count as a

@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/sketch"
@@ -64,7 +65,7 @@ func (c *collector) summary(ctx context.Context) (*Result, error) {
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: 1, ChunkInputs: 1, Payload: row.file,
 	}
-	lo, hi, err := o.Shard.RestrictSums(&plan, c.listed.Count, c.ends())
+	lo, hi, err := o.Shard.RestrictSums(&plan, c.listed.Count, shard.AsBegun(o.SavePath, o.Restart, c.listed.Ends))
 	if err != nil {
 		return nil, err
 	}
