@@ -16,6 +16,9 @@ export CGO_ENABLED := 0
 # target has compiled then serves the others.
 export GOFLAGS := -trimpath $(shell $(GO) env GOFLAGS)
 
+# Tests and checkers collect garbage less often, which takes more memory and less time.
+LAZY := GOGC=$(or $(GOGC),400)
+
 # Checkers, by version: the go command fetches and builds them.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE ?= golang.org/x/tools/cmd/deadcode@v0.52.0
@@ -64,12 +67,12 @@ docs-check: build ## fail if docs/commands differs from the program's help
 	./bin/clipnh docs --check --markdown-path docs/commands
 
 # "make vet" says more than "go test" would.
-TEST = $(GO) test -vet=off -timeout 30m
+TEST = $(LAZY) $(GO) test -vet=off -timeout 30m
 # The tests of the commands take longest, one after the other: these of them run after those of
 # the other packages, beside the others.
 LATE = ^Test(Scripts|ExamplesRun|ImagesChange|ShownImagesThatChanged|VerifyAndRepair|Forms|ServerFails|RudeServer)$$
 test: ## run the tests
-	@$(MAKE) --no-print-directory -j2 test-commands test-packages
+	@scripts/in-memory.sh $(MAKE) --no-print-directory -j2 test-commands test-packages
 
 .PHONY: test-commands test-packages
 test-commands:
@@ -82,7 +85,7 @@ test-noasm: ## test without assembly what has some
 	$(TEST) -tags noasm $(NOASM_PKGS)
 
 test-arm64: ## test the kernels for arm64, in QEMU on other processors; ARGS=--short takes a minute
-	scripts/test-arm64.sh $(ARGS)
+	$(LAZY) scripts/test-arm64.sh $(ARGS)
 
 test-browser: build ## test the pages of a report in headless Chromium, if there is one; ARGS="-run TestSpeed" selects
 	scripts/test-browser.sh $(ARGS)
@@ -95,14 +98,14 @@ test-kubernetes: build ## check the jobs of submit against the types of Kubernet
 	cd scripts/kubernetes && $(if $(ARGS),,$(GO) vet ./... &&) CLIPNH='$(CURDIR)/bin/clipnh' $(GO) test -vet=off -count=1 ./...
 
 race: ## run the short tests under the race detector; needs a C compiler
-	CGO_ENABLED=1 $(TEST) -race -short $(RACE_PKGS)
+	CGO_ENABLED=1 scripts/in-memory.sh env $(TEST) -race -short $(RACE_PKGS)
 
 vet: ## look for suspicious code
-	$(GO) vet $(PKGS)
-	$(GO) vet -tags noasm $(NOASM_PKGS)
+	$(LAZY) $(GO) vet $(PKGS)
+	$(LAZY) $(GO) vet -tags noasm $(NOASM_PKGS)
 
 staticcheck: ## fail if staticcheck finds a mistake or something unused in a package
-	@$(GO) run $(STATICCHECK) $(PKGS) || { echo "staticcheck: correct the lines above" >&2; exit 1; }
+	@$(LAZY) $(GO) run $(STATICCHECK) $(PKGS) || { echo "staticcheck: correct the lines above" >&2; exit 1; }
 	@echo "staticcheck: nothing found"
 
 # Tests of several packages choose the level of the processor.

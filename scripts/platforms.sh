@@ -26,7 +26,7 @@ for platform in "$@"; do
     files >"$work/there"
     own=$(comm -13 "$work/here" "$work/there" | sed -n 's|/[^/]*$||p' | sort -u)
     echo "$platform: go build ./...; go vet" $own
-    "$go" build -buildvcs=false ./...
+    "$go" build -buildvcs=false -ldflags='-s -w' ./... # linked sooner without what debuggers read
     if [ -n "$own" ]; then
         # shellcheck disable=SC2086 # each package is a word
         "$go" vet $own

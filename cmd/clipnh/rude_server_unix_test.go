@@ -25,10 +25,10 @@ import (
 // Requests are repeated as often as always, and at once.
 func init() { remote.FirstPause, remote.MostPause = time.Millisecond, 2*time.Millisecond }
 
-// A rude server serves the files of a folder, but for the requests that it answers as a
-// plan says.
+// A rude server serves the files of a folder as they were when it began, but for the requests
+// that it answers as a plan says.
 type rude struct {
-	dir string
+	files map[string]servedFile
 
 	mu       sync.Mutex
 	requests int                // since the plan was made
@@ -36,9 +36,19 @@ type rude struct {
 	did      map[string]int     // how often each way, of all plans
 }
 
+// A servedFile has its content and the tag that stands for it.
+type servedFile struct {
+	data []byte
+	tag  string
+}
+
 func newRude(t *testing.T, dir string) (*rude, string) {
 	t.Helper()
-	r := &rude{dir: dir, plan: well, did: map[string]int{}}
+	r := &rude{files: map[string]servedFile{}, plan: well, did: map[string]int{}}
+	for name, content := range filesBelow(t, dir) {
+		data := []byte(content)
+		r.files[name] = servedFile{data, fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(data))[:16])}
+	}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
 	return r, server.URL
@@ -64,18 +74,19 @@ func (s *rude) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests++
 	s.did[how]++
 	s.mu.Unlock()
-	data, err := os.ReadFile(filepath.Join(s.dir, filepath.Base(r.URL.Path)))
-	if err != nil {
+	file, there := s.files[filepath.Base(r.URL.Path)]
+	if !there {
 		http.NotFound(w, r)
 		return
 	}
+	data := file.data
 	var from, to int
 	if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); err != nil || from < 0 || from > to || from >= len(data) {
 		http.Error(w, "want a range", http.StatusRequestedRangeNotSatisfiable)
 		return
 	}
 	to = min(to, len(data)-1)
-	body, size, tag := data[from:to+1], len(data), fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(data))[:16])
+	body, size, tag := data[from:to+1], len(data), file.tag
 	length := len(body)
 	switch how {
 	case "500", "503", "429", "403":

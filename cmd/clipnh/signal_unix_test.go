@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(signalledEnv) == "" {
 		code := m.Run()
 		endFaults(os.Stdout)
+		removeInputs()
 		os.Exit(code)
 	}
 	ctx := interruptible()

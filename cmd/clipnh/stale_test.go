@@ -38,10 +38,44 @@ func labelled(t *testing.T) string {
 	return dir
 }
 
-// makeInputs runs the commands that make what others read.
+// madeInputs are folders of what makeInputs makes, by model. TestMain removes them.
+var madeInputs = map[string]string{}
+
+// makeInputs makes what commands read, from the images of labelled: once for each model, since
+// many tests begin so. Each of them gets a copy, to do with as it likes.
 func makeInputs(t *testing.T, model, data string) inputs {
 	t.Helper()
 	in := inputs{t.TempDir(), testutil.Golden(model), data}
+	made, there := madeInputs[model]
+	if !there {
+		in.make(t)
+		kept, err := os.MkdirTemp("", "clipnh-inputs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(kept, os.DirFS(in.dir)); err != nil {
+			t.Fatal(err)
+		}
+		madeInputs[model] = kept
+		return in
+	}
+	if err := os.CopyFS(in.dir, os.DirFS(made)); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// removeInputs removes what makeInputs keeps.
+func removeInputs() {
+	for _, dir := range madeInputs {
+		os.RemoveAll(dir)
+	}
+}
+
+// make runs the commands that make what others read.
+func (in inputs) make(t *testing.T) {
+	t.Helper()
+	data := in.data
 	common := []string{"--model", in.model, "--dataset", "imagenet_val", "--data-path", data, "--quiet"}
 	vocab := []string{"--model", in.model, "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--quiet"}
 	two := in.at("two.txt")
@@ -71,7 +105,6 @@ func makeInputs(t *testing.T, model, data string) inputs {
 	} {
 		must(t, exitDone, args...)
 	}
-	return in
 }
 
 // bareHash is a hash, or the beginning of one.

@@ -37,7 +37,7 @@ func TestNamedFunctionsRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	program, env := in("clipnh"), []string{"GOCOVERDIR=" + counts, "CLIPNH_HOME=" + in("home")}
-	run(t, nil, "go", "build", "-cover", "-o", program, "./cmd/clipnh")
+	run(t, nil, "go", "build", "-cover", "-ldflags=-s -w", "-o", program, "./cmd/clipnh")
 	run(t, env, program, "demo", "--files-only", "--dir", in("demo"))
 	// Only what the two commands run counts.
 	if err := os.RemoveAll(counts); err != nil {

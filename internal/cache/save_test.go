@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -280,4 +282,31 @@ func TestListHash(t *testing.T) {
 func isIncomplete(err error, path string) bool {
 	var cut *IncompleteError
 	return errors.As(err, &cut) && cut.Path == path && cut.Manifest.Kind != "" && adviceOf(err) == ""
+}
+
+// TestSmallFilesShareBuffers: many small files, as those of a report, do not take a block of
+// memory each.
+func TestSmallFilesShareBuffers(t *testing.T) {
+	const files = 64
+	s, dir := new(Store), t.TempDir()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range files {
+		err := s.WriteFile(filepath.Join(dir, fmt.Sprint(i)), func(w io.Writer) error {
+			_, err := fmt.Fprint(w, i)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > files*blockSize/2 {
+		t.Errorf("%d files took %d bytes", files, took)
+	}
+	for i := range files {
+		if got, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(i))); err != nil || string(got) != fmt.Sprint(i) {
+			t.Errorf("file %d has %q (%v)", i, got, err)
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // A file that is being written has the name of what it is for, a mark and a
@@ -62,6 +63,10 @@ func createTemporary(d disk, path string) (diskFile, string, error) {
 	}
 }
 
+// writers are buffers of blockSize bytes that no file is written through: a command writes up to
+// thousands of small files.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, blockSize) }}
+
 // writeTemporary writes a file for path beside it, syncs it, and returns its name.
 // On an error nothing is left of it; the error of write itself is returned as it
 // is.
@@ -71,9 +76,12 @@ func writeTemporary(d disk, path string, write func(io.Writer) error) (Payload, 
 		return Payload{}, "", err
 	}
 	w := &payloadWriter{file: f, sum: sha256.New()}
-	buffered := bufio.NewWriterSize(w, blockSize)
+	buffered := writers.Get().(*bufio.Writer)
+	buffered.Reset(w)
 	given := write(buffered)
 	err = buffered.Flush()
+	buffered.Reset(nil)
+	writers.Put(buffered)
 	if given == nil && err == nil {
 		err = f.Sync()
 	}
