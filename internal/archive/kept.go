@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -166,11 +167,17 @@ func parseListing(data []byte) (*listing, error) {
 	return l, nil
 }
 
+// keeping is held while a list is written: several archives may be listed at once, and each makes
+// room for its own.
+var keeping sync.Mutex
+
 // keep writes a list. That it cannot be written costs time and nothing else.
 func (k Listings) keep(l *listing, identity string, size int64) {
 	if k.Dir == "" || identity == "" || l.full {
 		return
 	}
+	keeping.Lock()
+	defer keeping.Unlock()
 	l.head.Version, l.head.Archive, l.head.Size = listingVersion, identity, size
 	head, err := json.Marshal(l.head)
 	if err != nil || os.MkdirAll(k.Dir, 0o777) != nil {
