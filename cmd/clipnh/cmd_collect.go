@@ -257,7 +257,11 @@ func (o *collectOptions) validate() error {
 	case !slices.Contains(dataset.Kinds(), o.dataset):
 		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
 	case !slices.Contains(collect.Modes, o.mode):
-		return fmt.Errorf("--mode %q: want one of %s", o.mode, strings.Join(collect.Modes, ", "))
+		modes := strings.Join(collect.Modes, ", ")
+		if o.mode == "pairs" {
+			return fmt.Errorf("--mode %q: pairs are --mode %s, the default; others are %s", o.mode, collect.ModePairs, strings.TrimPrefix(modes, collect.ModePairs+", "))
+		}
+		return fmt.Errorf("--mode %q: want one of %s", o.mode, modes)
 	case o.form != collect.FormOwn && o.form != collect.FormPublished:
 		return fmt.Errorf("--form %q: want %s or %s", o.form, collect.FormOwn, collect.FormPublished)
 	case o.mode == collect.ModeLayer4 && !o.mean:

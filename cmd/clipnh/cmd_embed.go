@@ -11,8 +11,10 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -144,7 +146,9 @@ func (o *embedOptions) texts(ctx context.Context, g *globalOptions) ([]string, e
 	case o.text.given():
 		return o.text.readOnce(&g.texts)
 	case o.lines != "":
-		return g.texts.lines("lines", o.lines)
+		texts, err := g.texts.lines("lines", o.lines)
+		sayEqual(texts, o.lines, g.printer)
+		return texts, err
 	case o.classnames == "30k":
 		path, err := locate(ctx, "words")
 		if err != nil {
@@ -155,6 +159,24 @@ func (o *embedOptions) texts(ctx context.Context, g *globalOptions) ([]string, e
 		return configs.PascalContext59(), nil
 	}
 	return configs.ImageNetClasses(), nil
+}
+
+// sayEqual notes texts that are there twice: lists of classes have such, and other lists by mistake.
+func sayEqual(texts []string, path string, say ui.Reporter) {
+	at, again, first := map[string]int{}, 0, ""
+	for i, text := range texts {
+		if earlier, ok := at[text]; !ok {
+			at[text] = i
+		} else if again++; again == 1 {
+			first = fmt.Sprintf("text %d is text %d again, %s", i+1, earlier+1, foreign.Quote(text))
+		}
+	}
+	switch {
+	case again == 1:
+		say.Note("--lines %s: %s", path, first)
+	case again > 1:
+		say.Note("--lines %s: %s, and %d more of its texts %s there before; each has its row", path, first, again-1, quantity.Is(again-1))
+	}
 }
 
 // prompts returns the templates, none with --use-templates=false.

@@ -89,7 +89,7 @@ func (o *textspanOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.ImageNetVal, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`PATH` of the images, which have the labels: a folder, an archive or a list")
-	fs.IntVar(&s.Stride, "sample-stride", 1, "take every `K`-th image in name order")
+	fs.IntVar(&s.Stride, "sample-stride", 1, "--scores are of every `K`-th image of --data-path in name order; those that collect wrote say it themselves")
 	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of class embeddings in the order of the labels, .npy or .pt")
 	fs.StringVar(&s.FeaturesPath, "features-save-path", "", "`FILE` for the features with the heads rebuilt, .npy, [V,B,O]")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and --features-save-path, even if it was made from something else")

@@ -98,6 +98,8 @@ func withRecipe(err error) error {
 		}
 	case artefact.IsShard(of.Kind):
 		return hinted{err, `merge the shards first, with "clipnh merge"`}
+	case of.Kind == artefact.KindPublished && strings.HasPrefix(recipes[of.Want].command, "collect"):
+		return hinted{err, fmt.Sprintf("%q reads them and makes components, means and norms, which other commands read; for this one, collect with --form own", "clipnh svd --scores "+of.Path)}
 	case of.Kind == artefact.KindMeanScores:
 		return hinted{err, "collect without --mean"}
 	case of.Want != "":
