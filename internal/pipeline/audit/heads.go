@@ -6,6 +6,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -146,14 +147,9 @@ func (h *headsOf) ablate(u int, rows []int, features [][]float64) error {
 	return err
 }
 
-// untold is what is said where headsTold is false.
-const untold = "means of heads do not tell what these give, as features have too few dimensions or attention has no bias: " +
-	"the commands take heads out by zero, not by mean"
-
-// headsTold reports whether means of what heads of layers add tell edit what these give, as far as
-// weights are known.
-func (a *auditor) headsTold() bool {
-	f, tokens := a.src.FirstOrder, a.tokens
+// told reports whether means of what heads of layers add tell edit what these give, as far as
+// weights are known: of what heads are kept as, or tokens, which may be nil.
+func (h *headsOf) told(f *artefact.FirstOrder, tokens *decomp.Tokens) bool {
 	if factors, ok := f.Heads.Factors(); ok {
 		tokens = factors.Tokens(f.LayerHeads)
 	}
@@ -164,7 +160,7 @@ func (a *auditor) headsTold() bool {
 	if o := artefact.OriginOf(f.Heads.Artefact); o.Collect != nil && o.Collect.Form != "" { // edit gets means of another form
 		means = tokens.NoReads(f.LayerHeads)
 	} else {
-		for _, x := range a.subject.(*headsOf).means {
+		for _, x := range h.means {
 			means = append(means, float32(x))
 		}
 	}

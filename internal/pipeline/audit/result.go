@@ -169,3 +169,7 @@ type Share struct {
 	Worst float64 `json:"worst"`
 	Mean  float64 `json:"mean"`
 }
+
+// untold is what is said where means of heads do not tell what they give.
+const untold = "means of heads do not tell what these give, as features have too few dimensions or attention has no bias: " +
+	"the commands take heads out by zero, not by mean"

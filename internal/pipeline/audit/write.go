@@ -129,7 +129,7 @@ func (a *auditor) commands() {
 	if neurons := a.sharedNeurons(); neurons != nil {
 		removed.List, removed.Neurons = a.path(neuronFile), true
 	}
-	if removed.Layered && !a.headsTold() {
+	if removed.Layered && !a.subject.(*headsOf).told(a.src.FirstOrder, a.tokens) {
 		a.say.Note("%s", untold)
 		removed.ByZero, r.ByZero = true, true
 	}
