@@ -53,9 +53,10 @@ Heads of the first order take the place of pairs where --scores are what collect
 (--parts, by collect --mode mlps). What a head adds to an image is replaced by
 its mean, with all that later layers make of it: which heads carry the cue.
 These have no one direction, so --pcs-path, --codes and cosines with concepts
-are of pairs only; their words are the texts that textspan wrote (--spans-path). The commands that it prints edit the heads of
-one layer at a time, the last one first; by zero where means do not tell what
-heads give, as in a model with few dimensions, which is said.
+are of pairs only; their words are the texts that textspan wrote (--spans-path).
+The commands that it prints edit the heads of one layer at a time, the last one
+first; by zero where means do not tell what heads give, as in a model with few
+dimensions, which is said.
 
 With --concepts, it also prints the correlation of the image's cosine with each
 concept and the group, and the cosines of pairs with concepts. Pairs have words

@@ -58,9 +58,10 @@ figure of watch.
 With --shard 3/16 only the third of sixteen parts of the images of --model is
 measured, to FILE.3-of-16.json, so that several machines can share the work. Of
 images in at least as many archives as there are parts, each part is whole
-archives. clipnh merge joins the parts into the file of a single run (its --plot draws the
-figure). A part that was interrupted or killed resumes when the same command is
-run again. With --scores no shards are needed: no image goes through a model.
+archives. clipnh merge joins the parts into the file of a single run (its --plot
+draws the figure). A part that was interrupted or killed resumes when the same
+command is run again. With --scores no shards are needed: no image goes through
+a model.
 Images that changed since they were collected, or since a part was measured, are
 named where --data-path has them (--strict stops instead); for that, all their
 files are read.`

@@ -117,6 +117,10 @@ func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
 	must(t, exitDone, "score", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--text-descs-list-path", testutil.Golden("text/words.txt"),
 		"--text-descs-embeddings-path", in.at("words.npy"), "--codes", in.at("codes.npz"), "--save-path", in.at("true.npy"), "--quiet")
 	makeParts(t, in)
+	must(t, exitDone, "textspan", "--scores", in.at("heads"), "--num-of-last-layers", "1", "--texts-per-head", "2", "--text-descs-embeddings-path", in.at("words.npy"),
+		"--text-descs-list-path", testutil.Golden("text/words.txt"), "--save-path", in.at("spans.json"), "--quiet")
+	must(t, exitDone, "textspan", "--scores", in.at("vit_heads"), "--text-descs-embeddings-path", in.at("vit_texts.npy"),
+		"--text-descs-list-path", in.at("vit_texts.txt"), "--save-path", in.at("vit_spans.txt"), "--quiet")
 	spoil(t, in.at("scores"), in.at(spoiled))
 	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
 	if err == nil {
