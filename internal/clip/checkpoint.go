@@ -234,7 +234,7 @@ func (ck *Checkpoint) Verify(ctx context.Context) error {
 }
 
 // reader reads tensors into a buffer that it reuses, so that loading needs memory for
-// one tensor in addition to the packed weights.
+// one tensor in addition to the packed weights; those that are kept have memory of their own.
 type reader struct{ buf []float32 }
 
 // read returns a tensor, row-major, valid until the next call.

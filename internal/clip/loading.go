@@ -39,11 +39,7 @@ func (l *loading) made(into *[]float32, name, packing string, n int, pack func(*
 
 // tensor adds a tensor of n values as it is.
 func (l *loading) tensor(into *[]float32, name string, n int) {
-	l.made(into, name, "tensor", n, func(r *reader, dst []float32) error {
-		w, err := r.read(l.ck, name)
-		copy(dst, w)
-		return err
-	})
+	l.made(into, name, "tensor", n, func(_ *reader, dst []float32) error { return l.ck.readInto(dst, name) })
 }
 
 // conv adds a convolution. read returns what kernel.PackConv takes.
