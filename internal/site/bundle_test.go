@@ -6,6 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -65,6 +68,45 @@ func TestSyntax(t *testing.T) {
 		if out, err := exec.Command(node, "--check", path).CombinedOutput(); err != nil {
 			t.Errorf("node --check %s: %v\n%s", path, err, out)
 		}
+	}
+}
+
+// TestImports holds that modules do not import each other in circles, and name each other
+// once.
+func TestImports(t *testing.T) {
+	line := regexp.MustCompile(`(?m)^import .*from "(\..*)";$`)
+	imports := map[string][]string{}
+	for _, path := range modules(t) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range line.FindAllSubmatch(text, -1) {
+			other := filepath.Join(filepath.Dir(path), string(m[1]))
+			if slices.Contains(imports[path], other) {
+				t.Errorf("%s imports %s twice", path, other)
+			}
+			imports[path] = append(imports[path], other)
+		}
+	}
+	done := map[string]bool{}
+	var follow func(path string, way []string)
+	follow = func(path string, way []string) {
+		if slices.Contains(way, path) {
+			t.Errorf("imports in a circle: %s", strings.Join(append(way, path), " -> "))
+			return
+		}
+		if done[path] {
+			return
+		}
+		for _, other := range imports[path] {
+			follow(other, append(way, path))
+		}
+		done[path] = true
+	}
+	follow(filepath.Join("web", "src", "main.mjs"), nil)
+	if len(done) != len(modules(t)) {
+		t.Errorf("main.mjs reaches %d modules of %d", len(done), len(modules(t)))
 	}
 }
 

@@ -2034,156 +2034,7 @@
     context.putImageData(pixels, 0, 0);
   }
 
-  // web/src/live/chosen.mjs
-  function chosenImage(ix, ask) {
-    const image = el("input", { type: "text", id: "toggle-image", size: 32, autocomplete: "off" });
-    const typed = el("input", { type: "text", id: "toggle-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
-    const form2 = el("form", { class: "search-form", hidden: true, on: { submit: (e) => {
-      e.preventDefault();
-      ask();
-    } } }, el("label", {}, "Look at image ", image), el("label", { class: "wide" }, "with classes of your own, commas between ", typed), el("button", { type: "submit" }, "Ask"));
-    return {
-      form: form2,
-      // question returns {image, classes} of a request, or {image: null, missing} and why.
-      question(off2, parts2) {
-        const classes2 = texts(typed.value);
-        if (parts2.classes?.length) typed.placeholder = parts2.classes.slice(0, 4).join(", ");
-        const name = image.value.trim();
-        const number = name ? imageNumber(name) : imagesOf(ix, parseUnit(off2[0]).pair)[0] ?? 0;
-        if (number < 0) return { image: null, classes: null, missing: `${name}: no image of this collection has this name` };
-        if (classes2.length && !parts2.text?.on) return { image: null, classes: null, missing: `classes of one's own: ${parts2.text?.reason || "the explorer embeds no texts"}` };
-        if (!classes2.length && !parts2.classes?.length) {
-          return { image: null, classes: null, missing: parts2.text?.on ? "type classes to see what changes for an image" : `classes: give {imagenet-zeroshot-path}, or to type some: ${parts2.text?.reason || "the explorer embeds no texts"}` };
-        }
-        image.placeholder = state.images.names[number];
-        return { image: number, classes: classes2.length ? classes2 : null };
-      },
-      answer(a, asked) {
-        return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : moved(a.image));
-      }
-    };
-  }
-  function texts(line) {
-    return [...line.matchAll(/\s*(?:"([^"]*)"|([^,]+))\s*(?:,|$)/g)].map((m) => (m[1] ?? m[2]).trim()).filter(Boolean);
-  }
-  function moved(x) {
-    const was = new Map(x.before.classes.map((c) => [c.name, c]));
-    const first2 = new Set([...x.before.classes.slice(0, 5), ...x.after.classes.slice(0, 5)].map((c) => c.name));
-    const rows2 = x.after.classes.map((c) => [c.name, was.get(c.name).logit, c.logit, was.get(c.name).probability, c.probability]);
-    const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
-    const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
-    return el(
-      "div",
-      {},
-      el(
-        "div",
-        { class: "columns three" },
-        face(x.image, x.name),
-        maps.map((m, i) => el("div", {}, el("p", { class: "quiet" }, i ? "after" : "before", `: what each place adds to the logit of “${x.class}”`, what("places")), placesMap({ side: m.rows, parts: m.parts }, most)))
-      ),
-      el("p", { class: "quiet" }, x.name),
-      maps.length ? null : note("The map of places needs the model and the images."),
-      figure(
-        "The first classes before and after.",
-        { name: `toggled-${x.image}`, columns: ["class", "logit before", "logit", "probability before", "probability"], rows: rows2 },
-        table(["class", "logit before", "logit", "probability before", "probability"], rows2.filter((r) => first2.has(r[0])).map(([name, before, after, p0, p1]) => [name, { n: format(before) }, { n: format(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })
-      )
-    );
-  }
-
-  // web/src/live/toggle.mjs
-  function offButton(unit) {
-    const node = button("", () => flip(unit), { class: "small off" });
-    document.addEventListener("clipnh-off", function follow() {
-      if (!node.isConnected) document.removeEventListener("clipnh-off", follow);
-      else draw2();
-    });
-    const draw2 = () => {
-      node.textContent = isOff(unit) ? "switched off" : "switch off";
-      node.setAttribute("aria-pressed", String(isOff(unit)));
-      node.setAttribute("aria-label", isOff(unit) ? `switched off: ${unit}` : `switch off ${unit}`);
-    };
-    draw2();
-    return node;
-  }
-  async function togglePage({ query: query2 }) {
-    if (!state.live) throw new Error("Pairs can be switched off in the explorer only: clipnh explore REPORT");
-    const [ix] = await Promise.all([index(), images()]);
-    for (const unit of (query2.get("off") || "").split(",").filter(Boolean)) if (!isOff(unit)) flip(unit);
-    const box = el("div", {});
-    need(box, "toggle", () => controls(ix));
-    return {
-      title: "Pairs switched off",
-      heading: "Pairs switched off",
-      nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs, and what it then says of an image", what("ablation"), ". Switch pairs off on their pages, or name them here."), box]
-    };
-  }
-  function controls(ix) {
-    const holder = el("div", {});
-    const result = el("div", { "aria-live": "polite" });
-    const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
-    const input = el("input", { type: "text", placeholder: example(), size: 12, autocomplete: "off" });
-    const error = el("span", { role: "alert" });
-    const form2 = el("form", { class: "search-form", on: { submit: (e) => {
-      e.preventDefault();
-      const unit = parseUnit(input.value);
-      error.textContent = unit && unit.pair >= 0 ? "" : `${input.value}: not a pair of this model`;
-      if (unit && unit.pair >= 0 && !isOff(input.value.trim())) flip(input.value.trim());
-      input.value = "";
-    } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
-    const ask = () => {
-      const off2 = switchedOff();
-      one2.form.hidden = off2.length === 0;
-      if (off2.length === 0) {
-        replace(result, note("No pair is switched off."));
-        return;
-      }
-      waiting2(result, parts().then(async (p) => {
-        const asked = one2.question(off2, p);
-        const a = await post("toggle", {}, { off: off2, by: by.value, image: asked.image, classes: asked.classes });
-        return [a, p, asked];
-      }), ([a, p, asked]) => [collection(a, p.classes), one2.answer(a, asked), editLine(a.edit)]);
-    };
-    const one2 = chosenImage(ix, () => ask());
-    const box = el("div", {}, form2, holder, one2.form, result);
-    whileShownLater(box, () => {
-      const off2 = switchedOff();
-      replace(holder, off2.length ? [
-        el("ul", { class: "list" }, off2.map((u) => el(
-          "li",
-          { "data-unit": u },
-          el("a", { class: "unit", href: address(["p", u]) }, u),
-          wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)),
-          button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })
-        ))),
-        off2.length > 1 ? button("Switch all on", clear) : null
-      ] : null);
-      ask();
-    });
-    return box;
-  }
-  function whileShownLater(box, draw2) {
-    queueMicrotask(() => whileShown(box, draw2));
-  }
-  function collection(a, classes2) {
-    const { groups } = state.overview.data;
-    const rows2 = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
-    const changed2 = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
-    const show2 = (title, r) => figure(
-      `Accuracy by ${title}, where it changes most.`,
-      { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
-      changed2(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed2(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
-    );
-    return [
-      a.before ? facts([
-        ["accuracy before", percent(a.before.all, 2), "accuracy"],
-        ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
-        a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
-      ]) : note(`The accuracy over all images is not known: ${a.accuracy_reason || "the explorer does not say why"}.`),
-      a.before?.by_class ? show2("class", rows2(classes2, a.before.by_class, a.after.by_class)) : null,
-      a.before?.by_group?.length ? show2("group", rows2(groups, a.before.by_group, a.after.by_group)) : null
-    ];
-  }
+  // web/src/live/edited.mjs
   function editLine(text) {
     if (!text) return null;
     return el(
@@ -2442,6 +2293,157 @@
         r.histogram ? histogram(`dropped-${unit}`, r.histogram, { x: "score", caption: "Where it lies among the images of the collection.", marks: [{ at: a.unit.score, text: "this image" }] }) : null
       ] : null)),
       a.classes ? explained(ix, "dropped", a) : null
+    ];
+  }
+
+  // web/src/live/chosen.mjs
+  function chosenImage(ix, ask) {
+    const image = el("input", { type: "text", id: "toggle-image", size: 32, autocomplete: "off" });
+    const typed = el("input", { type: "text", id: "toggle-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
+    const form2 = el("form", { class: "search-form", hidden: true, on: { submit: (e) => {
+      e.preventDefault();
+      ask();
+    } } }, el("label", {}, "Look at image ", image), el("label", { class: "wide" }, "with classes of your own, commas between ", typed), el("button", { type: "submit" }, "Ask"));
+    return {
+      form: form2,
+      // question returns {image, classes} of a request, or {image: null, missing} and why.
+      question(off2, parts2) {
+        const classes2 = texts(typed.value);
+        if (parts2.classes?.length) typed.placeholder = parts2.classes.slice(0, 4).join(", ");
+        const name = image.value.trim();
+        const number = name ? imageNumber(name) : imagesOf(ix, parseUnit(off2[0]).pair)[0] ?? 0;
+        if (number < 0) return { image: null, classes: null, missing: `${name}: no image of this collection has this name` };
+        if (classes2.length && !parts2.text?.on) return { image: null, classes: null, missing: `classes of one's own: ${parts2.text?.reason || "the explorer embeds no texts"}` };
+        if (!classes2.length && !parts2.classes?.length) {
+          return { image: null, classes: null, missing: parts2.text?.on ? "type classes to see what changes for an image" : `classes: give {imagenet-zeroshot-path}, or to type some: ${parts2.text?.reason || "the explorer embeds no texts"}` };
+        }
+        image.placeholder = state.images.names[number];
+        return { image: number, classes: classes2.length ? classes2 : null };
+      },
+      answer(a, asked) {
+        return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : moved(a.image));
+      }
+    };
+  }
+  function texts(line) {
+    return [...line.matchAll(/\s*(?:"([^"]*)"|([^,]+))\s*(?:,|$)/g)].map((m) => (m[1] ?? m[2]).trim()).filter(Boolean);
+  }
+  function moved(x) {
+    const was = new Map(x.before.classes.map((c) => [c.name, c]));
+    const first2 = new Set([...x.before.classes.slice(0, 5), ...x.after.classes.slice(0, 5)].map((c) => c.name));
+    const rows2 = x.after.classes.map((c) => [c.name, was.get(c.name).logit, c.logit, was.get(c.name).probability, c.probability]);
+    const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
+    const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
+    return el(
+      "div",
+      {},
+      el(
+        "div",
+        { class: "columns three" },
+        face(x.image, x.name),
+        maps.map((m, i) => el("div", {}, el("p", { class: "quiet" }, i ? "after" : "before", `: what each place adds to the logit of “${x.class}”`, what("places")), placesMap({ side: m.rows, parts: m.parts }, most)))
+      ),
+      el("p", { class: "quiet" }, x.name),
+      maps.length ? null : note("The map of places needs the model and the images."),
+      figure(
+        "The first classes before and after.",
+        { name: `toggled-${x.image}`, columns: ["class", "logit before", "logit", "probability before", "probability"], rows: rows2 },
+        table(["class", "logit before", "logit", "probability before", "probability"], rows2.filter((r) => first2.has(r[0])).map(([name, before, after, p0, p1]) => [name, { n: format(before) }, { n: format(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })
+      )
+    );
+  }
+
+  // web/src/live/toggle.mjs
+  function offButton(unit) {
+    const node = button("", () => flip(unit), { class: "small off" });
+    document.addEventListener("clipnh-off", function follow() {
+      if (!node.isConnected) document.removeEventListener("clipnh-off", follow);
+      else draw2();
+    });
+    const draw2 = () => {
+      node.textContent = isOff(unit) ? "switched off" : "switch off";
+      node.setAttribute("aria-pressed", String(isOff(unit)));
+      node.setAttribute("aria-label", isOff(unit) ? `switched off: ${unit}` : `switch off ${unit}`);
+    };
+    draw2();
+    return node;
+  }
+  async function togglePage({ query: query2 }) {
+    if (!state.live) throw new Error("Pairs can be switched off in the explorer only: clipnh explore REPORT");
+    const [ix] = await Promise.all([index(), images()]);
+    for (const unit of (query2.get("off") || "").split(",").filter(Boolean)) if (!isOff(unit)) flip(unit);
+    const box = el("div", {});
+    need(box, "toggle", () => controls(ix));
+    return {
+      title: "Pairs switched off",
+      heading: "Pairs switched off",
+      nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs, and what it then says of an image", what("ablation"), ". Switch pairs off on their pages, or name them here."), box]
+    };
+  }
+  function controls(ix) {
+    const holder = el("div", {});
+    const result = el("div", { "aria-live": "polite" });
+    const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
+    const input = el("input", { type: "text", placeholder: example(), size: 12, autocomplete: "off" });
+    const error = el("span", { role: "alert" });
+    const form2 = el("form", { class: "search-form", on: { submit: (e) => {
+      e.preventDefault();
+      const unit = parseUnit(input.value);
+      error.textContent = unit && unit.pair >= 0 ? "" : `${input.value}: not a pair of this model`;
+      if (unit && unit.pair >= 0 && !isOff(input.value.trim())) flip(input.value.trim());
+      input.value = "";
+    } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
+    const ask = () => {
+      const off2 = switchedOff();
+      one2.form.hidden = off2.length === 0;
+      if (off2.length === 0) {
+        replace(result, note("No pair is switched off."));
+        return;
+      }
+      waiting2(result, parts().then(async (p) => {
+        const asked = one2.question(off2, p);
+        const a = await post("toggle", {}, { off: off2, by: by.value, image: asked.image, classes: asked.classes });
+        return [a, p, asked];
+      }), ([a, p, asked]) => [collection(a, p.classes), one2.answer(a, asked), editLine(a.edit)]);
+    };
+    const one2 = chosenImage(ix, () => ask());
+    const box = el("div", {}, form2, holder, one2.form, result);
+    whileShownLater(box, () => {
+      const off2 = switchedOff();
+      replace(holder, off2.length ? [
+        el("ul", { class: "list" }, off2.map((u) => el(
+          "li",
+          { "data-unit": u },
+          el("a", { class: "unit", href: address(["p", u]) }, u),
+          wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)),
+          button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })
+        ))),
+        off2.length > 1 ? button("Switch all on", clear) : null
+      ] : null);
+      ask();
+    });
+    return box;
+  }
+  function whileShownLater(box, draw2) {
+    queueMicrotask(() => whileShown(box, draw2));
+  }
+  function collection(a, classes2) {
+    const { groups } = state.overview.data;
+    const rows2 = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
+    const changed2 = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
+    const show2 = (title, r) => figure(
+      `Accuracy by ${title}, where it changes most.`,
+      { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
+      changed2(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed2(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
+    );
+    return [
+      a.before ? facts([
+        ["accuracy before", percent(a.before.all, 2), "accuracy"],
+        ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
+        a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
+      ]) : note(`The accuracy over all images is not known: ${a.accuracy_reason || "the explorer does not say why"}.`),
+      a.before?.by_class ? show2("class", rows2(classes2, a.before.by_class, a.after.by_class)) : null,
+      a.before?.by_group?.length ? show2("group", rows2(groups, a.before.by_group, a.after.by_group)) : null
     ];
   }
 

@@ -4,10 +4,9 @@
 import { el, svg } from "./dom.mjs";
 import { state, headName, neuronName, unitName } from "./state.mjs";
 import { address, go } from "./router.mjs";
-import { figure, format } from "./parts.mjs";
+import { figure, format, wordsText } from "./parts.mjs";
 import { sequentialMap, legend } from "./colours.mjs";
 import { wordsOf } from "./index.mjs";
-import { wordsText } from "./parts.mjs";
 
 const LEFT = 44;
 const BOTTOM = 34;

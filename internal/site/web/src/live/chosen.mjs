@@ -1,7 +1,6 @@
 // What switching pairs off does to one image: its classes, and its map of places.
 
-import { el } from "../dom.mjs";
-import { table } from "../dom.mjs";
+import { el, table } from "../dom.mjs";
 import { state, parseUnit, imageNumber } from "../state.mjs";
 import { imagesOf } from "../index.mjs";
 import { section, note, figure, format, percent } from "../parts.mjs";

@@ -1,7 +1,6 @@
 // An image with classes of one's own, without pairs that are switched off, and segmented.
 
-import { el, button, replace } from "../dom.mjs";
-import { table } from "../dom.mjs";
+import { el, button, replace, table } from "../dom.mjs";
 import { section, percent, format, signed, figure, note } from "../parts.mjs";
 import { waterfall } from "../waterfall.mjs";
 import { face } from "../thumbs.mjs";
@@ -9,7 +8,7 @@ import { paintMap, legend } from "../colours.mjs";
 import { get, post, need, waiting, parts } from "./api.mjs";
 import { switchedOff, whileShown } from "./off.mjs";
 import { segmentation } from "./segment.mjs";
-import { editLine } from "./toggle.mjs";
+import { editLine } from "./edited.mjs";
 import { classChoice, headMaps } from "./heads.mjs";
 
 const HEADS = 12; // whose maps are shown

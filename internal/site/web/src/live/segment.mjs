@@ -1,10 +1,8 @@
 // A segmentation: which class has each pixel.
 
-import { el } from "../dom.mjs";
-import { table } from "../dom.mjs";
+import { el, table } from "../dom.mjs";
 import { base64Bytes } from "./api.mjs";
-import { figure, percent } from "../parts.mjs";
-import { failure } from "../parts.mjs";
+import { figure, percent, failure } from "../parts.mjs";
 
 // segmentation draws an answer {png, classes: [{class, colour, share}]} over a square of the image. The PNG has
 // the colour of each pixel's class.

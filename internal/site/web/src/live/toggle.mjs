@@ -1,7 +1,6 @@
 // Pairs switched off: what the model then gets right, and the command that makes that model.
 
-import { el, button, replace } from "../dom.mjs";
-import { table } from "../dom.mjs";
+import { el, button, replace, table } from "../dom.mjs";
 import { address } from "../router.mjs";
 import { state, parseUnit, images } from "../state.mjs";
 import { index, wordsOf } from "../index.mjs";
@@ -11,6 +10,7 @@ import { example } from "../wording.mjs";
 import { chosenImage } from "./chosen.mjs";
 import { post, need, waiting, parts } from "./api.mjs";
 import { switchedOff, flip, clear, isOff, whileShown } from "./off.mjs";
+import { editLine } from "./edited.mjs";
 
 // offButton switches a pair off and on again.
 export function offButton(unit) {
@@ -98,12 +98,4 @@ function collection(a, classes) {
     a.before?.by_class ? show("class", rows(classes, a.before.by_class, a.after.by_class)) : null,
     a.before?.by_group?.length ? show("group", rows(groups, a.before.by_group, a.after.by_group)) : null,
   ];
-}
-
-// editLine is the command that makes the model without the pairs.
-export function editLine(text) {
-  if (!text) return null;
-  return el("div", { class: "command" }, el("p", {}, "This command makes that model:"),
-    el("pre", { tabindex: "0", role: "region", "aria-label": "command that makes the edited model" }, el("code", {}, text)),
-    navigator.clipboard ? button("Copy", () => navigator.clipboard.writeText(text)) : null);
 }

@@ -1,13 +1,12 @@
 // Two units side by side, and a scatter of their scores.
 
-import { el } from "../dom.mjs";
+import { el, table } from "../dom.mjs";
 import { address, go } from "../router.mjs";
 import { state, images, unitName, parseUnit } from "../state.mjs";
 import { neuronFile, pairRecord } from "../neuron.mjs";
 import { section, facts, format, wordsLine, note, figure } from "../parts.mjs";
 import { wall } from "../thumbs.mjs";
 import { points } from "../charts.mjs";
-import { table } from "../dom.mjs";
 import { liveScores } from "../live/api.mjs";
 
 export async function comparePage({ query }) {

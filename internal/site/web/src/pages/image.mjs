@@ -1,7 +1,7 @@
 // One image: its classes, why the first of them wins, and what is near it.
 
 import { el, replace, button } from "../dom.mjs";
-import { state, images, imageNumber, imageLabel, imageGroup, unitName } from "../state.mjs";
+import { state, images, imageNumber, imageLabel, imageGroup, unitName, headName } from "../state.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
 import { decodeMaps } from "../neuron.mjs";
 import { imageRecord } from "../record.mjs";
@@ -12,7 +12,6 @@ import { paintMap, legend } from "../colours.mjs";
 import { waterfall } from "../waterfall.mjs";
 import { imagesPage } from "./images.mjs";
 import { liveImage } from "../live/image.mjs";
-import { headName } from "../state.mjs";
 
 export async function imagePage(route) {
   if (route.rest === "") return imagesPage(route);

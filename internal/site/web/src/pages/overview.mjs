@@ -1,11 +1,10 @@
 // The first page: what this is, and ways in.
 
-import { el, replace } from "../dom.mjs";
+import { el, replace, table } from "../dom.mjs";
 import { address, go } from "../router.mjs";
 import { state, images } from "../state.mjs";
 import { index } from "../index.mjs";
 import { section, facts, note, percent, count, format, figure, flags, imageAddress } from "../parts.mjs";
-import { table } from "../dom.mjs";
 import { what } from "../terms.mjs";
 import { form, example } from "../wording.mjs";
 import { unitCard } from "../cards.mjs";
