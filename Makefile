@@ -35,7 +35,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build release install install-man docs docs-check static test test-noasm test-arm64 test-browser test-slurm test-kubernetes race vet staticcheck deadcode fmt tidy platforms fuzz faults generate bench bench-peers bench-start bench-watch golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build release install install-man docs docs-check static test test-noasm test-arm64 test-browser test-onnx test-slurm test-kubernetes race vet staticcheck deadcode fmt tidy platforms fuzz faults generate bench bench-peers bench-start bench-watch golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -89,6 +89,9 @@ test-arm64: ## test the kernels for arm64, in QEMU on other processors; ARGS=--s
 
 test-browser: build ## test the pages of a report in headless Chromium, if there is one; ARGS="-run TestSpeed" selects
 	scripts/test-browser.sh $(ARGS)
+
+test-onnx: ## test exported graphs and collect --device in ONNX Runtime, which npm fetches
+	scripts/test-onnx.sh
 
 test-slurm: build ## submit to a Slurm of three nodes on this machine, kill one, preempt tasks; needs slurm-wlm and munge; ARGS=--short
 	scripts/slurm/test.sh $(ARGS)

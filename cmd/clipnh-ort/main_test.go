@@ -49,7 +49,7 @@ func installed(t *testing.T) {
 // CLIPNH_TEST_DEVICES names more devices than ort-cpu to try, with commas.
 func TestCollect(t *testing.T) {
 	if os.Getenv(device.Variable) == "" {
-		t.Skip("no ONNX Runtime: CLIPNH_ONNXRUNTIME=/path/to/libonnxruntime.so runs this test")
+		t.Skip("no ONNX Runtime: make test-onnx fetches it and runs this test")
 	}
 	installed(t)
 	dir, layer := t.TempDir(), 1

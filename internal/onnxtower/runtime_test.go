@@ -27,7 +27,7 @@ func library(t *testing.T) *ort.Library {
 	t.Helper()
 	path := os.Getenv("CLIPNH_ONNXRUNTIME")
 	if path == "" {
-		t.Skip("no ONNX Runtime: CLIPNH_ONNXRUNTIME=/path/to/libonnxruntime.so runs this test")
+		t.Skip("no ONNX Runtime: make test-onnx fetches it and runs this test")
 	}
 	l, err := ort.Open(path)
 	if err != nil {
