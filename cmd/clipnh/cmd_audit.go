@@ -26,10 +26,10 @@ these pairs.
 
 Images have a label, one of --classes, and a group, such as the background: in a
 table with columns image, label and group (--labels-csv), or by their folders,
-LABEL/GROUP/ (without it). Every row of the table must have its image, with
-the same name and, if the row has folders, in these. Scores are those that
-collect wrote (--scores), or are computed (--model and --data-path) and kept in
-a temporary file meanwhile.
+LABEL/GROUP/ (without it). Every row of the table must have its image, with the
+same name and, if the row has folders, in these. Scores are those that collect
+wrote (--scores), or are computed (--model and --data-path) and kept in a
+temporary file meanwhile.
 
 It prints
   - the accuracy of each group, the worst one, and the gap to the mean;

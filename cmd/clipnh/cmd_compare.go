@@ -29,10 +29,10 @@ the same name. If at least 10 images are in both collections, pairs are listed
 by the correlation of their scores on these, lowest first; otherwise by the
 shift, largest first, and the similarity is the cosine of directions. The shift
 is the mean score in B less that in A, in standard deviations of the pair's
-scores in A. Images are in both if they have the same
-name and, as far as the collections know it, the same checksum;
-photos.tar!cats/1.jpg of an archive is cats/1.jpg of its folder. Pairs that
-differ by no more than rounding are counted, not listed.
+scores in A. Images are in both if they have the same name and, as far as the
+collections know it, the same checksum; photos.tar!cats/1.jpg of an archive is
+cats/1.jpg of its folder. Pairs that differ by no more than rounding are
+counted, not listed.
 
 Between different architectures, each pair is matched with the one whose scores
 on shared images correlate most or, without shared images, whose direction is
@@ -117,9 +117,9 @@ func printCompare(m *files.Moved, p *ui.Printer) error {
 	} else if m.Differ == 0 {
 		pairs = "no pair that is alive in both differs"
 	}
-	same := fmt.Sprintf("%d %s the same but for rounding", m.Same, quantity.Is(m.Same))
+	same := fmt.Sprintf("%d %s the same up to rounding", m.Same, quantity.Is(m.Same))
 	if m.Shared < files.SharedLeast {
-		same = fmt.Sprintf("%d %s the same mean, deviation and direction but for rounding", m.Same, quantity.Has(m.Same))
+		same = fmt.Sprintf("%d %s the same mean, deviation and direction up to rounding", m.Same, quantity.Has(m.Same))
 	}
 	text := fmt.Sprintf("\nCompared by %s; %s; %s, %s.\n", m.By, shared, pairs, same)
 	err := errors.Join(p.Table(t), p.Text(text))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
@@ -188,6 +189,9 @@ func (o *segmentOptions) validate() error {
 		needed = append(needed, "--vocab", o.Vocab)
 	}
 	if err := require(needed...); err != nil {
+		if pairs && o.PCsPath == "" {
+			err = hint.With(err, "svd writes components; --method values and self-self, and of a vision transformer tokens, need none")
+		}
 		return err
 	}
 	if err := cmp.Or(o.classes.check(), o.templates.check()); err != nil {

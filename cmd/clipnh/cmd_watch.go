@@ -23,7 +23,7 @@ scores. Without --concepts, only pairs are compared.
 
 Either collection may be a summary (collect --stats-only --no-features), which
 has no rows for images. Then only pairs are compared, by moments, and listed
-with their quantiles, which a sketch has to within an eighth of their size.
+with their quantiles, which a sketch knows to an eighth of their size.
 
 Changes are differences of means in pooled standard deviations. Among many, some
 differ by chance: p is how likely so large a difference is between two random

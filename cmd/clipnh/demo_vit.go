@@ -92,7 +92,7 @@ func (r *demoResult) addViT(ctx context.Context, in func(string) string, threads
 // print prints where the two models agree, on some of the words or on all.
 func (v *demoViT) print(p *ui.Printer, all bool) error {
 	a := v.Agreement
-	text := fmt.Sprintf("\nA vision transformer learned from the same drawings. Of the %d pairs of each model\nthat are closest to a word, two agree most over %d images:\n\n", demoAgreedClosest, a.Images)
+	text := fmt.Sprintf("\nA vision transformer learned from the same drawings. For each word, the %d closest pairs\nof each model are compared; these two follow the same images most, of %d:\n\n", demoAgreedClosest, a.Images)
 	t := ui.NewTable(ui.Left("word"), ui.Left("ResNet's pair"), ui.Left("transformer's"), ui.Right("correlation"), ui.Right("expected"))
 	for i, w := range a.Words {
 		if all || i >= len(a.Words)-len(demoAgreedShown) {
@@ -100,5 +100,5 @@ func (v *demoViT) print(p *ui.Printer, all bool) error {
 		}
 	}
 	return errors.Join(p.Text(text), p.Table(t),
-		p.Text(fmt.Sprintf("So do pairs for %d of %d words, by more than the %.2f that chance gives for them all.\n", a.Above(), len(a.Words), a.ByChance)))
+		p.Text(fmt.Sprintf("For %d of %d words, the two correlate by more than %.2f, the most that chance gives.\n", a.Above(), len(a.Words), a.ByChance)))
 }

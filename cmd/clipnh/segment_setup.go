@@ -116,7 +116,9 @@ func splitClass(line, separator string, whose map[string]string) (configs.Class,
 			return nil, fmt.Errorf("--classes: %q has an empty word", line)
 		}
 		class = append(class, word)
-		if other, twice := whose[word]; twice {
+		if other, twice := whose[word]; twice && other == class[0] {
+			return nil, fmt.Errorf("--classes: %q is there twice", word)
+		} else if twice {
 			return nil, fmt.Errorf("--classes: %q belongs to %q and %q, want one class", word, other, class[0])
 		}
 		whose[word] = class[0]

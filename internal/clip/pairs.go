@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -99,7 +100,11 @@ type layerPairs struct {
 
 func (l layered) pairs(neuronLayer *int) (pairKind, error) {
 	if neuronLayer == nil {
-		return nil, usage.Errorf("the image tower is a vision transformer: want the layer whose neurons to look at, {neuron-layer} 0 to %d", l.sizes.Layers-2)
+		last := l.sizes.Layers - 2
+		return nil, hint.With(
+			usage.Errorf("the image tower is a vision transformer: want the layer whose neurons to look at, {neuron-layer} 0 to %d", last),
+			fmt.Sprintf("a layer at about three quarters of the depth is usual, such as 9 of the 12 of a ViT-B/32: here {neuron-layer} %d", min(l.sizes.Layers*3/4, last)),
+		)
 	}
 	return layerPairs{l.sizes, *neuronLayer}, l.sizes.checkNeuronLayer(*neuronLayer)
 }

@@ -268,7 +268,7 @@ func TestAblateRefuses(t *testing.T) {
 			if err := os.Remove(filepath.Join(o.Data.Path, "val", items[7].Name)); err != nil {
 				t.Fatal(err)
 			}
-		}, "is not there, read as imagenet_val"},
+		}, "is missing from the data set, read as imagenet_val"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := AblateOptions{

@@ -192,7 +192,7 @@ func (b *builder) writeOverview(context.Context) error {
 	o.Parts = b.parts()
 	for i, p := range o.Parts {
 		if !p.Present {
-			b.say.Note("left out: %s; %s would add it", p.Name, p.Need)
+			b.say.Note("left out: %s (needs %s)", p.Name, p.Need)
 		}
 		if b.Spell != nil {
 			o.Parts[i].Need = b.Spell(p.Need)
@@ -231,7 +231,7 @@ func (b *builder) dataName() string {
 func (b *builder) parts() []report.Part {
 	described := b.words.Codes(true) != nil
 	return []report.Part{
-		{Name: "words", Present: described, Need: need(described, "{codes} with {text-descs-list-path}")},
+		{Name: "words", Present: described, Need: need(described, "{text-descs-list-path} with {codes}, or with {text-descs-embeddings-path} and {pcs-path}")},
 		{Name: "components", Present: b.pcs != nil, Need: need(b.pcs != nil, "{pcs-path}")},
 		{Name: "description scores", Present: b.wordScores != nil, Need: need(b.wordScores != nil, "{word-scores-path}")},
 		{Name: "labels", Present: b.labels != nil, Need: need(b.labels != nil, "{data-path} with a labelled {dataset}")},

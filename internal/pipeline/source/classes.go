@@ -33,7 +33,7 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 		return err
 	}
 	if n := len(classes.Names); n != e.Texts {
-		err := fmt.Errorf("%s: embeddings of %s, but %s has %d: labels would not be their rows", e.Path, quantity.Of(e.Texts, "class"), classes.Path, n)
+		err := fmt.Errorf("%s: embeddings of %s, but %s has %d: a label would name another class's row", e.Path, quantity.Of(e.Texts, "class"), classes.Path, n)
 		advice := "embed the names of its classes, in their order, with {lines} of \"clipnh embed\""
 		if !classes.Table {
 			advice = fmt.Sprintf("list all %s in classes.txt in {data-path}, a line \"FOLDER<TAB>NAME\" for each row of the embeddings, or %s", quantity.Of(e.Texts, "class"), advice)

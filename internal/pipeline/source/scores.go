@@ -240,7 +240,7 @@ func (r *scoresReader) close() error { return r.Close() }
 
 // NotFound is the error for an image of scores that a data set does not have.
 func NotFound(o dataset.Options, name, scoresPath string) error {
-	err := fmt.Errorf("%s: image %s of %s is not there, read as %s", o.Shown(), foreign.Name(name), scoresPath, o.Kind)
+	err := fmt.Errorf("%s: image %s of %s is missing from the data set, read as %s", o.Shown(), foreign.Name(name), scoresPath, o.Kind)
 	return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
 }
 

@@ -61,8 +61,8 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if o.Number > 0 {
 		if len(items) < o.Number {
 			return nil, hint.With(
-				usage.Errorf("%s: %s, of which one in %d makes %d, want %d", d.Root, ui.Images.Count(int64(len(d.Items))), r.Stride, len(items), o.Number),
-				"ask for fewer with {number}, or for all that {sample-stride} gives with {number} 0",
+				usage.Errorf("%s: %s, of which {sample-stride} %d takes %d, want {number} %d", d.Root, ui.Images.Count(int64(len(d.Items))), r.Stride, len(items), o.Number),
+				"a smaller {number}, or 0 for all that {sample-stride} takes",
 			)
 		}
 		items = items[:o.Number]

@@ -77,7 +77,7 @@ func TestSubsetRefuses(t *testing.T) {
 		prepare func(t *testing.T, o *Options)
 		want    string
 	}{
-		"too few": {func(_ *testing.T, o *Options) { o.Number = 11 }, "10 images, of which one in 1 makes 10, want 11"},
+		"too few": {func(_ *testing.T, o *Options) { o.Number = 11 }, "10 images, of which {sample-stride} 1 takes 10, want {number} 11"},
 		"another subset": {func(t *testing.T, o *Options) {
 			if _, _, err := subset(t, Options{Data: o.Data, Stride: 3, SavePath: o.SavePath}); err != nil {
 				t.Fatal(err)

@@ -338,7 +338,7 @@
         return {
           neuron: ["neuron", "One channel of the last layer of the image network. It gives a number for each place of the image: how much of the pattern that it looks for is there."],
           head: ["head", "The last step of the image network looks at all places at once. It has several heads; each weighs the places in its own way and reads the neurons there."],
-          pair: ["pair", `A neuron as one head reads it, written ${example2}: head ${head}, neuron ${neuron}. The image feature is exactly the sum of what all pairs add to it and a constant, so each can be examined alone. A pair is often about one thing where its neuron is about several.`],
+          pair: ["pair", `A neuron as one head reads it, written ${example2}: head ${head}, neuron ${neuron}. The image feature is exactly the sum of what all pairs add to it and a constant, so each can be examined alone. A pair often responds to one thing where its neuron responds to several.`],
           score: ["score", "How strongly a pair responds to an image: the neuron's activation, averaged over places by the head's attention. What the pair adds to the image feature is its score times its direction."],
           waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs and a constant of the weights, they sum exactly to the logit."],
           places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it. With what belongs to no place, the position embedding and the constant, they sum to the logit."],
@@ -367,7 +367,7 @@
         return {
           neuron: ["neuron", `One unit of the MLP in layer ${layer} of the image network, written ${neuronName(neuron)}. It gives a number for each place of the image, and for the class token: how much of the pattern that it looks for is there.`],
           head: ["head", "In each layer of the image network, several heads look at all places at once; each weighs the places in its own way. What heads read for the class token goes into the image feature. Those listed here are of the layers after the neurons, where they read what the neurons wrote."],
-          pair: ["pair", `A neuron as one head of a later layer reads it, written ${example2}: head ${own.slice(own.indexOf("h") + 1)} of layer ${layerOf(own)}, neuron ${neuron} of layer ${layer}. What a pair adds to the image feature is known exactly, so each can be examined alone. All pairs together are a part of the feature; the rest is what other layers' neurons add, and what heads add by other ways. A pair is often about one thing where its neuron is about several.`],
+          pair: ["pair", `A neuron as one head of a later layer reads it, written ${example2}: head ${own.slice(own.indexOf("h") + 1)} of layer ${layerOf(own)}, neuron ${neuron} of layer ${layer}. What a pair adds to the image feature is known exactly, so each can be examined alone. All pairs together are a part of the feature; the rest is what other layers' neurons add, and what heads add by other ways. A pair often responds to one thing where its neuron responds to several.`],
           score: ["score", "How strongly a pair responds to an image: the neuron's activation, summed over places and the class token, each weighed by the head's attention and by the layer norms on the way. What the pair adds to the image feature is its score times its direction."],
           waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs, and the rest of the feature, which belongs to no pair and differs from image to image, they sum exactly to the logit."],
           places: ["map of places", "The logit split by the places of the image that the heads of all layers read. Orange places speak for the class, blue ones against it. With what belongs to no place, the class token and the MLPs, they sum to the logit."],
@@ -549,13 +549,13 @@
     words: ["words", "The direction of a pair written as a sum of a few words' directions. The coefficient says how much of each word. A word with a negative coefficient says what the pair is not."],
     residual: ["residual", "How much of the direction the words leave unexplained: 0 means that they explain all of it, 1 nothing."],
     spearman: ["description score", "How well the words predict where the pair responds: the rank correlation, over images, of the pair's scores with the images' similarity to the words. 1 is perfect, 0 is chance."],
-    auc: ["AUC", "Take an image at random from the strongest 1 % and another from the rest: how often the words rank the first one higher. 0.5 is chance, 1 is always."],
+    auc: ["AUC", "Take an image at random from the strongest 1 % (at least 10 images) and another from the rest: how often the words rank the first one higher. 0.5 is chance, 1 is always."],
     floor: ["first word alone", "The same measure for a description by the first word alone. Further words should improve on it."],
     polysemanticity: ["polysemanticity", "How unlike each other the strongest images of a unit are. A low value means that they show one thing; such a unit is called pure."],
-    quantiles: ["ordinary images", "The strongest images alone flatter a unit. These are images from the middle of its ranking: 90 % means that 90 % of all images respond less."],
-    ablation: ["ablation", "Replacing what a unit adds to each image by its mean over all images, as if it no longer looked. What then changes is what the unit was needed for."],
+    quantiles: ["ordinary images", "The strongest images alone make a unit look clearer than it is. These are images from the middle of its ranking: 90 % means that 90 % of all images respond less."],
+    ablation: ["ablation", "Replacing what a unit adds to each image by its mean over all images, which says nothing of the image. What then changes is what the unit was needed for."],
     curve: ["ablation curve", "Only the strongest units are kept, all others are replaced by their means. The curve shows how many images are still classified right. The earlier it rises, the fewer units the model needs."],
-    accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
+    accuracy: ["accuracy", "The share of images whose nearest class name is their label. Nothing is trained for this: the model compares images with names."],
     logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
     probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
     waterfall: null,
@@ -571,7 +571,16 @@
     sink: null,
     effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."]
   };
-  var terms = () => ({ ...TERMS, ...form().terms() });
+  var NEEDS = {
+    words: ["words", "residual"],
+    "description scores": ["spearman", "auc", "floor"],
+    classes: ["accuracy", "curve", "logit", "probability", "waterfall", "effect", "places", "head_map"],
+    maps: ["activation", "attention", "product", "sink"]
+  };
+  function terms() {
+    const lacking2 = state.live ? [] : Object.keys(NEEDS).filter((name) => !part(name).present).flatMap((name) => NEEDS[name]);
+    return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key2]) => !lacking2.includes(key2)));
+  }
   function what(key2) {
     const entry = form().terms()[key2] || TERMS[key2];
     if (!entry) throw new Error(`no term ${key2}`);
@@ -636,6 +645,10 @@
   function count(n, one2, many) {
     return `${n.toLocaleString("en")} ${n === 1 ? one2 : many || `${one2}s`}`;
   }
+  function joined(texts2) {
+    const all2 = texts2.filter(Boolean);
+    return all2.length < 2 ? all2.join("") : `${all2.slice(0, -1).join(", ")} and ${all2.at(-1)}`;
+  }
   function pairLink(pair, query2) {
     return el("a", { href: address(["p", unitName(pair)], query2), class: "unit" }, unitName(pair));
   }
@@ -649,7 +662,7 @@
     return address(["i", name]);
   }
   function wordsLine(words2, link = true) {
-    if (words2.length === 0) return el("span", { class: "quiet" }, "no words");
+    if (words2.length === 0) return part("words").present ? el("span", { class: "quiet" }, "no words") : null;
     return el("span", { class: "words" }, words2.map((w, i) => {
       const text = w.coefficient < 0 ? `not ${w.text}` : w.text;
       return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: w.coefficient < 0 ? "word negative" : "word" }, text) : text];
@@ -977,7 +990,7 @@
     const name = unitName(pair);
     return el(
       "article",
-      { class: "card", "data-unit": name, "aria-label": `${name}: ${wordsText(words2)}` },
+      { class: "card", "data-unit": name, "aria-label": part("words").present ? `${name}: ${wordsText(words2)}` : name },
       el(
         "div",
         { class: "card-head" },
@@ -1390,7 +1403,11 @@
             what("pair"),
             "."
           ),
-          el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for${o.data.classes.length ? ", and what the model loses without it" : ""}.`),
+          el("p", {}, `These pages show, for every pair, ${joined([
+            `which of ${count(o.data.images, "image")} it responds to`,
+            part("words").present ? "words for what it stands for" : "",
+            o.data.classes.length ? "what the model loses without it" : ""
+          ])}.`),
           searchForm(pairs)
         ),
         changed(o.data),
@@ -1429,7 +1446,7 @@
     );
   }
   function searchForm(pairs) {
-    const input = el("input", { type: "search", name: "q", placeholder: `yellow, stripes, ${example()} …`, "aria-label": "search pairs by word or name", autocomplete: "off" });
+    const input = el("input", { type: "search", name: "q", placeholder: part("words").present ? `yellow, stripes, ${example()} …` : `${example()} …`, "aria-label": part("words").present ? "search pairs by word or name" : "search pairs by name", autocomplete: "off" });
     return el(
       "form",
       { class: "big-search", role: "search", "aria-label": "pairs", on: { submit: (e) => {
@@ -1468,7 +1485,7 @@
     return section(
       "What the model gets right, and with how few pairs",
       {},
-      el("p", {}, "Without training on these classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy"), "."),
+      el("p", {}, "By the names of the classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy"), "."),
       curve.length ? curves("ablation", {
         x: "share of units kept, %",
         y: "accuracy, %",
@@ -3063,15 +3080,17 @@
       replace(result, note(`The report has no list for “${ix.words[word]}”, which is a word of few pairs: `, el("a", { href: address(["s"], { q: ix.words[word] }) }, "pairs described by it"), "."));
     } else if (q) {
       replace(result, note(`“${q}” is not among the report's ${ix.words.length.toLocaleString("en")} words. The explorer (`, el("code", {}, "clipnh explore"), ") takes any text. Words that contain it:"), vocabulary(ix, q));
-    } else {
+    } else if (part("words").present) {
       replace(result, vocabulary(ix, ""));
+    } else if (!state.live) {
+      replace(result, note("This report has no words", part("words").need ? [": they need ", flags(part("words").need)] : "", ". The explorer (", el("code", {}, "clipnh explore"), ") takes any text."));
     }
     return {
       title: q ? `“${q}”` : "Texts",
       heading: q ? `“${q}”` : "Texts",
       nodes: [
-        el("p", { class: "lead-line" }, q ? ["The pairs whose direction", what("direction"), " is nearest to this text, and its nearest images."] : "Each word of the report, with the pairs that stand for it. Choose one or type it."),
-        form2,
+        el("p", { class: "lead-line" }, q ? ["The pairs whose direction", what("direction"), " is nearest to this text, and its nearest images."] : part("words").present ? "Each word of the report, with the pairs that stand for it. Choose one or type it." : "The pairs whose direction is nearest to a text, and its nearest images."),
+        part("words").present || state.live ? form2 : null,
         result
       ]
     };

@@ -2,7 +2,7 @@
 
 import { el, id, button, append } from "./dom.mjs";
 import { address } from "./router.mjs";
-import { state, unitName, headName, neuronName } from "./state.mjs";
+import { state, unitName, headName, neuronName, part } from "./state.mjs";
 import { what } from "./terms.mjs";
 
 // section is a part of a page with a heading that names it; "what" is a term to explain beside it.
@@ -48,6 +48,12 @@ export function count(n, one, many) {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many || `${one}s`}`;
 }
 
+// joined lists what is not empty: "a, b and c".
+export function joined(texts) {
+  const all = texts.filter(Boolean);
+  return all.length < 2 ? all.join("") : `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
+}
+
 export function pairLink(pair, query) {
   return el("a", { href: address(["p", unitName(pair)], query), class: "unit" }, unitName(pair));
 }
@@ -65,8 +71,9 @@ export function imageAddress(name) {
 }
 
 // wordsLine shows words of a unit, strongest first. A word of negative coefficient is named "not".
+// Where no unit has words, it is nothing.
 export function wordsLine(words, link = true) {
-  if (words.length === 0) return el("span", { class: "quiet" }, "no words");
+  if (words.length === 0) return part("words").present ? el("span", { class: "quiet" }, "no words") : null;
   return el("span", { class: "words" }, words.map((w, i) => {
     const text = w.coefficient < 0 ? `not ${w.text}` : w.text;
     return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: w.coefficient < 0 ? "word negative" : "word" }, text) : text];

@@ -2,6 +2,7 @@
 
 import { el, id } from "./dom.mjs";
 import { form } from "./wording.mjs";
+import { state, part } from "./state.mjs";
 
 const TERMS = {
   clip: ["CLIP", "CLIP is a pair of networks: one reads images, the other texts. Both turn what they read into a list of numbers, a feature. They were trained so that an image and a text that describes it get features that point the same way. To classify an image, CLIP compares its feature with that of the name of each class."],
@@ -11,13 +12,13 @@ const TERMS = {
   words: ["words", "The direction of a pair written as a sum of a few words' directions. The coefficient says how much of each word. A word with a negative coefficient says what the pair is not."],
   residual: ["residual", "How much of the direction the words leave unexplained: 0 means that they explain all of it, 1 nothing."],
   spearman: ["description score", "How well the words predict where the pair responds: the rank correlation, over images, of the pair's scores with the images' similarity to the words. 1 is perfect, 0 is chance."],
-  auc: ["AUC", "Take an image at random from the strongest 1 % and another from the rest: how often the words rank the first one higher. 0.5 is chance, 1 is always."],
+  auc: ["AUC", "Take an image at random from the strongest 1 % (at least 10 images) and another from the rest: how often the words rank the first one higher. 0.5 is chance, 1 is always."],
   floor: ["first word alone", "The same measure for a description by the first word alone. Further words should improve on it."],
   polysemanticity: ["polysemanticity", "How unlike each other the strongest images of a unit are. A low value means that they show one thing; such a unit is called pure."],
-  quantiles: ["ordinary images", "The strongest images alone flatter a unit. These are images from the middle of its ranking: 90 % means that 90 % of all images respond less."],
-  ablation: ["ablation", "Replacing what a unit adds to each image by its mean over all images, as if it no longer looked. What then changes is what the unit was needed for."],
+  quantiles: ["ordinary images", "The strongest images alone make a unit look clearer than it is. These are images from the middle of its ranking: 90 % means that 90 % of all images respond less."],
+  ablation: ["ablation", "Replacing what a unit adds to each image by its mean over all images, which says nothing of the image. What then changes is what the unit was needed for."],
   curve: ["ablation curve", "Only the strongest units are kept, all others are replaced by their means. The curve shows how many images are still classified right. The earlier it rises, the fewer units the model needs."],
-  accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
+  accuracy: ["accuracy", "The share of images whose nearest class name is their label. Nothing is trained for this: the model compares images with names."],
   logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
   probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
   waterfall: null, places: null,
@@ -33,8 +34,18 @@ const TERMS = {
   effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."],
 };
 
-// terms are all terms as they hold for the model, by key.
-export const terms = () => ({ ...TERMS, ...form().terms() });
+// NEEDS are the parts of a report without which no page has some of the terms.
+const NEEDS = {
+  words: ["words", "residual"], "description scores": ["spearman", "auc", "floor"],
+  classes: ["accuracy", "curve", "logit", "probability", "waterfall", "effect", "places", "head_map"], maps: ["activation", "attention", "product", "sink"],
+};
+
+// terms are the terms that pages of this report have, as they hold for the model, by key. Those of the
+// explorer may have all.
+export function terms() {
+  const lacking = state.live ? [] : Object.keys(NEEDS).filter((name) => !part(name).present).flatMap((name) => NEEDS[name]);
+  return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key]) => !lacking.includes(key)));
+}
 
 // what is a mark that opens the meaning of a term.
 export function what(key) {

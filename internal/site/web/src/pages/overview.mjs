@@ -2,9 +2,9 @@
 
 import { el, replace, table } from "../dom.mjs";
 import { address, go } from "../router.mjs";
-import { state, images } from "../state.mjs";
+import { state, images, part } from "../state.mjs";
 import { index } from "../index.mjs";
-import { section, facts, note, percent, count, format, figure, flags, imageAddress } from "../parts.mjs";
+import { section, facts, note, percent, count, joined, format, figure, flags, imageAddress } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { form, example } from "../wording.mjs";
 import { unitCard } from "../cards.mjs";
@@ -44,7 +44,8 @@ export async function overview() {
       el("div", { class: "lead" },
         el("p", {}, "A network of the kind called CLIP", what("clip"), " turns an image into a list of numbers that can be compared with texts. ",
           lead[0], what("neuron"), lead[1], what("head"), lead[2], what("pair"), "."),
-        el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for${o.data.classes.length ? ", and what the model loses without it" : ""}.`),
+        el("p", {}, `These pages show, for every pair, ${joined([`which of ${count(o.data.images, "image")} it responds to`,
+          part("words").present ? "words for what it stands for" : "", o.data.classes.length ? "what the model loses without it" : ""])}.`),
         searchForm(pairs)),
       changed(o.data),
       lists,
@@ -80,7 +81,7 @@ function changed({ changed: n, changed_images: which = [] }) {
 }
 
 function searchForm(pairs) {
-  const input = el("input", { type: "search", name: "q", placeholder: `yellow, stripes, ${example()} …`, "aria-label": "search pairs by word or name", autocomplete: "off" });
+  const input = el("input", { type: "search", name: "q", placeholder: part("words").present ? `yellow, stripes, ${example()} …` : `${example()} …`, "aria-label": part("words").present ? "search pairs by word or name" : "search pairs by name", autocomplete: "off" });
   return el("form", { class: "big-search", role: "search", "aria-label": "pairs", on: { submit: (e) => {
     e.preventDefault();
     go(address(["s"], { q: input.value }));
@@ -103,7 +104,7 @@ function accuracy(o) {
   const a = o.accuracy;
   const curve = [...o.ablation].sort((x, y) => x.share - y.share);
   return section("What the model gets right, and with how few pairs", {},
-    el("p", {}, "Without training on these classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy"), "."),
+    el("p", {}, "By the names of the classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy"), "."),
     curve.length ? curves("ablation", {
       x: "share of units kept, %", y: "accuracy, %", xs: curve.map((c) => 100 * c.share),
       lines: [

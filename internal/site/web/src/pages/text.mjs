@@ -2,10 +2,10 @@
 
 import { el, replace, button } from "../dom.mjs";
 import { address, go } from "../router.mjs";
-import { state, images, unitName } from "../state.mjs";
+import { state, images, unitName, part } from "../state.mjs";
 import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
-import { section, figure, format, note } from "../parts.mjs";
+import { section, figure, flags, format, note } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { wall } from "../thumbs.mjs";
 import { unitCard } from "../cards.mjs";
@@ -36,15 +36,18 @@ export async function textPage({ query }) {
     replace(result, note(`The report has no list for “${ix.words[word]}”, which is a word of few pairs: `, el("a", { href: address(["s"], { q: ix.words[word] }) }, "pairs described by it"), "."));
   } else if (q) {
     replace(result, note(`“${q}” is not among the report's ${ix.words.length.toLocaleString("en")} words. The explorer (`, el("code", {}, "clipnh explore"), ") takes any text. Words that contain it:"), vocabulary(ix, q));
-  } else {
+  } else if (part("words").present) {
     replace(result, vocabulary(ix, ""));
+  } else if (!state.live) {
+    replace(result, note("This report has no words", part("words").need ? [": they need ", flags(part("words").need)] : "", ". The explorer (", el("code", {}, "clipnh explore"), ") takes any text."));
   }
   return {
     title: q ? `“${q}”` : "Texts",
     heading: q ? `“${q}”` : "Texts",
     nodes: [
       el("p", { class: "lead-line" }, q ? ["The pairs whose direction", what("direction"), " is nearest to this text, and its nearest images."]
-        : "Each word of the report, with the pairs that stand for it. Choose one or type it."), form, result],
+        : part("words").present ? "Each word of the report, with the pairs that stand for it. Choose one or type it." : "The pairs whose direction is nearest to a text, and its nearest images."),
+      part("words").present || state.live ? form : null, result],
   };
 }
 
