@@ -189,6 +189,9 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 			info.TextWidth, quantity.Of(info.TextHeads, "head"), quantity.Of(info.TextLayers, "layer"), info.ContextLength, info.VocabSize)
 	}
 	t.Row("text tower", text)
+	if info.TextUnusable != "" {
+		t.Row("", "not usable: "+info.TextUnusable)
+	}
 	if e := info.Edited; e != nil {
 		steps := append(slices.Clone(e.Earlier), *e)
 		t.Row("edited from", steps[0].From)

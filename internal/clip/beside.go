@@ -32,6 +32,9 @@ func (d Details) beside(c Config, dir string, huggingFace bool, f *found) (besid
 	var said beside
 	for _, name := range hubconfig.Names(huggingFace) {
 		m, err := hubconfig.Read(dir, name)
+		if errors.Is(err, hubconfig.ErrModelType) && c.ViT != (ViT{}) {
+			f.notes = append(f.notes, fmt.Sprintf("not used: %v", err))
+		}
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, hubconfig.ErrOther) || err == nil && c.ViT == (ViT{}) && !c.ofResNet(m) {
 			continue
 		}
@@ -55,6 +58,9 @@ func (d Details) beside(c Config, dir string, huggingFace bool, f *found) (besid
 		}
 		if err != nil {
 			return beside{}, hinted{err, "if it is not of this model, move it elsewhere, or say {activation} and {vit-heads}"}
+		}
+		if m.Image.Unlike != "" {
+			return beside{}, hinted{fmt.Errorf("%s: %s", filepath.Join(dir, name), m.Image.Unlike), "if it is not of this model, move it elsewhere"}
 		}
 		said = beside{name, c.activationIn(m), headsIn(m)}
 		d.noteOthers(said, f)
@@ -111,6 +117,9 @@ func (c Config) contradiction(m *hubconfig.Config) error {
 	}
 	sizes := []size{{"width %d of features", m.OutDim, c.OutDim}, {"images of side %d", m.ImageSize, c.ImageSize}}
 	if c.ViT != (ViT{}) {
+		if m.TimmName != "" {
+			return fmt.Errorf("vision_cfg.timm_model_name %s, an image tower of timm's, want one of open_clip's as in the weights", foreign.Quote(m.TimmName))
+		}
 		if m.Stages {
 			return errors.New("a ResNet as the image tower, want a vision transformer as in the weights")
 		}
@@ -136,6 +145,8 @@ func (d Details) textProblem(c Config, m *hubconfig.Config, path string) error {
 	image := c.activationIn(m)
 	switch {
 	case !c.HasText():
+	case m.Text.Unlike != "":
+		return fmt.Errorf("%s: %s", path, m.Text.Unlike)
 	case m.Text.Heads != 0 && m.Text.Heads != c.TextHeads():
 		return fmt.Errorf("%s: heads %d in a layer of the text tower, want %d, of width %d", path, m.Text.Heads, c.TextHeads(), HeadWidth)
 	case d.Activation == "" && m.Text.Activation != "" && m.Text.Activation != image:

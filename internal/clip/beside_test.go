@@ -48,6 +48,12 @@ func TestBeside(t *testing.T) {
 		{name: "heads that do not divide", files: map[string]string{transformers: strings.Replace(quick, `heads": 4`, `heads": 5`, 1)}, err: "config.json: heads 5 in a layer of width 48", hint: move},
 		{name: "another activation", files: map[string]string{transformers: strings.Replace(quick, "quick_gelu", "gelu_new", 1)}, err: `config.json: activation "gelu_new", want quick_gelu or gelu`, hint: move},
 		{name: "of a ResNet", files: map[string]string{openCLIP: `{"model_cfg": {"vision_cfg": {"layers": [3, 4, 6, 3]}}}`}, err: "a ResNet as the image tower", hint: move},
+		{name: "of timm's", files: map[string]string{openCLIP: `{"model_cfg": {"vision_cfg": {"timm_model_name": "vit_base_patch16_224"}}}`}, err: `vision_cfg.timm_model_name "vit_base_patch16_224", an image tower of timm's, want one of open_clip's`, hint: move},
+		{name: "another pooling", files: map[string]string{openCLIP: strings.Replace(gelu, `"layers"`, `"pool_type": "avg", "layers"`, 1)}, err: `open_clip_config.json: vision_cfg.pool_type "avg", want "tok"`, hint: "if it is not of this model, move it elsewhere"},
+		{name: "another pooling, settled", files: map[string]string{openCLIP: strings.Replace(gelu, `"layers"`, `"pool_type": "avg", "layers"`, 1)}, details: Details{Heads: 4, Activation: GELU}, err: `vision_cfg.pool_type "avg"`, hint: "if it is not of this model, move it elsewhere"},
+		{name: "another epsilon", files: map[string]string{transformers: strings.Replace(quick, `"hidden_size"`, `"layer_norm_eps": 1e-6, "hidden_size"`, 1)}, err: `config.json: vision_config.layer_norm_eps 1e-06, want 1e-05`, hint: "if it is not of this model, move it elsewhere"},
+		{name: "of a SigLIP", files: map[string]string{transformers: `{"model_type": "siglip", "vision_config": {}}`}, details: Details{Heads: 4, Activation: GELU}, activation: "gelu of {activation}", heads: "4 of {vit-heads}",
+			notes: []string{"not used: "}},
 		{name: "cut off", files: map[string]string{transformers: quick[:40]}, err: "config.json: not as expected", hint: move},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,6 +131,7 @@ func TestTextBeside(t *testing.T) {
 	for text, want := range map[string]string{
 		`"num_attention_heads": 8, "hidden_act": "quick_gelu"`: "",
 		`"num_attention_heads": 4`:                             "heads 4 in a layer of the text tower, want 8, of width 64",
+		`"layer_norm_eps": 1e-6`:                               "text_config.layer_norm_eps 1e-06, want 1e-05",
 		`"hidden_act": "gelu"`:                                 `activation "gelu" of the text tower, want quick_gelu as of the image tower`,
 	} {
 		dir := t.TempDir()

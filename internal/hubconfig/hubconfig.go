@@ -7,6 +7,7 @@
 package hubconfig
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,9 +36,10 @@ type Config struct {
 	Image Tower
 	Text  Tower
 
-	Stages    bool // the image tower has stages, as a ResNet, of which no sizes are said
-	Patch     int  // side of a patch of the image tower, in pixels
-	ImageSize int  // side of its images
+	Stages    bool   // the image tower has stages, as a ResNet, of which no sizes are said
+	TimmName  string // it is timm's, of that name; Stages is true then
+	Patch     int    // side of a patch of the image tower, in pixels
+	ImageSize int    // side of its images
 	OutDim    int
 }
 
@@ -49,10 +51,18 @@ type Tower struct {
 	Width      int
 	Layers     int
 	MLP        int // neurons of each layer
+
+	// Unlike says which field, with its value and what is wanted, makes it another tower than
+	// CLIP's, whatever its tensors; empty of none.
+	Unlike string
 }
 
-// ErrOther is wrapped by the error about a file that describes no CLIP.
-var ErrOther = errors.New("not of a CLIP")
+// ErrOther is wrapped by the error about a file that describes no CLIP, and ErrModelType by
+// that about one that says of which other model it is.
+var (
+	ErrOther     = errors.New("not of a CLIP")
+	ErrModelType = fmt.Errorf("%w", ErrOther)
+)
 
 // Read reads the file of that name, one of Names, in a folder.
 func Read(dir, name string) (*Config, error) {
@@ -91,7 +101,7 @@ func Parse(data []byte) (*Config, error) {
 	case root.ModelType == "clip_vision_model":
 		return parseTransformers(data, nil, int(root.ProjectionDim), true)
 	case root.ModelType != "" && root.ModelType != "clip":
-		return nil, fmt.Errorf("model_type %s, %w", foreign.Quote(root.ModelType), ErrOther)
+		return nil, fmt.Errorf("model_type %s, %w", foreign.Quote(root.ModelType), ErrModelType)
 	}
 	// transformers takes the values of the one that ends in _dict, where there are both.
 	vision, text := root.Vision, root.Text
@@ -116,6 +126,7 @@ const (
 	defaultActivation  = "quick_gelu"
 	defaultVisionHeads = 12
 	defaultTextHeads   = 8
+	defaultVocabulary  = 49408
 )
 
 // parseTransformers reads the objects of a transformers' CLIPConfig. What they leave out is
@@ -129,6 +140,7 @@ func parseTransformers(vision, text json.RawMessage, outDim int, defaults bool) 
 		MLP        number  `json:"intermediate_size"`
 		Patch      number  `json:"patch_size"`
 		ImageSize  number  `json:"image_size"`
+		Vocabulary number  `json:"vocab_size"`
 	}
 	read := func(object json.RawMessage, what string, heads int) (t tower, into Tower, err error) {
 		if present(object) {
@@ -148,6 +160,11 @@ func parseTransformers(vision, text json.RawMessage, outDim int, defaults bool) 
 		if defaults && into.Heads == 0 {
 			into.Heads = heads
 		}
+		rules := transformersImage
+		if what == "text_config" {
+			rules = transformersText(cmp.Or(int(t.Vocabulary), defaultVocabulary))
+		}
+		into.Unlike = unlike(object, what+".", rules)
 		return t, into, nil
 	}
 	c := &Config{OutDim: outDim}
@@ -182,7 +199,14 @@ func parseOpenCLIP(data json.RawMessage) (*Config, error) {
 		Vision    tower  `json:"vision_cfg"`
 		Text      tower  `json:"text_cfg"`
 	}
+	var raw struct {
+		Vision json.RawMessage `json:"vision_cfg"`
+		Text   json.RawMessage `json:"text_cfg"`
+	}
 	if err := decode(data, &model); err != nil {
+		return nil, err
+	}
+	if err := decode(data, &raw); err != nil {
 		return nil, err
 	}
 	read := func(t tower) (Tower, error) {
@@ -216,12 +240,17 @@ func parseOpenCLIP(data json.RawMessage) (*Config, error) {
 	if c.Image, err = read(model.Vision); err != nil {
 		return nil, fmt.Errorf("vision_cfg: %w", err)
 	}
+	c.Text.Unlike = unlike(raw.Text, "text_cfg.", openCLIPText)
 	v := model.Vision
-	c.ImageSize = int(v.ImageSize)
+	c.ImageSize, c.TimmName = int(v.ImageSize), v.TimmName
 	if c.Stages = len(v.Layers) > 0 && v.Layers[0] == '[' || v.TimmName != ""; c.Stages {
 		c.Image = Tower{} // timm's towers are ResNets too, as far as they are CLIPs at all
+		if v.TimmName == "" {
+			c.Image.Unlike = unlike(raw.Vision, "vision_cfg.", openCLIPStages)
+		}
 		return c, nil
 	}
+	c.Image.Unlike = unlike(raw.Vision, "vision_cfg.", openCLIPImage)
 	c.Patch = int(v.Patch)
 	c.Image.HeadWidth = openCLIPHeadWidth
 	if v.HeadWidth != 0 {

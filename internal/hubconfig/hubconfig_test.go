@@ -18,7 +18,7 @@ var published = []struct {
 	{"transformers", `{"architectures": ["CLIPModel"], "model_type": "clip", "projection_dim": 512, "logit_scale_init_value": 2.6592,
 		"text_config": {"hidden_act": "quick_gelu", "hidden_size": 512, "num_attention_heads": 8, "num_hidden_layers": 12, "intermediate_size": 2048}, "text_config_dict": null,
 		"vision_config": {"hidden_act": "quick_gelu", "hidden_size": 768, "image_size": 224, "intermediate_size": 3072, "num_attention_heads": 12, "num_hidden_layers": 12, "patch_size": 32}, "vision_config_dict": null}`,
-		Config{Image: Tower{"quick_gelu", 12, 0, 768, 12, 3072}, Text: Tower{"quick_gelu", 8, 0, 512, 12, 2048}, Patch: 32, ImageSize: 224, OutDim: 512}},
+		Config{Image: Tower{"quick_gelu", 12, 0, 768, 12, 3072, ""}, Text: Tower{"quick_gelu", 8, 0, 512, 12, 2048, ""}, Patch: 32, ImageSize: 224, OutDim: 512}},
 	{"two objects, of which the second counts", `{"model_type": "clip", "projection_dim": 1024, "text_config": {}, "vision_config": {"hidden_act": "quick_gelu"},
 		"text_config_dict": {"hidden_act": "gelu", "num_attention_heads": 16}, "vision_config_dict": {"hidden_act": "gelu", "hidden_size": 1280, "num_attention_heads": 16}}`,
 		Config{Image: Tower{Activation: "gelu", Heads: 16, Width: 1280}, Text: Tower{Activation: "gelu", Heads: 16}, OutDim: 1024}},
@@ -70,6 +70,38 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestUnlike finds fields that make a tower another one, and none that change nothing.
+func TestUnlike(t *testing.T) {
+	for text, want := range map[string][2]string{ // of the image tower and of the text tower
+		`{"vision_cfg": {"layers": 2, "pool_type": "tok", "global_average_pool": false, "attentional_pool": false, "norm_kwargs": {"eps": 1e-05}, "pos_embed_type": "sin_cos_2d",
+			"final_ln_after_pool": true, "output_tokens": true, "patch_dropout": 0.5, "no_ln_pre": null}, "text_cfg": {"pool_type": "argmax", "hf_tokenizer_name": "openai/clip-vit-base-patch32", "tokenizer_kwargs": {}, "norm_kwargs": null}}`: {"", ""},
+		`{"vision_cfg": {"layers": 2, "pool_type": "avg"}, "text_cfg": {"pool_type": "last"}}`:                                              {`vision_cfg.pool_type "avg", want "tok"`, `text_cfg.pool_type "last", want "argmax"`},
+		`{"vision_cfg": {"layers": 2, "global_average_pool": true}, "text_cfg": {"no_causal_mask": true}}`:                                  {"vision_cfg.global_average_pool true, want false", "text_cfg.no_causal_mask true, want false"},
+		`{"vision_cfg": {"layers": 2, "attentional_pool": "parallel"}, "text_cfg": {"proj_bias": true}}`:                                    {`vision_cfg.attentional_pool "parallel", want false`, "text_cfg.proj_bias true, want false"},
+		`{"vision_cfg": {"layers": 2, "norm_kwargs": {"eps": 1e-06}}, "text_cfg": {"norm_kwargs": {"x": 1}}}`:                               {`vision_cfg.norm_kwargs "{\"eps\":1e-06}", want none, or an eps of 1e-05`, `text_cfg.norm_kwargs "{\"x\":1}", want none`},
+		`{"vision_cfg": {"layers": 2, "no_ln_pre": true}, "text_cfg": {"hf_model_name": "roberta-base"}}`:                                   {"vision_cfg.no_ln_pre true, want false", `text_cfg.hf_model_name "roberta-base", want a text tower of open_clip's`},
+		`{"vision_cfg": {"layers": 2, "pos_embed_type": "rope"}, "text_cfg": {"tokenizer_kwargs": {"clean": "canonicalize"}}}`:              {`vision_cfg.pos_embed_type "rope"`, `text_cfg.tokenizer_kwargs "{\"clean\":\"canonicalize\"}"`},
+		`{"vision_cfg": {"layers": [3, 4, 6, 3], "head_width": 32, "pool_type": "avg"}}`:                                                    {"vision_cfg.head_width 32, want 64", ""},
+		`{"vision_cfg": {"timm_model_name": "vit_base_patch16_siglip_224", "pool_type": "map"}}`:                                            {"", ""},
+		`{"model_type": "clip", "vision_config": {"layer_norm_eps": 1e-05}, "text_config": {"layer_norm_eps": 0.00001, "eos_token_id": 2}}`: {"", ""},
+		`{"model_type": "clip", "vision_config": {"layer_norm_eps": 1e-06}, "text_config": {"eos_token_id": 49407}}`:                        {"vision_config.layer_norm_eps 1e-06, want 1e-05", ""},
+		`{"model_type": "clip", "vision_config": {}, "text_config": {"eos_token_id": 7}}`:                                                   {"", "text_config.eos_token_id 7, want 49407, the last of the vocabulary"},
+		`{"model_type": "clip", "vision_config": {}, "text_config": {"eos_token_id": 99, "vocab_size": 100}}`:                               {"", ""},
+		`{"model_type": "clip_vision_model", "layer_norm_eps": 0.001}`:                                                                      {"vision_config.layer_norm_eps 0.001, want 1e-05", ""},
+	} {
+		c, err := Parse([]byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		for i, tower := range []Tower{c.Image, c.Text} {
+			if (tower.Unlike == "") != (want[i] == "") || !strings.HasPrefix(tower.Unlike, want[i]) {
+				t.Errorf("%s: %q, want %q", text, tower.Unlike, want[i])
+			}
+		}
+	}
+}
+
 func TestRead(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.json")
@@ -98,6 +130,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(p.text))
 	}
 	f.Add([]byte(`{"model_cfg": null, "vision_cfg": null, "vision_config": null}`))
+	f.Add([]byte(`{"vision_cfg": {"norm_kwargs": {"eps": [1e-06, {}]}}, "text_cfg": {"tokenizer_kwargs": {"clean": "canonicalize"}}}`))
 	f.Add([]byte(`{"vision_cfg": {"layers": [` + strings.Repeat("[", 50) + `]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var c *Config

@@ -50,6 +50,8 @@ type Summary struct {
 	TextHeads     int `json:"text_heads"`
 	TextLayers    int `json:"text_layers"`
 
+	TextUnusable string `json:"text_unusable,omitempty"` // why texts cannot be embedded, although there is a text tower
+
 	Edited *Edited `json:"edited,omitempty"` // of a checkpoint that edit wrote
 
 	Notes []string `json:"notes,omitempty"` // how the file was read where that is not plain
@@ -95,7 +97,10 @@ func Info(ctx context.Context, model string, d Details) (*Summary, error) {
 	knowPublished(ctx, ck, sum)
 	edited, notes := editsOf(model, sum)
 	notes = append(ck.Notes(), notes...)
-	c := ck.Config
+	c, unusable := ck.Config, ""
+	if err := ck.RequireText(); err != nil && c.HasText() {
+		unusable = err.Error()
+	}
 	return &Summary{
 		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Tensors: tensors, Parameters: ck.Parameters(),
 		Family: c.Family(), Activation: clip.ActivationName(c.Activation), ImageTower: c.Describe(),
@@ -103,7 +108,7 @@ func Info(ctx context.Context, model string, d Details) (*Summary, error) {
 		ImageSize: c.ImageSize, PatchSize: c.PatchSize(), Layers: c.Depths(), Width: c.TokenWidth(),
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
-		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers,
+		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers, TextUnusable: unusable,
 		Edited: edited, Notes: notes,
 	}, nil
 }
