@@ -38,7 +38,8 @@ their components along the texts. Everything else is kept; in a second row, the
 heads of earlier layers are at their means too, as in the authors' script.
 
 Writes the texts to --save-path: a .txt with the texts of each layer and head as
-the authors' script lists them, or a .json that also has the explained shares.
+the authors' script lists them, and the accuracy that it has (the second row),
+or a .json that also has the explained shares and the accuracies of both rows.
 Memory does not depend on the number of images.`
 
 func newTextSpanCommand(g *globalOptions) *cobra.Command {

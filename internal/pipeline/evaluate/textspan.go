@@ -97,6 +97,7 @@ func TextSpan(ctx context.Context, o TextSpanOptions, say ui.Reporter) (*TextSpa
 		result.Evaluation, unwritten = e, err
 		if e.Labelled {
 			result.Accuracy = &e.Variants[0].Top1
+			result.Published = &e.Variants[len(e.Variants)-1].Top1
 		}
 	}
 	if o.SpansPath != "" {
@@ -276,7 +277,8 @@ func (s *spanner) named() artefact.TextSpans {
 	return t
 }
 
-// variants are the features with the heads rebuilt.
+// variants are the features with the heads rebuilt; last, as the authors' script does, with
+// all earlier heads at their means.
 func (s *spanner) variants() []variant {
 	f := s.src.FirstOrder
 	earlier := f.Layers - s.LastLayers
