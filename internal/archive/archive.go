@@ -267,6 +267,9 @@ func (l *lister) finish() {
 // its address does not say, that is an error.
 func (a *Archive) There() (bool, error) { return a.listed.There() }
 
+// Exact tells the archive from others, as a blob's does.
+func (a *Archive) Exact() string { return a.listed.Exact() }
+
 // Open opens a member, which is to be read once from its first byte to its last, m.Size
 // in all. Where the bytes are fewer or others, reading ends with ErrDamaged.
 func (a *Archive) Open(m *Member) (io.ReadCloser, error) {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"io"
 	"math"
+	"time"
 
+	"github.com/clipnh/clipnh/internal/digest"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/remote"
 )
@@ -22,6 +24,7 @@ type Listed struct {
 	Size int64 // bytes
 
 	file   foreign.Listed
+	exact  string         // of a file: see Exact
 	object *remote.Object // nil of a file
 }
 
@@ -29,11 +32,16 @@ type Listed struct {
 // Reading an object ends with ctx.
 func List(ctx context.Context, path string) (Listed, Reader, error) {
 	if !remote.Named(path) {
+		now := time.Now()
 		file, r, err := foreign.List(path)
 		if err != nil {
 			return Listed{}, nil, err
 		}
-		return Listed{Size: file.Size, file: file}, r, nil
+		l := Listed{Size: file.Size, file: file}
+		if info, err := r.Stat(); err == nil {
+			l.exact = digest.IdentityOf(info).Exact(now)
+		}
+		return l, r, nil
 	}
 	o, err := remote.Open(ctx, path)
 	if err != nil {
@@ -58,6 +66,16 @@ func (l *Listed) Identity() string {
 		return ""
 	}
 	return l.object.Identity()
+}
+
+// Exact tells the blob from every other that may be at its path or address at another time, also
+// from one of the same size: an object by its size and its tag, a file by its size, its times of
+// change and its inode, as digest does. It is empty where these do not say that much.
+func (l *Listed) Exact() string {
+	if l.object == nil {
+		return l.exact
+	}
+	return l.object.Exact()
 }
 
 // There reports whether the blob can be opened. If it is not what was listed, or, of an object at

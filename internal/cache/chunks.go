@@ -27,6 +27,11 @@ type ChunkWriter struct {
 	// next; see Families. It is this process's unless it is set.
 	Kernel string
 
+	// HeldBy, which may be nil, tells what holds inputs lo to hi from all that may be in its
+	// place at another time; it is empty where that cannot be told. It is kept with each chunk
+	// while the artefact is unfinished; see Held.
+	HeldBy func(lo, hi int) string
+
 	disk disk
 	at   layout
 	plan Manifest
@@ -166,18 +171,6 @@ func (w *ChunkWriter) Skipped() []Skipped {
 	return all
 }
 
-// InputSums returns the checksums of the inputs of the finished chunks, in order,
-// up to the first chunk without known checksums.
-func (w *ChunkWriter) InputSums() []uint32 {
-	return sumsOf(func(yield func(Chunk) bool) {
-		for _, c := range w.chunks {
-			if !yield(c.Chunk) {
-				return
-			}
-		}
-	})
-}
-
 // Append adds the next chunk: the rows of its inputs in order, and the inputs
 // that were skipped. Once it has returned nil, the chunk survives a crash.
 func (w *ChunkWriter) Append(rows []float32, skipped []Skipped) error {
@@ -244,6 +237,9 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	c := journalChunk{
 		Chunk:   Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32()), Kernel: w.Kernel, Inputs: SumsText(sums)},
 		Skipped: skipped,
+	}
+	if sums != nil {
+		c.HeldBy = w.heldBy(number)
 	}
 	if w.now != nil {
 		c.At = w.now().Unix()

@@ -39,3 +39,41 @@ func sumsOf(chunks iter.Seq[Chunk]) []uint32 {
 	}
 	return sums
 }
+
+// InputSums returns the checksums of the inputs of the finished chunks, in order,
+// up to the first chunk without known checksums.
+func (w *ChunkWriter) InputSums() []uint32 {
+	return sumsOf(func(yield func(Chunk) bool) {
+		for _, c := range w.chunks {
+			if !yield(c.Chunk) {
+				return
+			}
+		}
+	})
+}
+
+// Held reports of each input that InputSums has a checksum of whether what HeldBy says of its
+// chunk now is what it said when the chunk was finished, so that its bytes are the same.
+func (w *ChunkWriter) Held() []bool {
+	var all []bool
+	for i, c := range w.chunks {
+		of := c.InputSums()
+		if of == nil {
+			break
+		}
+		held := c.HeldBy != "" && c.HeldBy == w.heldBy(i)
+		for range of {
+			all = append(all, held)
+		}
+	}
+	return all
+}
+
+// heldBy is HeldBy of the inputs of a chunk.
+func (w *ChunkWriter) heldBy(chunk int) string {
+	if w.HeldBy == nil {
+		return ""
+	}
+	lo := w.cut.First(chunk)
+	return w.HeldBy(lo, lo+w.cut.Len(chunk))
+}

@@ -33,7 +33,8 @@ type journalHead struct {
 type journalChunk struct {
 	Chunk
 	Skipped []Skipped `json:"skipped,omitempty"`
-	At      int64     `json:"at,omitempty"` // when it was finished, in seconds since 1970; 0 of builds that did not say
+	At      int64     `json:"at,omitempty"`      // when it was finished, in seconds since 1970; 0 of builds that did not say
+	HeldBy  string    `json:"held_by,omitempty"` // see ChunkWriter.HeldBy; empty of builds that did not say
 }
 
 // journalLine encodes a head or chunk.

@@ -1,7 +1,10 @@
 package dataset
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -27,6 +30,7 @@ type source interface {
 // A store is a file that holds images.
 type store interface {
 	There() (bool, error) // whether it can be opened; an error if that is not known, or it has changed
+	Exact() string        // tells it from all others that may be there at another time; empty if it cannot
 }
 
 // Unlabelled is the label of an image of no known class.
@@ -53,6 +57,33 @@ func (i *Item) loadLabels() (*imageprep.File, error) {
 
 // IsFile reports whether the image is a file of its own, at Path.
 func (i *Item) IsFile() bool { return i.from == nil }
+
+// HeldBy tells what holds images, one archive or Parquet file or several, from all that may be
+// there at another time, so that images of the same names have the same bytes. It is empty
+// where that cannot be told, as of images that are files of their own.
+func HeldBy(items []Item) string {
+	sum := sha256.New()
+	var last store
+	for i := range items {
+		if items[i].from == nil {
+			return ""
+		}
+		in := items[i].from.store()
+		if in == last {
+			continue
+		}
+		exact := in.Exact()
+		if exact == "" {
+			return ""
+		}
+		last = in
+		fmt.Fprintln(sum, exact)
+	}
+	if last == nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:16])
+}
 
 // Unanswered reports whether an error is of an address whose server failed or refused, or gave
 // another object than the one that was listed, so that it is not known what is there.

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -45,6 +46,14 @@ var settleTime = 2 * time.Second // a variable for tests
 // settled reports whether a write from now on would change the identity.
 func (id Identity) settled(now time.Time) bool {
 	return id.Inode != 0 && id.Changed != 0 && now.UnixNano()-max(id.Changed, id.Modified) > int64(settleTime)
+}
+
+// Exact is the identity as a text, if a write after now would change it; otherwise it is empty.
+func (id Identity) Exact(now time.Time) string {
+	if !id.settled(now) {
+		return ""
+	}
+	return fmt.Sprintf("file %d %d %d %d", id.Size, id.Modified, id.Changed, id.Inode)
 }
 
 // Sums are the hashes of a checkpoint.

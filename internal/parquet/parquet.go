@@ -145,6 +145,9 @@ func (l *lister) text(b []byte) (string, error) {
 // address does not say, that is an error.
 func (t *Table) There() (bool, error) { return t.listed.There() }
 
+// Exact tells the file from others, as a blob's does.
+func (t *Table) Exact() string { return t.listed.Exact() }
+
 // Open opens a row's image, Row.Size bytes.
 func (t *Table) Open(r *Row) (io.ReadCloser, error) {
 	if r.Size == NoBytes {

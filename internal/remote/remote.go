@@ -134,6 +134,15 @@ func (o *Object) Identity() string {
 	return fmt.Sprintf("%s %d %s", o.Address, o.Size, o.modified)
 }
 
+// Exact is Identity where that says that the bytes are the same: with a tag that is not weak. It
+// is empty elsewhere.
+func (o *Object) Exact() string {
+	if !strings.HasPrefix(o.tag, `"`) {
+		return ""
+	}
+	return o.Identity()
+}
+
 // other returns an error if an answer is of another object.
 func (o *Object) other(a answer) error {
 	switch {

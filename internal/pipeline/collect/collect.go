@@ -275,7 +275,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 	if err != nil {
 		return nil, nil, c.namingImages(ctx, err)
 	}
-	r.w.Kernel = c.family()
+	r.w.Kernel, r.w.HeldBy = c.family(), c.heldBy
 	source.SayOpened(o.SavePath, r.w, c.say)
 	if r.features, err = c.openFeatures(plan); err == nil {
 		err = r.resume(ctx, rowBytes)
@@ -309,7 +309,7 @@ func (r *rows) resume(ctx context.Context, rowBytes int64) (err error) {
 		}
 		c.say.Note("%s: resuming after %d of %s", o.SavePath, r.cut.First(w.Done()), quantity.Of(r.plan.Inputs, "image"))
 	}
-	if err := c.unchangedWith(ctx, w.InputSums(), r.features); err != nil {
+	if err := c.unchangedWith(ctx, w.InputSums(), w.Held(), r.features); err != nil {
 		return err
 	}
 	if o.StatsOnly {

@@ -112,6 +112,7 @@ func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {
 		return nil, nil
 	}
 	if err == nil {
+		w.HeldBy = c.heldBy
 		source.SayOpened(path, w, c.say)
 	}
 	return w, err
@@ -157,7 +158,7 @@ func (c *collector) addFeatures(ctx context.Context, rows cache.Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := c.unchangedWith(ctx, a.InputSums(), w); err != nil {
+	if err := c.unchangedWith(ctx, a.InputSums(), nil, w); err != nil {
 		return err
 	}
 	c.say.Note("%s: adding the image features, which are not there", c.options.SavePath)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -17,11 +18,8 @@ import (
 
 const putBack = "finished chunks are kept: restore the image and run the same command again, or discard what is there with {restart}"
 
-// unchanged reads the first images of the collection, those that an earlier run
-// has collected, and fails with ErrStale where one is not the file that it was.
-func (c *collector) unchanged(ctx context.Context, sums []uint32) error {
-	return source.Unchanged(ctx, c.items, sums, c.options.Threads, c.say.Progress())
-}
+// heldBy is dataset.HeldBy of images lo to hi of the collection.
+func (c *collector) heldBy(lo, hi int) string { return dataset.HeldBy(c.items[lo:hi]) }
 
 // namingImages adds to the error of a collection that was begun with other images the first
 // one that is not the same, as far as checksums are known.
@@ -52,30 +50,40 @@ func (c *collector) namingImages(ctx context.Context, err error) error {
 	return hint.With(source.OtherImages{MismatchError: other, What: what}, "finished chunks are kept: restore the images and run the same command again, give another path, or discard what is there with {restart}")
 }
 
-// unchangedWith is unchanged for rows and the features beside them, which w writes: either
-// may be ahead. An image is read once.
-func (c *collector) unchangedWith(ctx context.Context, rows []uint32, w *cache.ChunkWriter) error {
-	more, err := c.featuresSums(w)
+// unchangedWith reads the images that an earlier run has collected, of which w writes the rows, and
+// fails with ErrStale where one is not the file that it was. Features beside the rows, which
+// another writer has, may be ahead or behind. An image is read once, and not at all where what
+// holds it is the same. Of rows that are complete, held is nil.
+func (c *collector) unchangedWith(ctx context.Context, rows []uint32, held []bool, features *cache.ChunkWriter) error {
+	more, err := c.featuresSums(features)
 	if err != nil {
 		return err
+	}
+	var heldToo []bool
+	if features != nil {
+		heldToo = features.Held()
 	}
 	fewer := rows
 	if len(fewer) > len(more) {
 		fewer, more = more, fewer
-	}
-	if err := c.unchanged(ctx, more); err != nil {
-		return err
 	}
 	for i, was := range fewer {
 		if now := more[i]; now != was {
 			return source.Changed(c.items[i].Path)
 		}
 	}
-	return nil
+	either := make([]bool, len(more))
+	for i := range either {
+		either[i] = i < len(held) && held[i] || i < len(heldToo) && heldToo[i]
+	}
+	return source.Unchanged(ctx, c.items, more, either, c.options.Threads, c.say.Progress())
 }
 
-// sumUnchanged is unchanged for what has only one checksum of all images.
+// sumUnchanged is unchangedWith for what has only one checksum of all images.
 func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
+	if state.HeldBy != "" && state.HeldBy == c.heldBy(0, state.Done) {
+		return nil
+	}
 	now, err := c.sumsNow(ctx, state.Done)
 	if err != nil {
 		return err

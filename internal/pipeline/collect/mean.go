@@ -137,7 +137,7 @@ func (c *collector) sumUp(ctx context.Context, at cache.State, state *sumState, 
 	return c.run(ctx, c.from(state.Done), c.inSteps(), func(chunk collected) error {
 		sum.add(chunk.values)
 		state.add(chunk)
-		return saveSums(at, state, sum)
+		return c.saveSums(at, state, sum)
 	})
 }
 

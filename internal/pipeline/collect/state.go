@@ -32,6 +32,8 @@ type sumState struct {
 	Sum uint32 `json:"pictures_crc32c"`
 	// Kernel has the families of kernels that computed the values; see cache.Families.
 	Kernel string `json:"kernel,omitempty"`
+	// HeldBy is dataset.HeldBy of the images that were looked at.
+	HeldBy string `json:"held_by,omitempty"`
 	// Rate is how many images a second the run did that saved it; of a summary.
 	Rate float64 `json:"rate,omitempty"`
 }
@@ -52,7 +54,8 @@ func (c *collector) state(kind string, o origin.Origin) cache.State {
 }
 
 // saveSums writes how far sums are.
-func saveSums(at cache.State, state *sumState, s sums) error {
+func (c *collector) saveSums(at cache.State, state *sumState, s sums) error {
+	state.HeldBy = c.heldBy(0, state.Done)
 	return at.Save(state, func(w io.Writer) error {
 		return eachBlock(s, func(block any) error {
 			raw, err := binary.Append(nil, binary.LittleEndian, block)

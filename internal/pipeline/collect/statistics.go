@@ -122,14 +122,14 @@ func (s *summary) take(chunk collected) error {
 	s.chunk++
 	if s.state.Done >= s.saved+stateChunks*s.cut.Size() {
 		s.saved = s.state.Done
-		return saveSums(s.at, s.state, s.sum)
+		return s.c.saveSums(s.at, s.state, s.sum)
 	}
 	return nil
 }
 
 func (s *summary) end(err error) error {
 	if s.state.Done > s.saved {
-		err = errors.Join(err, saveSums(s.at, s.state, s.sum))
+		err = errors.Join(err, s.c.saveSums(s.at, s.state, s.sum))
 	}
 	if err != nil {
 		return err

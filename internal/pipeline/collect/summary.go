@@ -117,7 +117,7 @@ func (c *collector) addUp(ctx context.Context, at cache.State, state *sumState, 
 	save := func() error {
 		now := time.Now()
 		state.Rate = float64(state.Done-before) / max(now.Sub(began).Seconds(), 1e-9)
-		err := saveSums(at, state, sum)
+		err := c.saveSums(at, state, sum)
 		saved, kept = time.Now(), state.Done
 		cost = saved.Sub(now)
 		return err

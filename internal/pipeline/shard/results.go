@@ -41,6 +41,12 @@ type File struct {
 	// cache.Plan.
 	Listed []uint32
 
+	// HeldBy, which may be nil, tells what holds the first inputs from all that may be in its
+	// place at another time; it is empty where that cannot be told. Held says, after Open, that
+	// it is as it was when an earlier run left its result.
+	HeldBy func(inputs int) string
+	Held   bool
+
 	merged bool          // of shards: nothing is computed
 	kernel string        // the families that have computed the inputs which are done
 	saved  time.Time     // when the state was saved last
@@ -187,6 +193,7 @@ type progress struct {
 	Kernel string `json:"kernel,omitempty"` // the families that computed it; see cache.Families
 	Inputs string `json:"inputs_crc32c"`
 	Listed string `json:"listed_crc32c,omitempty"`
+	HeldBy string `json:"held_by,omitempty"`
 }
 
 // Add adds the checksum of the next input.
@@ -207,10 +214,18 @@ func (f *File) Save(done int, result func() any, must bool) error {
 		return nil
 	}
 	f.kernel = cache.AddFamilies(f.kernel, cache.Family())
-	err := f.state().Save(progress{done, f.kernel, cache.SumsText(f.Sums[:done]), cache.SumsText(f.Listed)}, func(w io.Writer) error { return encodeResult(w, result()) })
+	p := progress{done, f.kernel, cache.SumsText(f.Sums[:done]), cache.SumsText(f.Listed), f.heldBy(done)}
+	err := f.state().Save(p, func(w io.Writer) error { return encodeResult(w, result()) })
 	f.saved = time.Now()
 	f.cost = f.saved.Sub(start)
 	return err
+}
+
+func (f *File) heldBy(done int) string {
+	if f.HeldBy == nil {
+		return ""
+	}
+	return f.HeldBy(done)
 }
 
 // resume fills into with what an earlier run left, if it left anything, and
@@ -232,6 +247,7 @@ func (f *File) resume(into any) (done int, err error) {
 	if err != nil || !found {
 		return 0, err // f.kernel stays: of a merge it is that of the shards
 	}
+	f.Held = p.HeldBy != "" && p.HeldBy == f.heldBy(p.Done)
 	if f.kernel = p.Kernel; p.Done > 0 && p.Kernel == "" {
 		f.kernel = cache.UnknownFamily
 	}

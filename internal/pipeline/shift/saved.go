@@ -74,6 +74,8 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 	}
 	file.Strict, file.Store = o.Strict, o.Store
 	file.Listed = src.Listed()
+	all := src.Items // src is cut down below
+	file.HeldBy = func(images int) string { return dataset.HeldBy(all[:images]) }
 	saved := &savedRatios{}
 	done, err := file.Open(saved, o.Restart, say)
 	err = source.NameOther(err, file.Path, src.Items, file.Listed, src.Origin.Images.Names)
@@ -97,8 +99,10 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		}
 		return r.compareMeasured(ctx, o, src.Items, file.Sums, say)
 	}
-	if err := source.Unchanged(ctx, src.Items, file.Sums, o.Threads, say.Progress()); err != nil {
-		return err
+	if !file.Held {
+		if err := source.Unchanged(ctx, src.Items, file.Sums, nil, o.Threads, say.Progress()); err != nil {
+			return err
+		}
 	}
 	src.Restrict(done, len(src.Items))
 	src.Read, src.Skipped = file.Add, saved.Skipped

@@ -50,15 +50,23 @@ func (p *Image) AsListed(was int64, advice string) error {
 }
 
 // Unchanged reads the files of images that an earlier run has read and fails with
-// ErrStale where the checksum of one is not what it was.
-func Unchanged(ctx context.Context, items []dataset.Item, sums []uint32, threads int, progress ui.Progress) error {
-	now, err := Sums(ctx, items[:len(sums)], threads, progress)
+// ErrStale where the checksum of one is not what it was. Images that held says are in an archive
+// or a Parquet file which is the same (see dataset.HeldBy) are not read; it may be shorter.
+func Unchanged(ctx context.Context, items []dataset.Item, sums []uint32, held []bool, threads int, progress ui.Progress) error {
+	var read []dataset.Item
+	var want []uint32
+	for i, was := range sums {
+		if i >= len(held) || !held[i] {
+			read, want = append(read, items[i]), append(want, was)
+		}
+	}
+	now, err := Sums(ctx, read, threads, progress)
 	if err != nil {
 		return err
 	}
-	for i, was := range sums {
+	for i, was := range want {
 		if now[i] != was {
-			return Changed(items[i].Path)
+			return Changed(read[i].Path)
 		}
 	}
 	return nil
