@@ -113,6 +113,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.from.Parts, "parts", nil, "`PATH` of the MLPs of the images of --scores, which has their heads")
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
+	imageDetailFlags(fs, &o.from.Details)
 	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")

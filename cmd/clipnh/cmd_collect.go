@@ -185,6 +185,7 @@ type collectOptions struct {
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	detailFlags(fs, &o.details)
+	imageDetailFlags(fs, &o.details)
 	fs.Var(layersFlag{&o.neuronLayers}, "neuron-layer", "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0; of several, as 9,10, each goes to a folder, layer9 and layer10, within --save-path")
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)

@@ -119,6 +119,7 @@ type editOptions struct {
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
+	imageDetailFlags(fs, &o.from.Details)
 	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
 	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
 	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, n17 or l9n17 for all pairs of a neuron, or @FILE of units, one per line")

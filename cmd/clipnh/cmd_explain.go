@@ -108,6 +108,7 @@ type explainOptions struct {
 func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.stage.Model)
 	detailFlags(fs, &o.stage.Details)
+	imageDetailFlags(fs, &o.stage.Details)
 	neuronLayerFlag(fs, &o.stage.NeuronLayer, layerOfInputs)
 	vocabFlag(fs, &o.stage.Vocab)
 	classesFlag(fs, &o.classes)

@@ -111,6 +111,7 @@ const (
 func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.live.ModelPath)
 	detailFlags(fs, &o.live.Details)
+	imageDetailFlags(fs, &o.live.Details)
 	vocabFlag(fs, &o.live.Vocab)
 	defaultNeeds(fs, "vocab", "model")
 	templatesFlag(fs, &o.templates, "text")
@@ -214,6 +215,12 @@ func (o *exploreOptions) leaveDetails() {
 	}
 	if !o.given("activation") {
 		o.live.Details.Activation = ""
+	}
+	if !o.given("image-mean") && !o.given("image-std") {
+		o.live.Details.Mean, o.live.Details.Std = nil, nil
+	}
+	if !o.given("image-resize") {
+		o.live.Details.Fit = nil
 	}
 }
 

@@ -75,6 +75,7 @@ type exportOptions struct {
 func (o *exportOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.stage.Model)
 	detailFlags(fs, &o.stage.Details)
+	imageDetailFlags(fs, &o.stage.Details)
 	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the graph, .onnx")
 	fs.StringSliceVar(&o.stage.Outputs, "outputs", []string{onnxtower.Features}, "compute these `NAME,...` of features, scores, attention and tokens")
 	choices(fs, "outputs", export.Outputs()...)

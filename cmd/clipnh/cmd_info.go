@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/diagram"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -96,6 +97,7 @@ type infoOptions struct {
 func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	detailFlags(fs, &o.details)
+	imageDetailFlags(fs, &o.details)
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
 	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
 	fs.BoolVar(&o.devices, "devices", false, "list what collect --device can use, and where it was looked for")
@@ -115,7 +117,7 @@ func (o *infoOptions) validate() error {
 		if !alone.given {
 			continue
 		}
-		others := []string{"model", "vit-heads", "activation", "plan", "graph", "batch-size"}
+		others := []string{"model", "vit-heads", "activation", "image-mean", "image-std", "image-resize", "plan", "graph", "batch-size"}
 		if alone.name == "devices" {
 			others = append(others, "cache", "clear-cache")
 		}
@@ -162,6 +164,7 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 		info.Notes[i] = g.printer.Spelled(note)
 	}
 	info.ActivationFrom, info.HeadsFrom = g.printer.Spelled(info.ActivationFrom), g.printer.Spelled(info.HeadsFrom)
+	info.Images.ChannelsFrom, info.Images.ResizeFrom = g.printer.Spelled(info.Images.ChannelsFrom), g.printer.Spelled(info.Images.ResizeFrom)
 	if g.json {
 		return g.printer.JSON(info)
 	}
@@ -182,6 +185,12 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 		default:
 			t.Row(row.name, fmt.Sprintf("%s, from %s", row.value, row.from))
 		}
+	}
+	if images := imagesText(info.Images); images != "" {
+		t.Row("images", images)
+	}
+	if info.Images.Unusable != "" {
+		t.Row("", "not usable: "+info.Images.Unusable)
 	}
 	text := "none: texts cannot be embedded"
 	if info.TextLayers > 0 {
@@ -204,6 +213,18 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 		}
 	}
 	return g.printer.Table(t)
+}
+
+// imagesText says how images are prepared, unless that is as CLIP's and nothing says so.
+func imagesText(i model.ImagesSummary) string {
+	var parts []string
+	if i.ChannelsFrom != "" {
+		parts = append(parts, fmt.Sprintf("mean %s, std %s, from %s", imageprep.FormatNumbers(i.Mean), imageprep.FormatNumbers(i.Std), i.ChannelsFrom))
+	}
+	if i.ResizeFrom != "" {
+		parts = append(parts, fmt.Sprintf("%s, from %s", i.Resize, i.ResizeFrom))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // planned is the result of --plan as JSON.

@@ -72,6 +72,7 @@ type registersOptions struct {
 func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	detailFlags(fs, &o.details)
+	imageDetailFlags(fs, &o.details)
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")

@@ -94,6 +94,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	takesCollectedKind(fs)
 	modelFlag(fs, &s.Model)
 	detailFlags(fs, &s.Details)
+	imageDetailFlags(fs, &s.Details)
 	fs.IntVar(&s.BatchSize, "batch-size", 8, batchUsage)
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&s.Strict, "strict", false, "stop at an image that cannot be read, or has changed")
@@ -136,7 +137,7 @@ func (o *reportOptions) validate() error {
 		return err
 	}
 	return o.given.refuseIn(
-		rule{s.Model == "", "without --model", []string{"vit-heads", "activation", "batch-size", "precision"}},
+		rule{s.Model == "", "without --model", []string{"vit-heads", "activation", "image-mean", "image-std", "image-resize", "batch-size", "precision"}},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
 		rule{read, "with --codes", []string{"neuron-pcs-path"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "strict"}},

@@ -120,6 +120,7 @@ type segmentOptions struct {
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	detailFlags(fs, &o.Details)
+	imageDetailFlags(fs, &o.Details)
 	neuronLayerFlag(fs, &o.NeuronLayer, layerOfInputs)
 	vocabFlag(fs, &o.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")

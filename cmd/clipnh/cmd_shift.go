@@ -190,7 +190,7 @@ func (o *shiftOptions) validateGiven() error {
 	watch := o.watch.Reference != ""
 	return o.given.refuseIn(
 		rule{o.concepts.EmbeddingsPath != "", "with --text-embeddings-path", []string{"vocab", "templates", "use-templates"}},
-		rule{o.concepts.EmbeddingsPath != "" && o.from.ScoresPath != "", "with --scores and --text-embeddings-path", []string{"model", "vit-heads", "activation"}},
+		rule{o.concepts.EmbeddingsPath != "" && o.from.ScoresPath != "", "with --scores and --text-embeddings-path", []string{"model", "vit-heads", "activation", "image-mean", "image-std", "image-resize"}},
 		rule{!watch, "without --watch", []string{"list", "bootstrap", "seed", "fdr", "test", "control", "junit", "openmetrics"}},
 		rule{watch && o.watch.Bootstrap == 0, "with --bootstrap 0", []string{"seed"}},
 		rule{watch, "with --watch", append([]string{"dataset", "data-path", "shape", "sample-stride", "image-column", "colour-names"}, towerFlags...)},

@@ -116,6 +116,12 @@ func (l *commandLine) collect() {
 		l.add("--precision", o.Precision)
 	}
 	if i := o.Images; i != nil {
+		if i.Mean != "" {
+			l.add("--image-mean", i.Mean, "--image-std", i.Std)
+		}
+		if i.Fit != "" {
+			l.add("--image-resize", i.Fit)
+		}
 		l.add("--dataset", i.Dataset)
 		l.file("--data-path", i.SHA256, "IMAGES")
 		if i.Stride > 1 {

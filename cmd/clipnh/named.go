@@ -333,5 +333,5 @@ func checkDetails(d model.Details) error {
 	if d.Activation != "" && !slices.Contains(model.Activations(), d.Activation) {
 		return fmt.Errorf("--activation %q: want %s", d.Activation, strings.Join(model.Activations(), " or "))
 	}
-	return nil
+	return checkImageDetails(d)
 }

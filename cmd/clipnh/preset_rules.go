@@ -12,7 +12,7 @@ import (
 // in a variable of the environment: inputs, and how the machine is used, with one meaning
 // in all commands. None says where to write.
 var sharedFlags = []string{
-	"model", "vit-heads", "activation", "vocab", "templates", "use-templates", "classes",
+	"model", "vit-heads", "activation", "image-mean", "image-std", "image-resize", "vocab", "templates", "use-templates", "classes",
 	"data-path", "dataset", "sample-stride", "scores", "shape", "exif", "preprocess", "max-pixels",
 	"pcs-path", "neuron-pcs-path", "means-path", "codes", "text-descs-list-path", "text-descs-embeddings-path", "imagenet-zeroshot-path",
 	"precision", "batch-size", "threads", "progress", "quiet", "verbose", "no-lock", "no-packed-cache",
@@ -50,7 +50,7 @@ func isTyped(command, flag string) bool {
 // not that of another folder. If the other is set by someone else to another value, they
 // stand aside.
 var companions = map[string][]string{
-	"vit-heads": {"model"}, "activation": {"model"},
+	"vit-heads": {"model"}, "activation": {"model"}, "image-mean": {"model"}, "image-std": {"model"}, "image-resize": {"model"},
 	"dataset": {"data-path"}, "sample-stride": {"data-path"},
 	"scores": {"data-path", "model"}, "shape": {"scores"},
 	"pcs-path": {"model"}, "neuron-pcs-path": {"model"}, "means-path": {"model"}, "codes": {"model", "pcs-path"},

@@ -28,6 +28,7 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
+	imageDetailFlags(fs, &o.from.Details)
 	fs.StringVar(&o.from.Data.Kind, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/quantity"
 )
@@ -20,6 +21,7 @@ type Config struct {
 	ImageSize  int               // side of the input image, in pixels
 	OutDim     int               // O
 	Activation kernel.Activation // in the transformers' blocks: QuickGELU or GELU
+	Form       imageprep.Form    // of images, beside their size
 
 	ContextLength int // text tokens at most, with start and end
 	VocabSize     int
@@ -142,12 +144,12 @@ func (c Config) Name() string {
 }
 
 // matches compares the sizes with those of a published model, without its text tower
-// where c has none. Models of the same sizes may differ in their activation.
+// where c has none. Models of the same sizes may differ in their activation and their images.
 func (c Config) matches(published Config) bool {
 	if !c.HasText() {
 		published.ContextLength, published.VocabSize, published.TextWidth, published.TextLayers = 0, 0, 0, 0
 	}
-	published.Activation = c.Activation
+	published.Activation, published.Form = c.Activation, c.Form
 	return c == published
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/ptfile"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -16,6 +17,11 @@ import (
 type Details struct {
 	Heads      int    // of each layer of a vision transformer
 	Activation string // in the transformers' blocks, one of Activations
+
+	// Mean and Std are those of the channels of images from 0 to 1, both or none, and Fit is how
+	// images become squares; nil of what is not known.
+	Mean, Std *[3]float32
+	Fit       *imageprep.Fit
 
 	// Assumed says that Heads are not the user's word, but those of what the model should go
 	// with: a model without such heads is opened all the same, to be compared with it.
@@ -35,6 +41,7 @@ type Recorded struct {
 	From       string // the name of the manifest
 	Heads      int
 	Activation string
+	Form       *imageprep.Form // nil: not known
 }
 
 // The activations of transformers' blocks, by the names that Hugging Face gives them.
@@ -73,6 +80,10 @@ type found struct {
 	notes             []string // of what was read and guessed
 	guess             string   // the note of a guessed activation, which may still become known
 	text              error    // why the text tower cannot be used, or nil
+
+	channels, fit string // where the way to prepare images comes from
+	recordedForm  bool   // it is the manifest's
+	images        error  // why images cannot be prepared, or nil
 }
 
 // complete fills in the heads and the activation of c, from d, which has what the file's
@@ -116,7 +127,7 @@ func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Te
 		}
 	}
 	d.chooseActivation(c, by(recorded.activation != ""), format, tensors, &f)
-	return f, nil
+	return f, d.prepare(c, format, dir, huggingFaceNamed(tensors), &f)
 }
 
 // chooseHeads takes the heads from d, from a file beside the checkpoint, from a published

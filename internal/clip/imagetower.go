@@ -57,6 +57,8 @@ type ImageOptions struct {
 	// KeepBlocks keeps the map of every block of the last stage, or of every layer of a
 	// vision transformer, for Output.Blocks.
 	KeepBlocks bool
+	// Unfed is a tower that no images are prepared for: how they are need not be known.
+	Unfed bool
 
 	// Of a ResNet:
 

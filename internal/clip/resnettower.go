@@ -39,6 +39,9 @@ func NewResNetTower(ck *Checkpoint, o ImageOptions) (*ResNetTower, error) {
 	if err := ck.Require(AttentionPool); err != nil {
 		return nil, err
 	}
+	if err := ck.RequireImages(); err != nil && !o.Unfed {
+		return nil, err
+	}
 	target := packing{images: 1, precision: o.Precision}
 	if o.Batch > 1 {
 		target.images = plannedBatch

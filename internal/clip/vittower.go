@@ -28,6 +28,9 @@ func NewViTTower(ck *Checkpoint, o ImageOptions) (*ViTTower, error) {
 	if err := ck.Require(Residual); err != nil {
 		return nil, err
 	}
+	if err := ck.RequireImages(); err != nil && !o.Unfed {
+		return nil, err
+	}
 	layers := o.neuronLayers()
 	for i, layer := range layers {
 		if err := ck.Config.ViT.checkNeuronLayer(layer); err != nil {

@@ -41,6 +41,8 @@ type Config struct {
 	Patch     int    // side of a patch of the image tower, in pixels
 	ImageSize int    // side of its images
 	OutDim    int
+
+	Prep Prep // of images, as open_clip's files say it
 }
 
 // Tower is what a file says of one of the towers.
@@ -89,15 +91,16 @@ func Parse(data []byte) (*Config, error) {
 		ProjectionDim  number          `json:"projection_dim"`
 		OpenCLIP       json.RawMessage `json:"model_cfg"`
 		OpenCLIPVision json.RawMessage `json:"vision_cfg"`
+		Preprocess     json.RawMessage `json:"preprocess_cfg"`
 	}
 	if err := decode(data, &root); err != nil {
 		return nil, err
 	}
 	switch {
 	case present(root.OpenCLIP):
-		return parseOpenCLIP(root.OpenCLIP)
+		return parseOpenCLIP(root.OpenCLIP, root.Preprocess)
 	case present(root.OpenCLIPVision):
-		return parseOpenCLIP(data)
+		return parseOpenCLIP(data, root.Preprocess)
 	case root.ModelType == "clip_vision_model":
 		return parseTransformers(data, nil, int(root.ProjectionDim), true)
 	case root.ModelType != "" && root.ModelType != "clip":
@@ -180,8 +183,9 @@ func parseTransformers(vision, text json.RawMessage, outDim int, defaults bool) 
 // openCLIPHeadWidth is what open_clip has where a file does not say it.
 const openCLIPHeadWidth = 64
 
-// parseOpenCLIP reads an open_clip model's configuration.
-func parseOpenCLIP(data json.RawMessage) (*Config, error) {
+// parseOpenCLIP reads an open_clip model's configuration, and what is said beside it of how
+// images are prepared.
+func parseOpenCLIP(data, preprocess json.RawMessage) (*Config, error) {
 	type tower struct {
 		Width     number          `json:"width"`
 		Layers    json.RawMessage `json:"layers"` // of a ResNet a list, of its stages
@@ -234,6 +238,9 @@ func parseOpenCLIP(data json.RawMessage) (*Config, error) {
 	}
 	c := &Config{OutDim: int(model.EmbedDim)}
 	var err error
+	if c.Prep, err = parsePreprocessCfg(preprocess); err != nil {
+		return nil, err
+	}
 	if c.Text, err = read(model.Text); err != nil {
 		return nil, fmt.Errorf("text_cfg: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -41,6 +42,9 @@ var published = []struct {
 func TestParse(t *testing.T) {
 	for _, p := range published {
 		c, err := Parse([]byte(p.text))
+		if c != nil {
+			c.Prep = Prep{}
+		}
 		if err != nil || *c != p.want {
 			t.Errorf("%s: %+v, %v, want %+v", p.name, c, err, p.want)
 		}
@@ -120,6 +124,80 @@ func TestRead(t *testing.T) {
 	if _, err := Read(dir, "open_clip_config.json"); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
+}
+
+// preprocessors are files as they are published, shortened, and what they say.
+var preprocessors = []struct {
+	text string
+	want Prep
+}{
+	{`{"crop_size": {"height": 224, "width": 224}, "do_center_crop": true, "do_normalize": true, "do_rescale": true, "do_resize": true, "feature_extractor_type": "CLIPFeatureExtractor",
+		"image_mean": [0.5, 0.5, 0.5], "image_processor_type": "CLIPImageProcessor", "image_std": [0.25, 0.5, 1], "resample": 3, "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": 224}}`,
+		Prep{Mean: &[3]float64{0.5, 0.5, 0.5}, Std: &[3]float64{0.25, 0.5, 1}, Fit: "shortest", Side: 224}},
+	{`{"crop_size": 336, "do_center_crop": true, "size": 336, "resample": 2}`, Prep{Fit: "shortest-bilinear", Side: 336}},
+	{`{"do_center_crop": false, "size": {"height": 224, "width": 224}, "do_normalize": false}`, Prep{Mean: &[3]float64{}, Std: &[3]float64{1, 1, 1}, Fit: "squash", Side: 224}},
+	{`{"image_mean": 0.5, "image_std": null}`, Prep{Mean: &[3]float64{0.5, 0.5, 0.5}}},
+	{`{}`, Prep{}},
+	{`{"image_mean": [0.5, 0.5]}`, Prep{OtherChannels: `image_mean "[0.5,0.5]", want three numbers`}},
+	{`{"rescale_factor": 1}`, Prep{OtherChannels: "rescale_factor 1, want 1/255"}},
+	{`{"do_rescale": false}`, Prep{OtherChannels: "do_rescale false, want true"}},
+	{`{"do_resize": false}`, Prep{OtherFit: "do_resize false, want true"}},
+	{`{"size": {"shortest_edge": 256}, "crop_size": 224}`, Prep{Fit: "shortest", Side: 256, OtherFit: `size "{\"shortest_edge\":256}", want that of crop_size, 224`}},
+	{`{"size": {"shortest_edge": 224}, "do_center_crop": false}`, Prep{Fit: "shortest", Side: 224, OtherFit: "do_center_crop false, want true, or a size of height and width"}},
+	{`{"size": {"longest_edge": 224}}`, Prep{Fit: "squash", OtherFit: `size "{\"longest_edge\":224}", want the shortest_edge, or equal height and width`}},
+	{`{"resample": 1}`, Prep{Fit: "shortest", OtherFit: "resample 1, want 3 (bicubic) or 2 (bilinear)"}},
+	{`{"image_processor_type": "ViTImageProcessor"}`, Prep{OtherChannels: `image_processor_type "ViTImageProcessor", want CLIPImageProcessor`, OtherFit: `image_processor_type "ViTImageProcessor", want CLIPImageProcessor`}},
+}
+
+func TestParsePreprocessor(t *testing.T) {
+	for _, p := range preprocessors {
+		c, err := ParsePreprocessor([]byte(p.text))
+		if err != nil || !reflect.DeepEqual(*c, p.want) {
+			t.Errorf("%s: %+v, %v, want %+v", p.text, c, err, p.want)
+		}
+	}
+	for _, text := range []string{"", "[]", `{"size": `} {
+		if c, err := ParsePreprocessor([]byte(text)); testutil.Line(err, "not as expected") != nil {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+}
+
+// TestPreprocessCfg reads what open_clip's files say of images.
+func TestPreprocessCfg(t *testing.T) {
+	for text, want := range map[string]Prep{
+		`{"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.5, 1], "interpolation": "bicubic", "resize_mode": "shortest"}`: {Mean: &[3]float64{0.5, 0.5, 0.5}, Std: &[3]float64{0.25, 0.5, 1}, Fit: "shortest"},
+		`{"resize_mode": "squash", "size": [224, 224], "interpolation": "bilinear"}`:                              {Fit: "squash-bilinear", Side: 224},
+		`{"size": 336, "mode": "RGB", "fill_color": 0, "mean": null}`:                                             {Side: 336},
+		`null`:                                {},
+		`{"resize_mode": "longest"}`:          {Fit: "longest", OtherFit: `preprocess_cfg.resize_mode "longest", want "shortest" or "squash"`},
+		`{"interpolation": "lanczos"}`:        {Fit: "shortest", OtherFit: `preprocess_cfg.interpolation "lanczos", want "bicubic" or "bilinear"`},
+		`{"mode": "L"}`:                       {OtherFit: `preprocess_cfg.mode "L", want "RGB"`},
+		`{"size": [224, 112], "mean": "low"}`: {OtherFit: `preprocess_cfg.size "[224,112]", want the side of a square`, OtherChannels: `preprocess_cfg.mean "low", want three numbers`},
+	} {
+		c, err := Parse([]byte(`{"model_cfg": {"vision_cfg": {"layers": 2}}, "preprocess_cfg": ` + text + `}`))
+		if err != nil || !reflect.DeepEqual(c.Prep, want) {
+			t.Errorf("%s: %+v, %v, want %+v", text, c, err, want)
+		}
+	}
+}
+
+func FuzzParsePreprocessor(f *testing.F) {
+	for _, p := range preprocessors {
+		f.Add([]byte(p.text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var p *Prep
+		if !testutil.Parsed(t, testutil.Multiple(len(data), parseFactor), func() (err error) {
+			p, err = ParsePreprocessor(data)
+			return err
+		}) {
+			return
+		}
+		if p.Side < 0 || p.Side > maxNumber {
+			t.Errorf("%+v: a size out of bounds", *p)
+		}
+	})
 }
 
 // parseFactor is what reading a file may allocate in all for each of its bytes.

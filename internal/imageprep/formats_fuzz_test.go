@@ -24,7 +24,7 @@ func checkOrders(t *testing.T, data []byte) {
 	var good [2]bool
 	for i, order := range []Order{ConvertFirst, ResizeFirst} {
 		good[i] = testutil.Parsed(t, mostAllocated(most, len(data)), func() (err error) {
-			squares[i], err = decodeSquare(data, Options{Order: order, MaxPixels: most}, size)
+			squares[i], err = decodeSquare(data, Options{Order: order, MaxPixels: most}, Input{Side: size})
 			return err
 		})
 	}

@@ -226,7 +226,7 @@ func TestMoreBombs(t *testing.T) {
 	} {
 		for _, order := range []Order{ConvertFirst, ResizeFirst} {
 			if !testutil.Parsed(t, mostAllocated(side*side, len(file))-32*2*65536*pixelBytes, func() error {
-				_, err := decodeSquare(file, Options{Order: order}, 224)
+				_, err := decodeSquare(file, Options{Order: order}, Input{Side: 224})
 				return err
 			}) {
 				t.Errorf("%s: an error", name)

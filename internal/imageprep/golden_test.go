@@ -69,7 +69,7 @@ func preprocess(dst []float32, path string) error {
 	if err != nil {
 		return err
 	}
-	return PreprocessFile(dst, b, side, Options{})
+	return PreprocessFile(dst, b, Input{Side: side}, Options{})
 }
 
 // preprocessed runs the chain on files and concatenates the tensors.

@@ -5,7 +5,8 @@
 //	decode, convert to RGB, resize the shorter side to S (bicubic,
 //	antialiased), crop the centre, scale to 0..1, normalise
 //
-// or, as Options.Order says, the conversion to RGB only after the crop.
+// or, as Options.Order says, the conversion to RGB only after the crop. A model may be made
+// for another mean and deviation of channels or another way to the square, which its Form has.
 //
 // An RGB is a decoded image, a raster one with the samples that its file holds.
 // The format is told by a file's first bytes, not by its name: JPEG, PNG, WebP,
@@ -86,14 +87,14 @@ func formatOf(b []byte) *format {
 func (f *File) Decode(o Options) (*RGB, error) { return decodeAs("image", f, o, Decode) }
 
 // PreprocessFile runs the whole chain on a file that Load has read and writes
-// [3,size,size] to dst. It resizes no more of the image than the crop keeps.
-// Errors name the file.
-func PreprocessFile(dst []float32, f *File, size int, o Options) error {
-	img, err := decodeAs("image", f, o, func(b []byte, o Options) (*RGB, error) { return decodeSquare(b, o, size) })
+// [3,S,S] to dst, S the side of what a model wants. It resizes no more of the image
+// than the crop keeps. Errors name the file.
+func PreprocessFile(dst []float32, f *File, in Input, o Options) error {
+	img, err := decodeAs("image", f, o, func(b []byte, o Options) (*RGB, error) { return decodeSquare(b, o, in) })
 	if err != nil {
 		return err
 	}
-	Normalize(dst, img)
+	in.Normalize(dst, img)
 	return nil
 }
 
@@ -124,7 +125,7 @@ func (f *File) DecodeResized(o Options, size func(w, h int) (int, int)) (img, re
 
 // decodeSquare reads an image file's bytes and returns the square that the model
 // sees.
-func decodeSquare(b []byte, o Options, size int) (*RGB, error) {
+func decodeSquare(b []byte, o Options, in Input) (*RGB, error) {
 	r, err := decode(b, o, o.Order == ResizeFirst)
 	if err != nil {
 		return nil, err
@@ -133,15 +134,14 @@ func decodeSquare(b []byte, o Options, size int) (*RGB, error) {
 		defer r.release() // the square is a copy
 	}
 	if o.Order == ResizeFirst {
-		return r.square(size), nil
+		return r.square(in.Side, in.Fit), nil
 	}
-	return Square(r.rgb(), size), nil
+	return Square(r.rgb(), in.Side, in.Fit), nil
 }
 
-// Square returns the middle of an image, size x size, once its shorter side is
-// that long. It resizes no more of the image than that.
-func Square(img *RGB, size int) *RGB {
-	w, h := ShorterSide(img.W, img.H, size)
-	left, top := centre(w, size), centre(h, size)
-	return resample(img, w, h, left, top, left+size, top+size, Bicubic)
+// Square returns the part of an image that a model sees, size x size. It resizes no more
+// of the image than that.
+func Square(img *RGB, size int, by Fit) *RGB {
+	s := by.part(img.W, img.H, size)
+	return resample(img, s.w, s.h, s.x, s.y, s.x+size, s.y+size, s.filter)
 }

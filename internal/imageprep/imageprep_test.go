@@ -264,7 +264,7 @@ func BenchmarkPreprocess(b *testing.B) {
 		b.Run(fmt.Sprintf("rgb=500x375/size=%d", size), func(b *testing.B) {
 			dst := make([]float32, 3*size*size)
 			for b.Loop() {
-				Normalize(dst, Square(src, size))
+				Channels{}.Normalize(dst, Square(src, size, Shortest))
 			}
 		})
 	}
@@ -293,9 +293,14 @@ func TestDenormalize(t *testing.T) {
 	for i := range img.Pix {
 		img.Pix[i] = byte(i/3 + 85*(i%3))
 	}
-	normal := make([]float32, len(img.Pix))
-	Normalize(normal, img)
-	if got := Denormalize(normal, 16, 16); got.W != 16 || got.H != 16 || !bytes.Equal(got.Pix, img.Pix) {
-		t.Error("an image that was normalised does not come back")
+	for _, c := range []Channels{
+		{}, {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}, {Std: [3]float32{1, 1, 1}},
+		{Mean: [3]float32{-mostChannel, 0, mostChannel}, Std: [3]float32{leastStd, 1, mostChannel}},
+	} {
+		normal := make([]float32, len(img.Pix))
+		c.Normalize(normal, img)
+		if got := c.Denormalize(normal, 16, 16); got.W != 16 || got.H != 16 || !bytes.Equal(got.Pix, img.Pix) {
+			t.Errorf("%v: an image that was normalised does not come back", c)
+		}
 	}
 }

@@ -7,10 +7,7 @@ import "math"
 // indices or bits, weights colours by their opacity, and keeps whole numbers of
 // 32 bits between its two passes where greys have 16. The raster must not be used
 // afterwards.
-func (r *raster) square(size int) *RGB {
-	w, h := ShorterSide(r.w, r.h, size)
-	return r.resized(part{w, h, centre(w, size), centre(h, size), size, size, Bicubic})
-}
+func (r *raster) square(size int, by Fit) *RGB { return r.resized(by.part(r.w, r.h, size)) }
 
 // resized returns a part of the raster resized, in RGB. The raster must not be used
 // afterwards.

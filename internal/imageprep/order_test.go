@@ -27,7 +27,7 @@ func TestOrders(t *testing.T) {
 		for _, data := range sweepFiles(t, pattern) {
 			var squares [2][]byte
 			for i, order := range []Order{ConvertFirst, ResizeFirst} {
-				img, err := decodeSquare(data, Options{Order: order}, 7)
+				img, err := decodeSquare(data, Options{Order: order}, Input{Side: 7})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -48,7 +48,7 @@ func TestOrders(t *testing.T) {
 func TestOrderMemory(t *testing.T) {
 	for _, r := range []*raster{newRaster(modeWide, 1, 1<<16), newRaster(modePalette, 1<<16, 1), newRaster(modeRGBA, 1<<16, 1), newRaster(modeBits, 1, 1<<16)} {
 		r.palette = &greys
-		if img := r.square(24); img.W != 24 || img.H != 24 {
+		if img := r.square(24, Shortest); img.W != 24 || img.H != 24 {
 			t.Errorf("%dx%d pixels", img.W, img.H)
 		}
 	}

@@ -84,10 +84,10 @@ func compareSweep(t *testing.T, dir string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := PreprocessFile(got, f, w, o); err != nil {
+			if err := PreprocessFile(got, f, Input{Side: w}, o); err != nil {
 				t.Fatal(err)
 			}
-			Normalize(want, result)
+			Channels{}.Normalize(want, result)
 			same = sameBits(got, want)
 		} else {
 			same = differ(img, result)

@@ -16,22 +16,20 @@ func ShorterSide(w, h, size int) (int, int) {
 // Python's round does.
 func centre(n, crop int) int { return int(math.RoundToEven(float64(n-crop) / 2)) }
 
-// The mean and standard deviation of the images CLIP was trained on.
-var (
-	mean = [3]float32{0.48145466, 0.4578275, 0.40821073}
-	std  = [3]float32{0.26862954, 0.26130258, 0.27577711}
-)
+// bytes holds (v/255 - mean)/std of every channel and byte, in float32 arithmetic and
+// torchvision's order.
+func (c Channels) bytes() *[3][256]float32 {
+	if c == (Channels{}) {
+		return clipBytes
+	}
+	return c.table()
+}
 
-// Mean is the mean of CLIP's channels, red first, of images from 0 to 1; Std is their
-// standard deviation.
-func Mean() [3]float32 { return mean }
+var clipBytes = clipChannels.table()
 
-// Std is the standard deviation beside Mean.
-func Std() [3]float32 { return std }
-
-// normalized holds (v/255 - mean)/std of every channel and byte, in float32
-// arithmetic and torchvision's order.
-var normalized = func() (t [3][256]float32) {
+func (c Channels) table() *[3][256]float32 {
+	t := new([3][256]float32)
+	mean, std := c.Numbers()
 	for c := range t {
 		for v := range t[c] {
 			unit := float32(v) / 255
@@ -39,16 +37,16 @@ var normalized = func() (t [3][256]float32) {
 		}
 	}
 	return t
-}()
+}
 
 // Normalize writes an image as [3,H,W] to dst: scaled to 0..1, less the mean,
-// over the standard deviation of CLIP's channels. It panics if dst has another
-// length.
-func Normalize(dst []float32, img *RGB) {
+// over the standard deviation of the channels. It panics if dst has another length.
+func (c Channels) Normalize(dst []float32, img *RGB) {
 	n := img.W * img.H
 	if len(dst) != 3*n || len(img.Pix) != 3*n {
 		panic("imageprep: dst is not [3,H,W]")
 	}
+	normalized := c.bytes()
 	r, g, b := dst[:n], dst[n:2*n], dst[2*n:3*n]
 	for i := range r {
 		p := img.Pix[3*i : 3*i+3 : 3*i+3]
@@ -57,12 +55,13 @@ func Normalize(dst []float32, img *RGB) {
 }
 
 // Denormalize returns the image that Normalize wrote to src [3,H,W], byte for byte.
-func Denormalize(src []float32, w, h int) *RGB {
+func (c Channels) Denormalize(src []float32, w, h int) *RGB {
 	n := w * h
 	if len(src) != 3*n {
 		panic("imageprep: src is not [3,H,W]")
 	}
 	img := &RGB{Pix: make([]byte, 3*n), W: w, H: h}
+	mean, std := c.Numbers()
 	for c := range 3 {
 		for i, v := range src[c*n : (c+1)*n] {
 			img.Pix[3*i+c] = byte(min(max((v*std[c]+mean[c])*255, 0), 255) + 0.5)

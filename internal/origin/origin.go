@@ -113,6 +113,15 @@ type Images struct {
 	Preprocess    string `json:"preprocess"`             // when images are converted to RGB: ConvertFirst or another order
 	EXIF          bool   `json:"exif"`                   // turned as EXIF says
 	MaxPixels     int    `json:"max_pixels"`             // larger images are skipped
+	Form
+}
+
+// Form is how images are prepared for a model that is not made for what CLIP's are; a field is
+// left out where it is CLIP's.
+type Form struct {
+	Mean string `json:"image_mean,omitempty"`   // of channels from 0 to 1, numbers with commas
+	Std  string `json:"image_std,omitempty"`    // their standard deviation
+	Fit  string `json:"image_resize,omitempty"` // how they become squares
 }
 
 // Preparation is how images were prepared, in what was computed of a collection of them and has
@@ -122,13 +131,14 @@ type Preparation struct {
 	Preprocessing string `json:"preprocessing"` // these are as in Images
 	Preprocess    string `json:"preprocess"`
 	EXIF          bool   `json:"exif"`
+	Form
 }
 
 // Preparation is how the images were prepared that an artefact is of; nil where that is not
 // known, and of what no images were sent through a tower for.
 func (o Origin) Preparation() *Preparation {
 	if i := o.Images; i != nil {
-		return &Preparation{i.Preprocessing, i.Preprocess, i.EXIF}
+		return &Preparation{i.Preprocessing, i.Preprocess, i.EXIF, i.Form}
 	}
 	return o.Prepared
 }
@@ -252,6 +262,9 @@ type Edit struct {
 	Activation string `json:"activation,omitempty"`
 	// Guessed says which of the activation and the heads nothing told; left out of others.
 	Guessed []string `json:"guessed,omitempty"`
+	// Images is how they are prepared for the model; nil where that is as for CLIP and nothing
+	// says otherwise.
+	Images *Form `json:"images,omitempty"`
 }
 
 // What Edit.Guessed names.
@@ -266,6 +279,7 @@ type Export struct {
 	Stored  string `json:"stored_weights"` // f32, or f16 of filters and matrices
 	Place   string `json:"weights"`        // inside the model's file, or beside it
 	Outputs string `json:"outputs"`        // their names, with commas
+	Form
 }
 
 // Device is what ran an image tower in place of this program.

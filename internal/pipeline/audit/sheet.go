@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
@@ -139,6 +140,6 @@ func (a *auditor) thumb(item *dataset.Item) (canvas.Image, error) {
 	if err != nil {
 		return canvas.Image{}, err
 	}
-	s := imageprep.Square(img, thumbSide)
+	s := imageprep.Square(img, thumbSide, model.FitOf(a.src.Origin))
 	return canvas.Image{Pix: s.Pix, W: s.W, H: s.H}, nil
 }

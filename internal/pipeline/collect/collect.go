@@ -185,7 +185,7 @@ func (c *collector) originOf(mode string, neuronLayer int) origin.Origin {
 	o := c.options
 	from := origin.Origin{
 		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: mode,
-		Images:  source.ImagesOrigin(c.listed.Data.Kind, c.listed.Names, c.listed.Fingerprint, o.Stride, o.Images),
+		Images:  source.ImagesOrigin(c.listed.Data.Kind, c.listed.Names, c.listed.Fingerprint, o.Stride, o.Images, c.model.Config.Form),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand, Form: formOf(o.Published)},
 	}
 	if c.device != nil {

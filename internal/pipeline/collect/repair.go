@@ -120,6 +120,12 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 		o.Details, o.NeuronLayer = model.Details{Heads: t.Heads, Activation: t.Activation}, from.PairsLayer()
 		o.Published = o.Published || t.Form == origin.Published
 	}
+	form, err := model.FormOf(images.Form)
+	if err != nil {
+		return o, fmt.Errorf("%s: %w", path, err)
+	}
+	mean, std := form.Numbers()
+	o.Details.Mean, o.Details.Std, o.Details.Fit = &mean, &std, &form.Fit
 	if v.DataKind != "" {
 		o.Data.Kind = v.DataKind
 	}

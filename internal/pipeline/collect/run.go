@@ -58,7 +58,7 @@ func (c *collector) run(ctx context.Context, numbers []int, cut cache.Chunking, 
 	// The feed does not see the interrupt, so that a chunk can be finished.
 	whole := context.WithoutCancel(ctx)
 	feed := source.NewFeed(whole, items, source.FeedOptions{
-		Side: c.model.Config.ImageSize, Batch: batch, Threads: o.Threads, Images: o.Images, Strict: o.Strict,
+		Input: c.model.Config.Input(), Batch: batch, Threads: o.Threads, Images: o.Images, Strict: o.Strict,
 		First: first,
 	}, c.say)
 	defer feed.Close()

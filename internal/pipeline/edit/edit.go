@@ -256,6 +256,7 @@ func (e *editor) preparePairs(ctx context.Context) (*clip.Edit, error) {
 		return nil, err
 	}
 	e.from.Edit.Activation, e.from.Edit.Guessed = e.model.Unsaid()
+	e.from.Edit.Images = e.model.FormToKeep()
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
@@ -273,6 +274,7 @@ func (e *editor) prepareHeads(context.Context) (*clip.Edit, error) {
 		return nil, err
 	}
 	e.from.Edit.Activation, e.from.Edit.Guessed = e.model.Unsaid()
+	e.from.Edit.Images = e.model.FormToKeep()
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}

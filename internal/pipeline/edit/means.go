@@ -72,7 +72,10 @@ func (e *editor) meansOfActivations() ([]float64, error) {
 
 // prepareBeside has the images that are compared prepared as those that means are of.
 func (e *editor) prepareBeside(a *cache.Artefact) error {
-	return source.PrepareBeside(&e.Images.Images, e.Images.Asked, e.Artefacts, a)
+	if err := source.PrepareBeside(&e.Images.Images, e.Images.Asked, e.Artefacts, a); err != nil || a == nil {
+		return err
+	}
+	return e.model.PreparesAs(a.Path(), a.Manifest.Origin)
 }
 
 // read tells the origin what was read in a role; a is nil for another program's file.

@@ -51,6 +51,7 @@ type Options struct {
 	SaveDir string   // for a sheet per image; may be empty
 	Store   *cache.Store
 
+	model  *model.Model      // that images are prepared for
 	sheets map[string]string // where those of images go, by name
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -62,7 +61,7 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 	n := max(min(e.o.BatchSize, len(items)), 1)
 	outputs := e.tower.Room(n)
 	feed := source.NewFeed(ctx, items, source.FeedOptions{
-		Side: c.ImageSize, Batch: n, Threads: e.o.Threads, Images: e.o.Images, Strict: e.o.Strict, First: first,
+		Input: c.Input(), Batch: n, Threads: e.o.Threads, Images: e.o.Images, Strict: e.o.Strict, First: first,
 	}, e.say)
 	defer feed.Close()
 	progress := e.say.Progress()
@@ -208,7 +207,7 @@ func (e *explainer) explain(s *seen) {
 	e.drawnPairs(&x.Pairs, s)
 	if e.o.SaveDir != "" {
 		side := c.ImageSize
-		img := imageprep.Denormalize(s.pixels, side, side)
+		img := c.Form.Denormalize(s.pixels, side, side)
 		x.crop = canvas.Image{Pix: img.Pix, W: side, H: side}
 	}
 	s.explanation = x

@@ -44,6 +44,7 @@ func Open(ctx context.Context, o Options, m *model.Model) (*Session, error) {
 }
 
 func open(ctx context.Context, o *Options, m *model.Model) (*Session, error) {
+	o.model = m
 	s := &Session{o: o, team: par.NewTeam(o.Threads)}
 	o.NeuronLayer = m.LayerOf(o.NeuronLayer, append([]string{o.ScoresPath, o.MeansPath, o.PCsPath, o.NeuronPCsPath}, o.DecompositionPaths...)...)
 	s.made = m.PairsOrigin(o.NeuronLayer, source.PrecisionOf(o.Precision))
@@ -99,7 +100,7 @@ func (p *Pass) Scores() []float32 { return p.out.Scores }
 func (s *Session) Look(name string, file *imageprep.File) (*Pass, error) {
 	c := s.tower.Config()
 	p := &Pass{Name: name, pixels: make([]float32, s.tower.ImageLen()), out: s.tower.Room(1)}
-	if err := imageprep.PreprocessFile(p.pixels, file, c.ImageSize, s.o.Images); err != nil {
+	if err := imageprep.PreprocessFile(p.pixels, file, c.Input(), s.o.Images); err != nil {
 		return nil, err
 	}
 	return p, s.tower.Run(p.pixels, p.out)

@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/lowrank"
@@ -45,12 +46,21 @@ func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.
 	return &usual{}, nil
 }
 
+// prepareBeside has images prepared as those of a collection, or of its means, were; nil does
+// not say how.
+func (o *Options) prepareBeside(a *cache.Artefact) error {
+	if err := source.PrepareBeside(&o.Images, o.Asked, o.Artefacts, a); err != nil || a == nil {
+		return err
+	}
+	return o.model.PreparesAs(a.Path(), a.Manifest.Origin)
+}
+
 func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Origin, ov *decomp.OV, team par.Team) error {
 	a, err := o.Artefacts.Collection(u.path, artefact.Of(from), artefact.KindScores, artefact.KindStatistics, artefact.KindSummary)
 	if err != nil {
 		return err
 	}
-	if err := source.PrepareBeside(&o.Images, o.Asked, o.Artefacts, a); err != nil {
+	if err := o.prepareBeside(a); err != nil {
 		return err
 	}
 	var theirs *decomp.OV
@@ -134,7 +144,7 @@ func (o *Options) readMeans(from origin.Origin, ov *decomp.OV, team par.Team) ([
 	if err := t.WantShape([]int{H, C, O}, ", means of the model's pairs"); err != nil {
 		return nil, err
 	}
-	if err := source.PrepareBeside(&o.Images, o.Asked, o.Artefacts, t.Artefact); err != nil {
+	if err := o.prepareBeside(t.Artefact); err != nil {
 		return nil, err
 	}
 	means := make([]float64, H*C)

@@ -15,7 +15,6 @@ import (
 	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/onnx"
 	"github.com/clipnh/clipnh/internal/onnxtower"
@@ -92,6 +91,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	defer m.Close()
 	m.Tell(say)
+	if err := m.RequireImages(); err != nil { // which the graph says
+		return nil, err
+	}
 	tower, err := onnxtower.New(m.Checkpoint, onnxtower.Options{Outputs: o.Outputs, Half: o.Precision == Float16, NeuronLayer: o.NeuronLayer})
 	if err != nil {
 		return nil, err
@@ -114,7 +116,8 @@ type exporter struct {
 
 // describe fills in what the model says of itself.
 func (e *exporter) describe() {
-	c, mean, std := e.model.Config, imageprep.Mean(), imageprep.Std()
+	c := e.model.Config
+	mean, std := c.Form.Numbers()
 	m := e.tower.Model
 	m.Producer, m.Version = "clipnh", build.Current().Version
 	m.Doc = fmt.Sprintf("Image tower of a CLIP (%s, %s): normalised images to %s. See docs/onnx.md of clipnh.", c.Name(), c.Family(), strings.Join(e.Outputs, ", "))
@@ -127,7 +130,7 @@ func (e *exporter) describe() {
 	add("image_size", strconv.Itoa(c.ImageSize))
 	add("image_mean", joined(mean))
 	add("image_std", joined(std))
-	add("image_resize", "shorter side, bicubic with antialiasing, then the centre; RGB, 0 to 1, channels first")
+	add("image_resize", c.Form.Fit.Words()+"; RGB, 0 to 1, channels first")
 	for _, s := range e.tower.Outputs {
 		add("axes_"+s.Name, s.Axes)
 	}
@@ -145,7 +148,7 @@ func (e *exporter) origin() origin.Origin {
 	}
 	return origin.Origin{
 		Model: e.model.Config.Name(), Weights: e.model.Hash, Tensors: e.model.Tensors, Transformer: e.model.Transformer(layer),
-		Export: &origin.Export{Opset: onnx.Opset, Stored: e.Precision, Place: e.Weights, Outputs: strings.Join(e.Outputs, ",")},
+		Export: &origin.Export{Opset: onnx.Opset, Stored: e.Precision, Place: e.Weights, Outputs: strings.Join(e.Outputs, ","), Form: model.FormOrigin(e.model.Config.Form)},
 	}.Own()
 }
 
@@ -187,10 +190,11 @@ func (e *exporter) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	progress.Done()
+	mean, std := c.Form.Numbers()
 	r := &Result{
 		Path: e.SavePath, WeightsPath: weights, SHA256: hash, From: e.Model, FromSHA256: e.model.Hash, FromTensors: e.model.Tensors,
 		IRVersion: onnx.IRVersion, Opset: onnx.Opset, Precision: e.Precision, Rounded: e.tower.Rounded, BatchNorms: e.tower.BatchNorms,
-		Input: e.tower.Input, Outputs: e.tower.Outputs, Mean: imageprep.Mean(), Std: imageprep.Std(),
+		Input: e.tower.Input, Outputs: e.tower.Outputs, Mean: mean, Std: std,
 	}
 	for _, path := range []string{e.SavePath, weights} {
 		if path == "" {

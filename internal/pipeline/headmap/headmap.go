@@ -193,7 +193,7 @@ func (l *looker) run(ctx context.Context, m *model.Model, data *dataset.Dataset)
 	}
 	c, n := m.Config, max(min(l.o.BatchSize, len(data.Items)), 1)
 	layers, _ := c.Layered()
-	l.side, l.tokens = c.ImageSize, c.Tokens()
+	l.side, l.form, l.tokens = c.ImageSize, c.Form, c.Tokens()
 	out := clip.Output{
 		Features: make([]float32, n*c.OutDim), Reads: make([]float32, n*layers*c.Tokens()*c.TokenWidth()), Statistics: make([]float32, 2*n),
 	}
@@ -202,7 +202,7 @@ func (l *looker) run(ctx context.Context, m *model.Model, data *dataset.Dataset)
 		return err
 	}
 	feed := source.NewFeed(ctx, data.Items, source.FeedOptions{
-		Side: c.ImageSize, Batch: n, Threads: l.o.Threads, Images: l.o.Images, Strict: l.o.Strict,
+		Input: c.Input(), Batch: n, Threads: l.o.Threads, Images: l.o.Images, Strict: l.o.Strict,
 		First: source.MeasureRounding(m.Checkpoint, tower, how, func(r *source.Rounding) { l.result.Rounding = r }),
 	}, l.say)
 	defer feed.Close()

@@ -19,6 +19,7 @@ type looker struct {
 	say          ui.Reporter
 	team         par.Team
 	side, tokens int // of an image in pixels, and T
+	form         imageprep.Form
 	result       *Result
 	crops        map[int]*crop // of the strongest images, by their number
 }
@@ -102,7 +103,7 @@ func (l *looker) keep(pixels []float32, n int) {
 	each := len(pixels) / n
 	for b := range n {
 		if image := l.result.Images + b; wanted[image] {
-			img := imageprep.Denormalize(pixels[b*each:(b+1)*each], l.side, l.side)
+			img := l.form.Denormalize(pixels[b*each:(b+1)*each], l.side, l.side)
 			l.crops[image] = &crop{canvas.Image{Pix: img.Pix, W: l.side, H: l.side}}
 		}
 	}

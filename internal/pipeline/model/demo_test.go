@@ -64,7 +64,7 @@ func TestDemoModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := imageprep.PreprocessFile(image, b, ck.Config.ImageSize, imageprep.Options{}); err != nil {
+		if err := imageprep.PreprocessFile(image, b, ck.Config.Input(), imageprep.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		got := make([]float32, ck.Config.OutDim)

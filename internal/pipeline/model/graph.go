@@ -38,7 +38,7 @@ func DrawGraph(model string, d Details, batch int, path string, store *cache.Sto
 		return nil, err
 	}
 	defer ck.Close()
-	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: 1})
+	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: 1, Unfed: true})
 	if err != nil {
 		return nil, err
 	}

@@ -50,11 +50,32 @@ type Summary struct {
 	TextHeads     int `json:"text_heads"`
 	TextLayers    int `json:"text_layers"`
 
+	Images ImagesSummary `json:"images"`
+
 	TextUnusable string `json:"text_unusable,omitempty"` // why texts cannot be embedded, although there is a text tower
 
 	Edited *Edited `json:"edited,omitempty"` // of a checkpoint that edit wrote
 
 	Notes []string `json:"notes,omitempty"` // how the file was read where that is not plain
+}
+
+// ImagesSummary is how images are prepared for a model.
+type ImagesSummary struct {
+	Mean         [3]float32 `json:"mean"` // of channels from 0 to 1
+	Std          [3]float32 `json:"std"`
+	ChannelsFrom string     `json:"channels_from,omitempty"` // a flag or the name of a file; empty of CLIP's if nothing says so
+	Resize       string     `json:"resize"`                  // how they become squares
+	ResizeFrom   string     `json:"resize_from,omitempty"`   // as ChannelsFrom
+	Unusable     string     `json:"unusable,omitempty"`      // why they cannot be prepared
+}
+
+func imagesSummary(ck *clip.Checkpoint) ImagesSummary {
+	mean, std := ck.Config.Form.Numbers()
+	s := ImagesSummary{Mean: mean, Std: std, ChannelsFrom: ck.ChannelsFrom(), Resize: ck.Config.Form.Fit.String(), ResizeFrom: ck.FitFrom()}
+	if err := ck.RequireImages(); err != nil {
+		s.Unusable = err.Error()
+	}
+	return s
 }
 
 // Edited says what edit made a checkpoint from.
@@ -108,7 +129,7 @@ func Info(ctx context.Context, model string, d Details) (*Summary, error) {
 		ImageSize: c.ImageSize, PatchSize: c.PatchSize(), Layers: c.Depths(), Width: c.TokenWidth(),
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
-		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers, TextUnusable: unusable,
+		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers, TextUnusable: unusable, Images: imagesSummary(ck),
 		Edited: edited, Notes: notes,
 	}, nil
 }
@@ -220,8 +241,11 @@ func (m *Model) WantOf(scoresPath string, of origin.Origin) error {
 }
 
 // WantDetailsOf fails with cache.ErrStale where the heads or the activation are not those
-// that scores of a vision transformer were made with.
+// that scores of a vision transformer were made with, or images are prepared in another way.
 func (m *Model) WantDetailsOf(scoresPath string, of origin.Origin) error {
+	if err := m.PreparesAs(scoresPath, of); err != nil {
+		return err
+	}
 	made := of.Transformer
 	if made == nil {
 		return nil
@@ -291,7 +315,7 @@ func DetailsFor(d Details, o origin.Origin) Details {
 		d.Assumed = d.Heads == 0
 		d.Heads, d.Activation = cmp.Or(d.Heads, t.Heads), cmp.Or(d.Activation, t.Activation)
 	}
-	return d
+	return preparedAs(d, o)
 }
 
 // hashed is an open checkpoint with its hash.
@@ -341,7 +365,7 @@ func Plan(model string, d Details, batch, threads int) ([]clip.PlannedLayer, err
 		return nil, err
 	}
 	defer ck.Close()
-	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: threads})
+	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: threads, Unfed: true})
 	if err != nil {
 		return nil, err
 	}

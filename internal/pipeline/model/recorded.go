@@ -28,8 +28,24 @@ func withRecorded(path string, d Details) (Details, string) {
 	if slices.Contains(o.Edit.Guessed, origin.GuessedHeads) {
 		r.Heads = 0
 	}
+	if o.Edit.Images != nil {
+		if form, err := FormOf(*o.Edit.Images); err == nil { // editsOf says what is wrong
+			r.Form = &form
+		}
+	}
 	d.Recorded = r
 	return d, a.Manifest.Payloads[0].SHA256
+}
+
+// FormToKeep is what a manifest says of how images are prepared, of a checkpoint made of the
+// model; nil if they are as CLIP's and nothing says otherwise.
+func (m *Model) FormToKeep() *origin.Form {
+	form := m.Checkpoint.FormToKeep()
+	if form == nil {
+		return nil
+	}
+	o := FormOrigin(*form)
+	return &o
 }
 
 // Unsaid is what the manifest of a checkpoint made of the model has to say beside its origin:

@@ -139,7 +139,7 @@ func (w *mapper) group(ctx context.Context, first int, group []mapped) error {
 	n := max(min(w.BatchSize, len(items)), 1)
 	out := w.tower.Room(n)
 	out.Features, out.Scores = nil, nil
-	feed := source.NewFeed(ctx, items, source.FeedOptions{Side: c.ImageSize, Batch: n, Threads: w.Threads, Images: w.Images, Strict: w.Strict}, w.say)
+	feed := source.NewFeed(ctx, items, source.FeedOptions{Input: c.Input(), Batch: n, Threads: w.Threads, Images: w.Images, Strict: w.Strict}, w.say)
 	defer feed.Close()
 	return feed.Next(ctx, len(items), source.Visitor{
 		Read: func(p source.Image) error {

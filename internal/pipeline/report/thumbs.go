@@ -9,6 +9,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -97,7 +98,7 @@ func (b *builder) sheet(images []int32) (image.Image, error) {
 	for i := range out.Pix {
 		out.Pix[i] = 0xcc | byte(i%4/3*0xff)
 	}
-	failed := make([]error, len(images))
+	failed, fit := make([]error, len(images)), model.FitOf(b.from)
 	b.team().For(len(images), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			var f *imageprep.File
@@ -111,7 +112,7 @@ func (b *builder) sheet(images []int32) (image.Image, error) {
 			if img, failed[i] = f.Decode(b.Images); failed[i] != nil {
 				continue
 			}
-			square := imageprep.Square(img, thumbSize)
+			square := imageprep.Square(img, thumbSize, fit)
 			x0, y0 := i%sheetColumns*thumbSize, i/sheetColumns*thumbSize
 			for y := range thumbSize {
 				for x := range thumbSize {

@@ -33,6 +33,7 @@ type renderer struct {
 	tower clip.PairTower           // nil: no heat maps
 	model *model.Model             // of a tower that is not the source's, or nil
 
+	fit      imageprep.Fit    // of images to squares, as for the model
 	recorded *source.Recorded // of the images of the scores; nil of a model's
 
 	madeFolder bool // by this run, SaveDir
@@ -61,6 +62,7 @@ func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Repo
 	if err := source.PrepareBeside(&d.Images, d.Asked, d.Artefacts, src.Artefact); err != nil {
 		return nil, err
 	}
+	d.fit = model.FitOf(src.Origin)
 	if src.Tower != nil {
 		d.tower, err = src.PairTower()
 		return d, err
@@ -256,10 +258,10 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 				continue
 			}
 			if sheet[images[i]] != nil {
-				read[i].crop = asImage(imageprep.Square(img, figure.ThumbSide))
+				read[i].crop = asImage(imageprep.Square(img, figure.ThumbSide, d.fit))
 				if d.tower != nil {
 					pixels[i] = make([]float32, d.tower.ImageLen())
-					if read[i].err = imageprep.PreprocessFile(pixels[i], file, d.tower.Config().ImageSize, d.Images); read[i].err != nil {
+					if read[i].err = imageprep.PreprocessFile(pixels[i], file, d.tower.Config().Input(), d.Images); read[i].err != nil {
 						continue
 					}
 				}

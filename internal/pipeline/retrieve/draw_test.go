@@ -233,7 +233,7 @@ func TestHeatMaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := imageprep.PreprocessFile(pixels, raw, c.ImageSize, imageprep.Options{}); err != nil {
+		if err := imageprep.PreprocessFile(pixels, raw, c.Input(), imageprep.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range []int{0, 37, C - 1} {

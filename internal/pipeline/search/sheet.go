@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -30,12 +31,13 @@ type drawing struct {
 	path  string
 	items map[string]*dataset.Item // by name
 
+	fit      imageprep.Fit    // of images to squares, as for the model
 	recorded *source.Recorded // of the images of the scores; nil of a model's
 }
 
 // newDrawing finds the files of the images by their names.
 func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (*drawing, error) {
-	d := &drawing{Options: o, say: say, path: filepath.Join(o.SaveDir, sheetFile)}
+	d := &drawing{Options: o, say: say, path: filepath.Join(o.SaveDir, sheetFile), fit: model.FitOf(src.Origin)}
 	if err := source.PrepareAsCollected(&o.Images, src.Artefact); err != nil {
 		return nil, err
 	}
@@ -142,7 +144,7 @@ func (d *drawing) thumbs(hits []Hit) ([]canvas.Image, []error) {
 				img, err = file.Decode(d.Images)
 			}
 			if errs[i] = err; err == nil {
-				square := imageprep.Square(img, figure.ThumbSide)
+				square := imageprep.Square(img, figure.ThumbSide, d.fit)
 				thumbs[i] = canvas.Image{Pix: square.Pix, W: square.W, H: square.H}
 			}
 		}

@@ -20,7 +20,7 @@ func TestReadersCarryPanics(t *testing.T) {
 
 	const side = 8
 	items := []dataset.Item{{Name: "a", Path: image}, {Name: "b", Path: image}}
-	d := source.NewDecoder(context.Background(), items, side, 1, 1, imageprep.Options{})
+	d := source.NewDecoder(context.Background(), items, imageprep.Input{Side: side}, 1, 1, imageprep.Options{})
 	first, ok := d.Next()
 	if !ok || first.Err != nil {
 		t.Fatalf("first image: %v, %v", ok, first.Err)

@@ -52,7 +52,7 @@ func (o *Options) origin(m *model.Model, list *sceneList) (origin.Origin, error)
 		Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Precision: source.PrecisionOf(o.Precision), Texts: cache.ListHash(words),
 		Transformer: m.PairsOrigin(o.NeuronLayer, "").Transformer,
 		Mode:        strings.Join(o.methodNames(), ","),
-		Images:      source.ImagesOrigin(o.Setup.Name, list.names, list.fingerprint, 0, o.Images),
+		Images:      source.ImagesOrigin(o.Setup.Name, list.names, list.fingerprint, 0, o.Images, m.Config.Form),
 		Segment: &origin.Segment{
 			Limit: o.Limit, ShorterSide: o.Setup.ShorterSide, LongerSide: o.Setup.LongerSide, Resize: "opencv",
 			SlideCrop: o.Setup.SlideCrop, SlideStride: o.Setup.SlideStride,

@@ -230,6 +230,7 @@ type segmenter struct {
 	shorter int   // side to which images are scaled
 	crop    int
 	stride  int
+	form    imageprep.Form
 	colours []color.NRGBA // of the classes in drawings
 	from    origin.Origin // of probabilities, but for what is the image's and the method's
 }
@@ -237,7 +238,7 @@ type segmenter struct {
 // newSegmenter embeds the words, chooses their pairs and packs the tower.
 func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Result, say ui.Reporter) (*segmenter, error) {
 	s := &segmenter{o: o, result: result, say: say, team: par.NewTeam(o.Threads)}
-	if err := s.setSizes(m.Config.ImageSize); err != nil {
+	if err := s.setSizes(m.Config); err != nil {
 		return nil, err
 	}
 	o.warnNoBackground(say)
@@ -274,8 +275,11 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	return s, nil
 }
 
-// setSizes resolves sizes that are 0, of which side, the model's, takes the place.
-func (s *segmenter) setSizes(side int) error {
+// setSizes resolves sizes that are 0, of which that of the model takes the place, and has
+// images normalised as for it.
+func (s *segmenter) setSizes(c clip.Config) error {
+	side := c.ImageSize
+	s.form = c.Form
 	s.shorter, s.crop = s.o.Setup.ShorterSide, s.o.Setup.SlideCrop
 	if s.shorter == 0 {
 		s.shorter = side
@@ -361,7 +365,7 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 		logits[i] = make([]float32, len(s.class)*tower.Rows*tower.Cols)
 	}
 	normal := make([]float32, 3*w*h)
-	imageprep.Normalize(normal, sc.scaled)
+	s.form.Normalize(normal, sc.scaled)
 	for i, top := range down.Starts {
 		for j, left := range across.Starts {
 			if err := ctx.Err(); err != nil {

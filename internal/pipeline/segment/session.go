@@ -81,7 +81,7 @@ func (s *Session) Label(ctx context.Context, file *imageprep.File, classes []con
 		result.Classes = append(result.Classes, c[0])
 	}
 	g := &segmenter{o: &o, result: result, say: s.say, team: par.NewTeam(o.Threads), class: class, towers: s.towers}
-	if err := g.setSizes(s.m.Config.ImageSize); err != nil {
+	if err := g.setSizes(s.m.Config); err != nil {
 		return nil, err
 	}
 	sc := &sceneToRead{name: file.Path, item: dataset.Item{Path: file.Path}}

@@ -21,6 +21,9 @@ func (s *Source) PreparedAlike(r artefact.Reader, a *cache.Artefact) error {
 	facts := artefact.Facts{
 		{Field: group + ".preprocess", Want: here.Preprocess},
 		{Field: group + ".exif", Want: here.EXIF},
+		{Field: group + ".image_mean", Want: here.Mean},
+		{Field: group + ".image_std", Want: here.Std},
+		{Field: group + ".image_resize", Want: here.Fit},
 		{Field: group + ".preprocessing", Want: here.Preprocessing},
 	}
 	err := r.Check(a, facts)

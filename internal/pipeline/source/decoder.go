@@ -22,14 +22,14 @@ type Image struct {
 }
 
 // decode reads and decodes the image.
-func (p *Image) decode(side int, o imageprep.Options) {
+func (p *Image) decode(in imageprep.Input, o imageprep.Options) {
 	f, err := p.Item.Load()
 	if err != nil {
 		p.Err = err
 		return
 	}
 	p.Loaded, p.Size, p.Sum = true, f.Size, cache.SumOf(f.Bytes)
-	p.Err = imageprep.PreprocessFile(p.Pixels, f, side, o)
+	p.Err = imageprep.PreprocessFile(p.Pixels, f, in, o)
 }
 
 // Decoder reads images ahead of whoever needs them, several at a time, and
@@ -42,13 +42,13 @@ type Decoder struct {
 	wg    par.Group
 }
 
-// NewDecoder begins to decode items for a square of side pixels, with workers at
-// work and ahead images in memory at most.
-func NewDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead int, o imageprep.Options) *Decoder {
+// NewDecoder begins to decode items for what a model wants, with workers at work and
+// ahead images in memory at most.
+func NewDecoder(ctx context.Context, items []dataset.Item, in imageprep.Input, workers, ahead int, o imageprep.Options) *Decoder {
 	ctx, stop := context.WithCancel(ctx)
 	d := &Decoder{order: make(chan chan Image, ahead), free: make(chan []float32, ahead), stop: stop}
 	for range ahead {
-		d.free <- make([]float32, 3*side*side)
+		d.free <- make([]float32, 3*in.Side*in.Side)
 	}
 	type job struct {
 		Image
@@ -76,7 +76,7 @@ func NewDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead 
 		d.wg.Go(func() {
 			for j := range jobs {
 				if j.Err = ctx.Err(); j.Err == nil {
-					j.panic = par.Catch(func() { j.decode(side, o) })
+					j.panic = par.Catch(func() { j.decode(in, o) })
 				}
 				j.to <- j.Image
 			}

@@ -12,7 +12,7 @@ import (
 // FeedOptions say how images are prepared, and how many go through a tower
 // together.
 type FeedOptions struct {
-	Side    int // of the square that the tower sees, pixels
+	Input   imageprep.Input // of the tower
 	Batch   int
 	Threads int
 	Images  imageprep.Options
@@ -33,8 +33,8 @@ type Feed struct {
 // NewFeed begins to decode items. When ctx ends, so do the images.
 func NewFeed(ctx context.Context, items []dataset.Item, o FeedOptions, say ui.Reporter) *Feed {
 	return &Feed{
-		options: o, say: say, decoder: NewDecoder(ctx, items, o.Side, o.Threads, 2*o.Batch, o.Images),
-		pixels: make([]float32, 0, o.Batch*3*o.Side*o.Side),
+		options: o, say: say, decoder: NewDecoder(ctx, items, o.Input, o.Threads, 2*o.Batch, o.Images),
+		pixels: make([]float32, 0, o.Batch*3*o.Input.Side*o.Input.Side),
 	}
 }
 

@@ -35,7 +35,7 @@ func TestFeedCountsBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var say counted
-	f := NewFeed(t.Context(), d.Items, FeedOptions{Side: 8, Batch: 1, Threads: 1, Images: imageprep.Options{MaxPixels: imageprep.DefaultMaxPixels}}, &say)
+	f := NewFeed(t.Context(), d.Items, FeedOptions{Input: imageprep.Input{Side: 8}, Batch: 1, Threads: 1, Images: imageprep.Options{MaxPixels: imageprep.DefaultMaxPixels}}, &say)
 	defer f.Close()
 	skipped := 0
 	err = f.Next(t.Context(), len(d.Items), Visitor{

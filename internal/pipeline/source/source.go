@@ -255,11 +255,11 @@ func noted(path string, say ui.Reporter) func(*Source, error) (*Source, error) {
 }
 
 // ImagesOrigin says which images of a kind of data set were sent through a tower, by the
-// hash of their names and the fingerprint, and how they were prepared.
-func ImagesOrigin(dataset, names, fingerprint string, stride int, o imageprep.Options) *origin.Images {
+// hash of their names and the fingerprint, and how they were prepared for a model.
+func ImagesOrigin(dataset, names, fingerprint string, stride int, o imageprep.Options, form imageprep.Form) *origin.Images {
 	return &origin.Images{
 		Dataset: dataset, SHA256: fingerprint, Names: names, Stride: stride, Preprocessing: imageprep.Version,
-		Preprocess: o.Order.String(), EXIF: o.EXIF, MaxPixels: o.MaxPixels,
+		Preprocess: o.Order.String(), EXIF: o.EXIF, MaxPixels: o.MaxPixels, Form: model.FormOrigin(form),
 	}
 }
 

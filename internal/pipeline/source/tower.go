@@ -40,7 +40,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	r.images = set
 	src.Images, src.Labelled, src.Items, src.Names, src.sizes = len(items), len(set.Data.Classes) > 0, items, (&dataset.Dataset{Items: items}).Names(), sizes
 	src.Inputs, src.Ends = set.Count, set.Ends
-	src.Origin.Images = ImagesOrigin(set.Data.Kind, set.Names, set.Fingerprint, o.Stride, o.Images)
+	src.Origin.Images = ImagesOrigin(set.Data.Kind, set.Names, set.Fingerprint, o.Stride, o.Images, m.Config.Form)
 	src.Unlisted, src.reader = Unlisted(set.Data.Skipped), r
 	return src, nil
 }
@@ -113,7 +113,7 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 	images, out := n, r.outputs(n)
 	rows := &factored{ov: src.OV}
 	feed := NewFeed(ctx, src.Items, FeedOptions{
-		Side: c.ImageSize, Batch: n, Threads: r.threads, Images: r.options.Images, Strict: r.options.Strict,
+		Input: c.Input(), Batch: n, Threads: r.threads, Images: r.options.Images, Strict: r.options.Strict,
 		First: MeasureRounding(r.model.Checkpoint, r.tower, r.how, func(found *Rounding) { src.Rounding = found }),
 	}, r.say)
 	defer feed.Close()

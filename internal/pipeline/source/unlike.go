@@ -37,6 +37,8 @@ func WarnWhereUnlike(of, than *cache.Artefact, here, there string, say ui.Report
 		warn("preprocessing", a.Preprocessing != b.Preprocessing)
 		warn("order of preprocessing", a.Preprocess != b.Preprocess)
 		warn("exif", a.EXIF != b.EXIF)
+		warn("mean or deviation of images", a.Mean != b.Mean || a.Std != b.Std)
+		warn("resize of images", a.Fit != b.Fit)
 	}
 }
 
