@@ -54,7 +54,6 @@ func (e *editor) layerOfNeurons() (*int, error) {
 // anotherLayer is a hint where units are of several layers.
 const anotherLayer = "edit what was written again, for the other layer"
 
-
 var pairName = regexp.MustCompile(`^l(\d+)h\d+n(\d+)$`)
 
 // names are the units that are named.

@@ -71,7 +71,7 @@ func TestNeuronsRefused(t *testing.T) {
 		`unit "l2n128": want a neuron, l2n0 to l2n127`:                                       func(o *Options) { o.Remove = []string{"l2n128"} },
 		`unit "l4n128": want a neuron, l4n0 to l4n127`:                                       func(o *Options) { o.Remove = []string{"l4n5", "l4n128"} },
 		"pair l3h1n5 has no weights of its own: all pairs of its neuron":                     func(o *Options) { o.Remove = []string{"l3h1n5"} },
-		"neurons of layer 4, the last, by mean":                                      func(o *Options) { o.By, o.MeansPath = ByMean, "means.npy" },
+		"neurons of layer 4, the last, by mean":                                              func(o *Options) { o.By, o.MeansPath = ByMean, "means.npy" },
 		"neurons of layer 4, the last, and units that {remove-mask}":                         func(o *Options) { o.MaskPath = "mask.npy" },
 		"neuron l4n5 has two factors: 0 by {remove} l4n5":                                    func(o *Options) { o.Scale = []Scaled{{"l4n5", 2}} },
 		"the image tower is a vision transformer: want the layer whose neurons to look at":   func(o *Options) { o.Remove, o.MaskPath = nil, "mask.npy" },
