@@ -25,21 +25,24 @@ ordinary checkpoint, which OpenAI's build_model, open_clip and clipnh load. The
 original is not changed. A pair enters the model through one column of its
 head's value weights: a column of zeros removes it. Attention is not touched.
 
-In a vision transformer, a neuron of layer --neuron-layer has one column of its
-MLP's output weights for all its pairs: l9n624 can be removed, l10h3n624 alone
-cannot (ablate removes it from features). Everything that reads that column
-later is affected by the edit: with --data-path, the output says how much of the
-movement is what the neurons add to the class token (first order), what their
-pairs add (second order), and the rest, which ablate does not have. A head of a
-layer, l10h3, has columns of its own in the output weights of attention:
---remove l10h3 removes it for all tokens, heads of one layer at a time, without
---neuron-layer. By mean is not ablate's mean ablation: every token gets what the
+In a vision transformer, a neuron has one column of its MLP's output weights for
+all its pairs: l9n624 can be removed, l10h3n624 alone cannot (ablate removes it
+from features). Everything that reads that column later is affected by the edit:
+with --data-path, the output says how much of the movement is what the neurons
+add to the class token (first order), what their pairs add (second order), and
+the rest, which ablate does not have. Neurons of the last layer, which no head
+reads, have no second order, and are removed by zero. A head of a layer, l10h3,
+has columns of its own in the output weights of attention: --remove l10h3
+removes it for all tokens, --remove l10 all heads of the layer. Units of one
+layer are edited at a time; their names say which. By mean is not ablate's mean ablation: every token gets what the
 class token reads on average, and all that is later sees it; with --data-path,
 the output says how far features are from those of ablate.
 
 Which pairs:
   --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line
   --remove h3            all pairs of a head of an attention pool
+  --remove l9n624,l9n17  neurons of a layer of a vision transformer
+  --remove l10h3,l10h4   heads of a layer; l10 stands for all heads of layer 10
   --remove-mask FILE     units that a mask does not keep, as ablate takes them
                          out; with --invert-mask, those that it keeps
   --remove-text water    the --k pairs whose principal component is closest to
@@ -85,7 +88,7 @@ func newEditCommand(g *globalOptions) *cobra.Command {
 			"  --save-path edited.pt --data-path photos\n" +
 			"clipnh edit --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
 			"  --remove-text water --k 20 --by zero --save-path dry.safetensors\n" +
-			"clipnh edit --model ViT-B-32.pt --neuron-layer 9 --remove l9n624 --by zero \\\n" +
+			"clipnh edit --model ViT-B-32.pt --remove l9n624 --by zero \\\n" +
 			"  --save-path edited.pt --data-path photos\n" +
 			"clipnh edit --model ViT-B-32.pt --remove l10h3 --means-path caches/heads.npy \\\n" +
 			"  --save-path edited.pt --data-path photos",
@@ -120,9 +123,9 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
 	imageDetailFlags(fs, &o.from.Details)
-	neuronLayerFlag(fs, &o.from.NeuronLayer, layerOfInputs)
+	neuronLayerFlag(fs, &o.from.NeuronLayer, " (default that of the neurons that are named, or of the means or components)")
 	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
-	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, n17 or l9n17 for all pairs of a neuron, or @FILE of units, one per line")
+	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, n17 or l9n17 for all pairs of a neuron, h3 or l10h3 for a head, l10 for all heads of a layer, or @FILE of units, one per line")
 	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")
 	fs.StringVar(&o.stage.MaskPath, "remove-mask", "", "`FILE` of units to keep, .npy, bool [H,C] or [C], written by mask: remove the others")
 	fs.BoolVar(&o.stage.InvertMask, "invert-mask", false, "remove the units that --remove-mask keeps, and keep the others")
@@ -323,7 +326,15 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 	t.Row("checkpoint", fmt.Sprintf("%s, %s", r.Path, r.Format))
 	t.Row("sha256", r.SHA256)
 	t.Row("edited from", fmt.Sprintf("%s, %s, %s", r.From, r.FromFormat, r.FromSHA256))
-	t.Row(map[bool]string{false: "pairs", true: "heads"}[heads], changed)
+	of := "pairs"
+	last := neurons && r.Heads == 0 // of the layers
+	switch {
+	case heads:
+		of = "heads"
+	case last:
+		of, changed = "neurons", fmt.Sprintf("%d of %d of the last layer, by %s", len(r.Changes), r.Neurons, r.By)
+	}
+	t.Row(of, changed)
 	t.Row(matrix, fmt.Sprintf("%s changed, %s", ui.Columns.Count(int64(r.Columns)), r.DType))
 	t.Row("bias", biasText(r.Bias))
 	if m := r.Moved; m != nil {
@@ -339,8 +350,13 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 		}
 		if o := m.Orders; o != nil {
 			t.Row("first order", size(o.First)+": what the neurons add to the class token itself")
-			t.Row("second order", size(o.Second)+": what their pairs add, with attention and norms as they were")
-			t.Row("the rest", size(o.Rest)+": later MLPs, attention and norms, which see the edit")
+			if last {
+				t.Row("second order", "none: no head reads the last layer")
+				t.Row("the rest", size(o.Rest)+": the last norm, which sees the edit")
+			} else {
+				t.Row("second order", size(o.Second)+": what their pairs add, with attention and norms as they were")
+				t.Row("the rest", size(o.Rest)+": later MLPs, attention and norms, which see the edit")
+			}
 		}
 	}
 	return errors.Join(p.Table(t), printRounding(p, r.Rounding))

@@ -29,7 +29,8 @@ Shows the pages that report wrote in the browser, with live answers: any text;
 classes of your own for an image; an image of yours; pixels labelled with texts;
 and pairs that are switched off, with what the model then predicts for an image,
 its accuracy over the collection, and the "clipnh edit" command that makes that
-model.
+model, or of a vision transformer one that removes whole neurons from it, where
+these are off with all their pairs.
 
 Inputs are looked for where the report was made from, and must still be the
 same; flags say where they are now. What is missing, or has changed, switches

@@ -238,8 +238,11 @@ const mostEdits = 12
 // editsText says in a line what edit changed.
 func editsText(e *model.Edited) string {
 	count := ui.Pairs.Count(int64(e.Pairs))
-	if e.Heads > 0 {
+	switch {
+	case e.Heads > 0:
 		count = ui.Heads.Count(int64(e.Heads))
+	case e.Neurons > 0:
+		count = ui.Neurons.Count(int64(e.Neurons))
 	}
 	text := fmt.Sprintf("%s by %s", count, e.By)
 	if e.Units != "" {

@@ -4,22 +4,43 @@ import (
 	"cmp"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
-// editLine is the command line that makes a model without some pairs.
+// editLine is the command line that makes a model without some pairs. Of neurons by their
+// means, another that collects these is before it.
 func editLine(e live.EditCommand) string {
-	line := []string{"clipnh", "edit", "--model", cmp.Or(e.Model, "FILE"), "--remove", strings.Join(e.Units, ",")}
-	if e.By == live.ByZero {
+	model := append([]string{"--model", cmp.Or(e.Model, "FILE")}, ranAs(e.Of)...)
+	line := append(append([]string{"clipnh", "edit"}, model...), "--remove", strings.Join(e.Units, ","))
+	before := ""
+	switch {
+	case e.By == live.ByZero:
 		line = append(line, "--by", e.By)
-	} else {
+	case e.Neurons:
+		const means = "activations.npy"
+		before = shellLine(append(append([]string{"clipnh", "collect", "--mean", "--mode", "neuron_acts"}, model...), collected(e)...), "--save-path", means) + "\n"
+		line = append(line, "--means-path", means)
+	default:
 		line = append(line, "--scores", e.Scores)
 	}
-	line = append(line, "--save-path", "edited.pt")
-	for i, word := range line {
-		line[i] = quoted(word)
+	return before + shellLine(line, "--save-path", "edited.pt")
+}
+
+// collected are flags that say which images scores are of, and how they were read.
+func collected(e live.EditCommand) []string {
+	o := cmp.Or(e.Of.Images, &origin.Images{})
+	return append([]string{"--dataset", cmp.Or(e.Data.Kind, o.Dataset), "--data-path", cmp.Or(remote.Shown(e.Data.Path), "PATH")}, readAs(o)...)
+}
+
+// shellLine is words as a shell takes them.
+func shellLine(words []string, more ...string) string {
+	var quotedWords []string
+	for _, word := range append(words, more...) {
+		quotedWords = append(quotedWords, quoted(word))
 	}
-	return strings.Join(line, " ")
+	return strings.Join(quotedWords, " ")
 }
 
 // quoted is a word as a shell takes it.

@@ -60,7 +60,10 @@ for the last 16 images.
 
 Pairs near a text are the same as in ` + "`clipnh retrieve`" + `, explanations as in ` + "`clipnh explain`" + `, accuracies as in
 ` + "`clipnh ablate`" + ` of these pairs with the means of the same collection, and labels of pixels as in ` + "`clipnh segment`" + ` with its
-default settings; a test compares them. What is shown for an image without some pairs equals, up to rounding, what ` + "`clipnh\nexplain`" + ` prints with the model that the ` + "`clipnh edit`" + ` line makes. With s the score of a pair, m its mean score (0 by zero)
+default settings; a test compares them. What is shown for an image without some pairs of a ResNet equals, up to rounding, what
+` + "`clipnh explain`" + ` prints with the model that the ` + "`clipnh edit`" + ` line makes. In a vision transformer a pair has no weights of
+its own: there is a line where neurons are off with all their pairs, and it takes more than these out, as ` + "`edit_note`" + `
+says; by mean, a ` + "`clipnh collect`" + ` line before it collects mean activations. With s the score of a pair, m its mean score (0 by zero)
 and v its direction,
 
     f' = f - sum of (s - m) v over the pairs that are off

@@ -105,6 +105,23 @@ func ranAs(o origin.Origin) (flags []string) {
 	return flags
 }
 
+// readAs are flags that say which images of a data set were taken, and how they were read.
+func readAs(i *origin.Images) (flags []string) {
+	if i.Stride > 1 {
+		flags = append(flags, "--sample-stride", strconv.Itoa(i.Stride))
+	}
+	if i.Preprocess != "" && i.Preprocess != origin.ConvertFirst {
+		flags = append(flags, "--preprocess", i.Preprocess)
+	}
+	if i.EXIF {
+		flags = append(flags, "--exif")
+	}
+	if i.MaxPixels != 0 && i.MaxPixels != imageprep.DefaultMaxPixels {
+		flags = append(flags, "--max-pixels", strconv.Itoa(i.MaxPixels))
+	}
+	return flags
+}
+
 func (l *commandLine) collect() {
 	o := l.from
 	l.file("--model", o.Weights, "MODEL")
@@ -124,18 +141,7 @@ func (l *commandLine) collect() {
 		}
 		l.add("--dataset", i.Dataset)
 		l.file("--data-path", i.SHA256, "IMAGES")
-		if i.Stride > 1 {
-			l.add("--sample-stride", strconv.Itoa(i.Stride))
-		}
-		if i.Preprocess != "" && i.Preprocess != origin.ConvertFirst {
-			l.add("--preprocess", i.Preprocess)
-		}
-		if i.EXIF {
-			l.add("--exif")
-		}
-		if i.MaxPixels != 0 && i.MaxPixels != imageprep.DefaultMaxPixels {
-			l.add("--max-pixels", strconv.Itoa(i.MaxPixels))
-		}
+		l.add(readAs(i)...)
 	}
 	if c := o.Collect; c != nil && c.Batch == "1" {
 		l.add("--batch-size", "1")

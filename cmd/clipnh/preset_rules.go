@@ -118,6 +118,7 @@ var presetRules = []presetRule{
 	{commands: "edit explain", flags: "means-path", not: "scores"},
 	{commands: "edit", flags: "scores means-path", not: "by=zero"},
 	{commands: "edit", flags: "by", given: "means-path scores"},
+	{commands: "edit", flags: "neuron-layer", given: "remove scale"}, // whose names say it
 	{commands: "edit", flags: "remove scale remove-mask remove-text", given: "remove scale remove-mask remove-text"},
 
 	{commands: "ablate", flags: "scores", not: tokenModes + " neuron-acts-norms-path"},

@@ -94,6 +94,9 @@ type editedNeurons struct {
 }
 
 func (w neuronWeights) edited(e *Edit, matrix []float32, heads int, o ImageOptions) (Edited, error) {
+	if heads == 0 {
+		return w.editedLast(e, o)
+	}
 	ck := w.pairs.ck
 	t, err := NewImageTower(ck.edited(&e.columnEdit), ImageOptions{Batch: o.Batch, Threads: o.Threads, Precision: o.Precision})
 	if err != nil {

@@ -104,6 +104,21 @@ func (l Layers) HeadsName(first, count int) string {
 // NamesHead reports whether a label names a head, alone or with a neuron.
 func NamesHead(name string) bool { return strings.ContainsAny(name, "hH") }
 
+// NamesLayer reports whether a label names a layer alone, and with it all of its heads.
+func NamesLayer(name string) bool { return layerName.MatchString(strings.ToLower(name)) }
+
+var layerNeuron = regexp.MustCompile(`^l(\d+)n\d+$`)
+
+// NeuronLayer returns the layer that the label of a neuron such as l9n624 says.
+func NeuronLayer(name string) (layer int, ok bool) {
+	m := layerNeuron.FindStringSubmatch(strings.ToLower(name))
+	if m == nil {
+		return 0, false
+	}
+	layer, err := strconv.Atoi(m[1])
+	return layer, err == nil
+}
+
 // Layered are units whose pairs may be those of a vision transformer.
 type Layered struct {
 	Shape

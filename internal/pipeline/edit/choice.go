@@ -39,7 +39,7 @@ func newChoice(units unit.Layered) *choice {
 func (c *choice) set(pairs []int, factor float64, by string) error {
 	for _, u := range pairs {
 		if c.by[u] != "" && c.factors[u] != factor {
-			return usage.Errorf("pair %s has two factors: %g by %s, %g by %s", c.units.Name(u), c.factors[u], c.by[u], factor, by)
+			return usage.Errorf("%s %s has two factors: %g by %s, %g by %s", c.units.Kind(), c.units.Name(u), c.factors[u], c.by[u], factor, by)
 		}
 		c.factors[u], c.by[u] = factor, by
 	}
@@ -59,7 +59,7 @@ func (c *choice) named(option, name string) ([]int, error) {
 	}
 	pairs, err := c.units.Find([]string{name})
 	if err != nil {
-		if !c.units.Layers.Separable() {
+		if !c.units.Layers.Separable() && c.units.IsPairs() {
 			_, err = unit.Layered{Shape: c.units.Shape[1:], Layers: c.units.Layers}.Find([]string{name})
 		}
 		return nil, fmt.Errorf("%s: %w", option, err)
@@ -139,9 +139,13 @@ func (e *editor) describeChoice(c *choice) *origin.Edit {
 	if len(e.Texts) > 0 {
 		o.K = e.K
 	}
+	changed := &o.Pairs
+	if e.last {
+		changed = &o.Neurons
+	}
 	for _, f := range c.factors {
 		if f != 1 {
-			o.Pairs++
+			*changed++
 		}
 	}
 	return o
@@ -151,7 +155,7 @@ func (e *editor) describeChoice(c *choice) *origin.Edit {
 // the same: "n17=0 h3n149=0.5". It is empty if it would be longer than a manifest should
 // have it.
 func (c *choice) text() string {
-	H, C := c.units.Shape[0], c.units.Shape[1]
+	H, C := c.units.Count()/c.units.Neurons(), c.units.Neurons()
 	whole := make([]bool, C)
 	var b strings.Builder
 	add := func(name string, factor float64) {
@@ -161,7 +165,7 @@ func (c *choice) text() string {
 		b.WriteString(name + "=" + strconv.FormatFloat(factor, 'g', -1, 64))
 	}
 	for n := range C {
-		whole[n] = H > 1
+		whole[n] = H > 1 || !c.units.IsPairs()
 		for h := range H {
 			whole[n] = whole[n] && c.factors[h*C+n] == c.factors[n]
 		}

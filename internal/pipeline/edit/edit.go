@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -72,7 +71,7 @@ type Result struct {
 	FromSHA256 string `json:"from_sha256"`
 
 	By      string   `json:"by"`
-	Heads   int      `json:"heads"`   // H; of a layer, where heads are edited
+	Heads   int      `json:"heads"`   // H; of a layer, where heads are edited; 0 of neurons of the last layer of a vision transformer, which no head reads
 	Neurons int      `json:"neurons"` // C
 	Pairs   int      `json:"pairs"`   // whose factor is not 1
 	Columns int      `json:"columns"` // of the edited matrix whose weights are other ones now: of W_V, of the MLP's output weights, or of those of attention
@@ -167,10 +166,17 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads)}
-	if o.namesHeads() && m.Config.Has(clip.Residual) { // those of an attention pool are their pairs
-		return e.run(ctx)
+	if m.Config.Has(clip.Residual) {
+		if o.namesHeads() { // those of an attention pool are their pairs
+			return e.run(ctx)
+		}
+		if e.Images.NeuronLayer, err = e.layerOfNeurons(); err != nil {
+			return nil, err
+		}
+		if e.last {
+			return e.runLast(ctx)
+		}
 	}
-	e.Images.NeuronLayer = m.LayerOf(o.Images.NeuronLayer, o.MeansPath, o.ScoresPath, o.PCsPath, o.MaskPath)
 	pairs, err := m.Pairs(e.Images.NeuronLayer)
 	if err != nil {
 		return nil, err
@@ -204,7 +210,8 @@ type editor struct {
 	say     ui.Reporter
 	team    par.Team
 	units   unit.Layered     // the pairs
-	weights clip.PairWeights // of pairs; nil where heads are edited
+	last    bool             // neurons of the last layer are edited, which units are
+	weights clip.PairWeights // of pairs or of the last layer's neurons; nil where heads are edited
 	ov      *decomp.OV       // of pairs
 	from    origin.Origin    // of the new checkpoint
 
@@ -289,9 +296,7 @@ func (e *editor) inseparable(err error) error {
 		return err
 	}
 	neuron := e.units.Layers.Neuron(shared.Neuron)
-	return hint.With(
-		usage.Errorf("%s: pair %s has no weights of its own: all pairs of %s share them", e.Model, e.units.Name(shared.Pair), neuron),
-		fmt.Sprintf("name the neuron, %s, for all its pairs; where texts choose, give components of neurons; ablate takes a single pair out of features", neuron))
+	return inseparable(e.Model, e.units.Name(shared.Pair), neuron, neuron)
 }
 
 // write writes the checkpoint and its manifest.
@@ -347,7 +352,10 @@ func (e *editor) tell(ck *clip.Checkpoint) {
 func (e *editor) describe(edit *clip.Edit) {
 	r := &e.result
 	r.By, r.Heads, r.Neurons, r.DType, r.Changes = e.By, e.model.Config.Heads(), e.model.Config.Neurons(), edit.Matrix.String(), []Change{}
-	if e.ov != nil {
+	switch {
+	case e.last:
+		r.Heads = 0
+	case e.ov != nil:
 		r.Heads = e.ov.Heads
 	}
 	r.Skipped, r.LeftOut, r.Unedited = []source.Skipped{}, []string{}, []string{}
@@ -360,7 +368,7 @@ func (e *editor) describe(edit *clip.Edit) {
 			r.Pairs++
 		case clip.EditedNeurons:
 			c.Neuron, c.MeanActivation = e.units.Layers.Neuron(u.Unit), &mean
-			r.Pairs += e.ov.Heads
+			r.Pairs += r.Heads
 		case clip.EditedHeads:
 			c.Head = unit.Layers{Heads: e.model.Config.Heads()}.Head(u.Unit)
 			if e.By == ByMean {

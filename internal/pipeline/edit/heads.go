@@ -76,9 +76,12 @@ func (e *editor) headOutputs(c *headChoice) ([]float64, error) {
 	return found.Outputs[c.layer*W : (c.layer+1)*W], e.read("means", e.MeansPath, t.Artefact)
 }
 
-// namesHeads reports whether units are named that are heads, such as l10h3.
+// namesHeads reports whether units are named that are heads, such as l10h3, or all heads of a
+// layer, such as l10.
 func (o *Options) namesHeads() bool {
-	isHead := func(name string) bool { return unit.NamesHead(name) && !strings.ContainsAny(name, "nN") }
+	isHead := func(name string) bool {
+		return !strings.ContainsAny(name, "nN") && (unit.NamesHead(name) || unit.NamesLayer(name))
+	}
 	return slices.ContainsFunc(o.Remove, isHead) || slices.ContainsFunc(o.Scale, func(s Scaled) bool { return isHead(s.Unit) })
 }
 
@@ -96,19 +99,24 @@ func (e *editor) chooseHeads() (*headChoice, error) {
 	c := &headChoice{layer: -1, factors: slices.Repeat([]float64{1}, heads)}
 	all := unit.Layers{Heads: heads}
 	set := func(option, name string, factor float64) error {
-		head, ok := all.FindHead(name, layers*heads)
+		head, count, err := all.FindHeads(name, layers*heads)
 		switch {
-		case !ok:
-			return fmt.Errorf("%s: %w", option, unit.Unknown(name, fmt.Sprintf("a head, l0h0 to l%dh%d, together with no other units", layers-1, heads-1)))
+		case err != nil:
+			return fmt.Errorf("%s: %w, together with no other units", option, err)
 		case math.IsNaN(factor) || math.IsInf(factor, 0):
 			return usage.Errorf("{scale} %s=%g: want a finite factor", name, factor)
 		case c.layer >= 0 && c.layer != head/heads:
 			return hint.With(usage.Errorf("heads of layers %d and %d: their weights are edited one layer at a time", c.layer, head/heads),
-				"edit what was written again, for the other layer")
-		case c.factors[head%heads] != 1 && c.factors[head%heads] != factor:
-			return usage.Errorf("head %s has two factors: %g and %g", name, c.factors[head%heads], factor)
+				anotherLayer)
 		}
-		c.layer, c.factors[head%heads] = head/heads, factor
+		c.layer = head / heads
+		for h := head; h < head+count; h++ {
+			f := &c.factors[h%heads]
+			if *f != 1 && *f != factor {
+				return usage.Errorf("head %s has two factors: %g and %g", all.Head(h), *f, factor)
+			}
+			*f = factor
+		}
 		return nil
 	}
 	for _, name := range e.Remove {

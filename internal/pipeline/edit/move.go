@@ -64,7 +64,7 @@ func (s *Size) add(change, length float64) {
 func (e *editor) move(ctx context.Context, edit *clip.Edit) (*Movement, error) {
 	o := e.Images
 	o.Model, o.ScoresPath, o.PairTokens = e.Model, "", true
-	o.FeaturesOnly = e.weights == nil
+	o.FeaturesOnly = e.ov == nil
 	src, err := source.OpenTower(ctx, o, e.Threads, e.say)
 	if err != nil {
 		return nil, err

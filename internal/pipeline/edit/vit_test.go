@@ -272,8 +272,7 @@ func TestInseparable(t *testing.T) {
 			o.MaskPath = filepath.Join(t.TempDir(), "mask.npy")
 			write(t, o.MaskPath, b.Bytes())
 		}, "pair l3h3n9 has no weights"},
-		"no layer": {func(o *Options) { o.Remove, o.Images.NeuronLayer = []string{"l2n5"}, nil }, "want the layer whose neurons to look at"},
-		"scores":   {func(o *Options) { o.Remove, o.By, o.ScoresPath = []string{"l2n5"}, ByMean, "scores" }, "scores do not say the mean activations"},
+		"scores": {func(o *Options) { o.Remove, o.By, o.ScoresPath = []string{"l2n5"}, ByMean, "scores" }, "scores do not say the mean activations"},
 		"means of contributions": {func(o *Options) {
 			o.Remove, o.By = []string{"l2n5"}, ByMean
 			o.MeansPath = saveNPY(t, []int{8, vitNeurons, vitDims}, make([]float32, 8*vitNeurons*vitDims))

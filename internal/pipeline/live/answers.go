@@ -44,13 +44,14 @@ type ToggleRequest struct {
 
 // Toggle is what taking pairs out does.
 type Toggle struct {
-	Off    []string      `json:"off"` // pairs, in the order of heads and neurons
-	By     string        `json:"by"`
-	Before *Accuracy     `json:"before"` // null where it cannot be told
-	After  *Accuracy     `json:"after"`
-	Reason string        `json:"accuracy_reason,omitempty"` // why
-	Image  *ToggledImage `json:"image"`                     // null where none was named
-	Edit   string        `json:"edit"`                      // the command line that makes this model; empty where nothing is off
+	Off      []string      `json:"off"` // pairs, in the order of heads and neurons
+	By       string        `json:"by"`
+	Before   *Accuracy     `json:"before"` // null where it cannot be told
+	After    *Accuracy     `json:"after"`
+	Reason   string        `json:"accuracy_reason,omitempty"` // why
+	Image    *ToggledImage `json:"image"`                     // null where none was named
+	Edit     string        `json:"edit"`                      // the command line that makes this model; empty where nothing is off, or where edit_note says why
+	EditNote string        `json:"edit_note,omitempty"`       // of a vision transformer: why there is no such command, or what else it changes
 }
 
 // Accuracy is how often the class of largest logit is an image's label, 0 to 1.
@@ -109,7 +110,8 @@ type Explained struct {
 	Rest     float64           `json:"rest"` // all other pairs
 	Sum      float64           `json:"sum"`
 	Places   report.Places     `json:"places"`
-	Edit     string            `json:"edit"` // the command line that makes the model without the pairs that are off; empty without any
+	Edit     string            `json:"edit"`                // the command line that makes the model without the pairs that are off; empty without any, or where edit_note says why
+	EditNote string            `json:"edit_note,omitempty"` // of a vision transformer: why there is no such command, or what else it changes
 
 	Explanation *explain.Explanation `json:"explanation"` // the same and more, as explain prints it
 

@@ -250,7 +250,7 @@ func (l *Live) explained(ctx context.Context, p *explain.Pass, q Question) (*Exp
 		if err != nil {
 			return nil, err
 		}
-		a.Edit = l.editLine(shape, off, q.By == ByZero)
+		a.Edit, a.EditNote = l.editLine(shape, off, q.By == ByZero)
 		bare := q
 		bare.Off, bare.List, bare.Maps, bare.Heads = nil, 0, 0, nil
 		was, err := l.explain(ctx, p, bare)

@@ -67,15 +67,6 @@ type Options struct {
 	Given map[Input]bool   // inputs that were asked for: it is an error if they cannot be opened
 }
 
-// EditCommand is what the edit command is to be told so that it makes a model without some
-// pairs.
-type EditCommand struct {
-	Model  string // empty if there is none
-	Scores string // of the means; empty by zero
-	Units  []string
-	By     string // ByMean or ByZero
-}
-
 // How much is kept, and how many requests may wait.
 const (
 	keptTexts  = 4096 // embeddings: 16 MB for RN50

@@ -93,7 +93,7 @@ func TestToggle(t *testing.T) {
 	if !slices.IsSorted(l.mustPairs(t, got.Off)) || len(got.Off) != 300*8+1 {
 		t.Errorf("%d pairs off", len(got.Off))
 	}
-	if want := fmt.Sprint(EditCommand{asset(demo.Model), w.scores, got.Off, ByMean}); got.Edit != want {
+	if want := fmt.Sprint(EditCommand{Model: asset(demo.Model), Scores: w.scores, Units: got.Off, By: ByMean}); got.Edit != want {
 		t.Errorf("edit by %.200s", got.Edit)
 	}
 	x, err := l.Image(t.Context(), image, Question{Off: manyUnits(), Class: got.Image.Class, List: 5})
@@ -130,7 +130,7 @@ func TestToggle(t *testing.T) {
 				t.Errorf("by %s, without a tower: %g, want %g", by, pair[0], pair[1])
 			}
 		}
-		want := EditCommand{"", w.scores, bare.Off, by}
+		want := EditCommand{Scores: w.scores, Units: bare.Off, By: by}
 		if by == ByZero {
 			want.Scores = ""
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/quantity"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // Toggle says what taking pairs out does to the accuracy over the collection, and to one
@@ -44,7 +43,7 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 	for _, u := range off {
 		t.Off = append(t.Off, shape.Name(u))
 	}
-	t.Edit = l.editLine(shape, off, z)
+	t.Edit, t.EditNote = l.editLine(shape, off, z)
 	if why := l.unjudged(); why != nil {
 		t.Reason = why.Error()
 	} else if t.Before, t.After, err = l.accuracy(ctx, off, z); err != nil {
@@ -56,22 +55,6 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 		}
 	}
 	return t, nil
-}
-
-// editLine is the command line that makes the model without the pairs; empty where none are
-// taken out, where pairs have no weights of their own, or nobody spells it.
-func (l *Live) editLine(shape unit.Layered, off []int, zero bool) string {
-	if len(off) == 0 || l.o.Edit == nil || !shape.Layers.Separable() {
-		return ""
-	}
-	e := EditCommand{Model: l.o.ModelPath, Scores: l.o.ScoresPath, By: ByMean}
-	if zero {
-		e.Scores, e.By = "", ByZero
-	}
-	for _, u := range off {
-		e.Units = append(e.Units, shape.Name(u))
-	}
-	return l.o.Edit(e)
 }
 
 // accuracy is that with all pairs, and that with some off.

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -34,7 +35,7 @@ func TestViT(t *testing.T) {
 	o := Options{
 		Threads: 2, ScoresPath: scores, Data: data, ModelPath: checkpoint, Vocab: testutil.Golden("text/toy_merges.txt.gz"), PCsPath: pcs,
 		Given: map[Input]bool{Scores: true, Images: true, Model: true, Vocab: true, Components: true},
-		Edit:  func(EditCommand) string { return "edit" },
+		Edit:  func(e EditCommand) string { return fmt.Sprint(e.By, e.Units, e.Neurons, e.Scores) },
 	}
 	l := opened(t, o)
 	var before float64
@@ -76,11 +77,23 @@ func TestViT(t *testing.T) {
 		}
 		if len(q.Off) == 0 && q.Versus == "" {
 			before = a.Logit
-		} else if len(q.Off) > 0 && (math.Abs(a.Logit-before) < 1e-3 || a.Edit != "") {
-			t.Errorf("%v by %q: logit %g, before %g, edit %q", q.Off, q.By, a.Logit, before, a.Edit)
+		} else if len(q.Off) > 0 && (math.Abs(a.Logit-before) < 1e-3 || a.Edit != "" || a.EditNote != "pair l3h1n7 has no weights of its own: all pairs of l2n7 share them") {
+			t.Errorf("%v by %q: logit %g, before %g, edit %q, %q", q.Off, q.By, a.Logit, before, a.Edit, a.EditNote)
 		}
 		if name := x.Pairs.For[0].Unit; !strings.HasPrefix(name, "l3h") && !strings.HasPrefix(name, "l4h") {
 			t.Errorf("a pair is called %s", name)
+		}
+	}
+	// Whole neurons can be edited, also where their pairs are named one by one.
+	whole := []string{"l2n9"}
+	for l := 3; l <= 4; l++ {
+		for h := range 4 {
+			whole = append(whole, fmt.Sprintf("l%dh%dn3", l, h))
+		}
+	}
+	for by, want := range map[string]string{ByMean: "mean[l2n3 l2n9] true", ByZero: "zero[l2n3 l2n9] true"} {
+		if a, err := l.Toggle(t.Context(), ToggleRequest{Off: whole, By: by}); err != nil || a.Edit != want || !strings.HasPrefix(a.EditNote, "this takes the neurons out of the weights") {
+			t.Errorf("by %s: %v, %+v", by, err, a)
 		}
 	}
 	if s, err := l.Scores(t.Context(), "l4h2n7"); err != nil || s.Unit != "l4h2n7" || len(s.Scores) != 8 {

@@ -80,12 +80,13 @@ func imagesSummary(ck *clip.Checkpoint) ImagesSummary {
 
 // Edited says what edit made a checkpoint from.
 type Edited struct {
-	From  string   `json:"from_sha256"`     // the weights before
-	By    string   `json:"by"`              // what took the place of what pairs lost: mean or zero
-	Pairs int      `json:"pairs"`           // that were changed
-	Heads int      `json:"heads,omitempty"` // that were changed, in place of pairs
-	Units string   `json:"units"`           // with their factors; empty if there are many
-	Texts []string `json:"texts"`           // whose pairs were removed
+	From    string   `json:"from_sha256"`       // the weights before
+	By      string   `json:"by"`                // what took the place of what pairs lost: mean or zero
+	Pairs   int      `json:"pairs"`             // that were changed
+	Heads   int      `json:"heads,omitempty"`   // that were changed, in place of pairs
+	Neurons int      `json:"neurons,omitempty"` // of the last layer of a vision transformer, which are in no pair, that were changed
+	Units   string   `json:"units"`             // with their factors; empty if there are many
+	Texts   []string `json:"texts"`             // whose pairs were removed
 
 	Earlier []Edited `json:"earlier,omitempty"` // the edits of the weights before, the first one first
 }
@@ -150,7 +151,7 @@ func editsOf(path, hash string) (*Edited, []string) {
 	steps := a.Manifest.Origin.EditSteps()
 	edits := make([]Edited, len(steps))
 	for i, s := range steps {
-		edits[i] = Edited{From: s.Weights, By: s.By, Pairs: s.Pairs, Heads: s.Heads, Units: s.Units, Texts: s.Texts}
+		edits[i] = Edited{From: s.Weights, By: s.By, Pairs: s.Pairs, Heads: s.Heads, Neurons: s.Neurons, Units: s.Units, Texts: s.Texts}
 	}
 	last := edits[len(edits)-1]
 	last.Earlier = edits[:len(edits)-1]

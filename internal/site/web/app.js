@@ -2052,14 +2052,15 @@
   }
 
   // web/src/live/edited.mjs
-  function editLine(text) {
-    if (!text) return null;
+  function editLine({ edit, edit_note: about }) {
+    if (!edit) return about ? note(`No edit of the weights makes that model: ${about}.`) : null;
     return el(
       "div",
       { class: "command" },
-      el("p", {}, "This command makes that model:"),
-      el("pre", { tabindex: "0", role: "region", "aria-label": "command that makes the edited model" }, el("code", {}, text)),
-      navigator.clipboard ? button("Copy", () => navigator.clipboard.writeText(text)) : null
+      el("p", {}, about ? "This edits the weights:" : "This command makes that model:"),
+      el("pre", { tabindex: "0", role: "region", "aria-label": "command that makes the edited model" }, el("code", {}, edit)),
+      navigator.clipboard ? button("Copy", () => navigator.clipboard.writeText(edit)) : null,
+      about ? note(`${about[0].toUpperCase()}${about.slice(1)}.`) : null
     );
   }
 
@@ -2260,7 +2261,7 @@
       "div",
       {},
       a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
-      editLine(a.edit)
+      editLine(a)
     ));
   }
   function placesMap(places, most = Math.max(...places.parts.map(Math.abs)) || 1) {
@@ -2421,7 +2422,7 @@
         const asked = one2.question(off2, p);
         const a = await post("toggle", {}, { off: off2, by: by.value, image: asked.image, classes: asked.classes });
         return [a, p, asked];
-      }), ([a, p, asked]) => [collection(a, p.classes), one2.answer(a, asked), editLine(a.edit)]);
+      }), ([a, p, asked]) => [collection(a, p.classes), one2.answer(a, asked), editLine(a)]);
     };
     const one2 = chosenImage(ix, () => ask());
     const box = el("div", {}, form2, holder, one2.form, result);

@@ -64,7 +64,7 @@ export function explained(ix, name, a) {
       table(["class", ...(off ? ["logit before"] : []), "logit", ...(off ? ["probability before"] : []), "probability"], rows.slice(0, 10).map(([name, logit, probability, logitBefore, before]) => [name,
         ...(off ? [{ n: format(logitBefore) }] : []), { n: format(logit) }, ...(off ? [{ n: percent(before) }] : []), { n: percent(probability) }]), { label: "classes" })),
     map), el("div", {}, a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
-    editLine(a.edit)));
+    editLine(a)));
 }
 
 // placesMap draws what places add; a value of most has the strongest colour.

@@ -65,7 +65,7 @@ function controls(ix) {
       const asked = one.question(off, p);
       const a = await post("toggle", {}, { off, by: by.value, image: asked.image, classes: asked.classes });
       return [a, p, asked];
-    }), ([a, p, asked]) => [collection(a, p.classes), one.answer(a, asked), editLine(a.edit)]);
+    }), ([a, p, asked]) => [collection(a, p.classes), one.answer(a, asked), editLine(a)]);
   };
   const one = chosenImage(ix, () => ask());
   const box = el("div", {}, form, holder, one.form, result);

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/live"
+)
+
+// TestEditLine spells the commands of the explorer: of pairs, and of neurons of a vision
+// transformer, whose means are collected first.
+func TestEditLine(t *testing.T) {
+	of := origin.Origin{
+		Transformer: &origin.Transformer{Activation: "gelu", Heads: 4, Layers: 5, NeuronLayer: 2},
+		Images:      &origin.Images{Dataset: dataset.Images, Stride: 3, EXIF: true},
+	}
+	neurons := live.EditCommand{Model: "m.pt", Units: []string{"l2n3", "l2n9"}, By: live.ByZero, Neurons: true, Of: of, Data: dataset.Options{Kind: dataset.Images, Path: "my photos"}}
+	means := neurons
+	means.By = live.ByMean
+	const model = "--model m.pt --vit-heads 4 --activation gelu --neuron-layer 2 "
+	for want, e := range map[string]live.EditCommand{
+		"clipnh edit --model FILE --remove h1n2,h3n4 --scores 'a b' --save-path edited.pt": {Scores: "a b", Units: []string{"h1n2", "h3n4"}, By: live.ByMean},
+		"clipnh edit " + model + "--remove l2n3,l2n9 --by zero --save-path edited.pt":      neurons,
+		"clipnh collect --mean --mode neuron_acts " + model + "--dataset images --data-path 'my photos' --sample-stride 3 --exif --save-path activations.npy\n" +
+			"clipnh edit " + model + "--remove l2n3,l2n9 --means-path activations.npy --save-path edited.pt": means,
+	} {
+		if got := editLine(e); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
