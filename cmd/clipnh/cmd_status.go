@@ -24,9 +24,9 @@ Reads the journals of the shards next to PATH, which is --save-path as it was
 given with --shard: for caches/val these are caches/val.1-of-16 and so on. Takes
 no locks, and writes nothing. The rate of a shard is that of its last eight
 chunks. A shard is "running" if it has finished a chunk recently, "stopped" if
-that was longer ago than --late and than three chunks take, and "begun" if it
-has not finished one. Shards of segment and shift are "done", "begun" or
-"missing".
+that was longer ago than --late and than three chunks take, or if certainly no
+process has its lock any more, and "begun" if it has not finished one. Shards of
+segment and shift are "done", "begun" or "missing".
 
 Shards that were merged into parts (merge --shards) are done, also where they
 have been removed since.

@@ -195,12 +195,10 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	} else if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
 	}
-	if f.Status == exitInterrupted && len(hints) == 0 {
-		if again := againHint(cmd); again != "" {
-			hints = append(hints, again)
-		}
-	}
 	f.Hint = strings.Join(hints, "\n")
+	if f.Status == exitInterrupted && !strings.Contains(f.Hint, "the same command again") {
+		f.Hint = strings.Join(append(hints, againHint(cmd)), "\n")
+	}
 	return f
 }
 

@@ -14,13 +14,22 @@ func TestInterruptedHint(t *testing.T) {
 	for _, cmd := range everyCommand() {
 		paths = append(paths, cmd.CommandPath())
 		f := newFailure(cmd, context.Canceled)
-		if f.Status != exitInterrupted || cmd.CommandPath() != "clipnh segment" && !strings.HasPrefix(f.Hint, "run the same command again") {
+		if f.Status != exitInterrupted || !strings.HasPrefix(f.Hint, "run the same command again") {
 			t.Errorf("%s: status %d, hint %q", cmd.CommandPath(), f.Status, f.Hint)
 		}
 	}
 	for path := range resuming {
 		if !slices.Contains(paths, path) {
 			t.Errorf("no command %s", path)
+		}
+	}
+	segment := everyCommand()[slices.Index(paths, "clipnh segment")]
+	for _, c := range []struct{ flag, want string }{{"", "starts over"}, {"save-path", "to resume"}, {"show-dir", "starts over"}} {
+		if c.flag != "" {
+			segment.Flags().Set(c.flag, "x")
+		}
+		if f := newFailure(segment, context.Canceled, "the model is of clipnh.yaml"); !strings.Contains(f.Hint, c.want) {
+			t.Errorf("segment with %q: hint %q, want %q", c.flag, f.Hint, c.want)
 		}
 	}
 	for path, want := range map[string]string{"clipnh demo": "collections that are done are kept", "clipnh collect": "to resume", "clipnh svd": "starts over"} {

@@ -137,9 +137,9 @@ func soFar(r *segment.Result) string {
 	}
 	line := fmt.Sprintf("%d of %s done", r.Images, ui.Images.Count(int64(r.Scenes)))
 	if r.Path != "" && len(r.Files) == 0 {
-		line += ", kept: run the same command again to resume"
+		line += ", kept"
 	} else {
-		line += ", not kept: the same command starts over"
+		line += ", not kept"
 	}
 	if means != nil {
 		line += "; mIoU so far: " + strings.Join(means, ", ")

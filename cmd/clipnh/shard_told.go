@@ -70,10 +70,14 @@ func withoutShard(line []string) []string {
 	return words
 }
 
-// nextLine is the command line that merges the shards, or makes those that are to be run again;
-// empty where it is not known.
+// nextLine is the command line that merges the shards, or makes those that are to be run again,
+// or the beginning of the one that makes what a run without shards did not finish; empty where it
+// is not known.
 func nextLine(r *status.Result) string {
-	if !r.Whole && r.Counts[status.Done] == len(r.Shards) {
+	if made, known := recipes[r.Kind]; known && r.Next != "" && len(r.Shards) == 0 {
+		return fmt.Sprintf("run the same command again: it resumes from there: %s, with the options that it had", submit.ShellLine(append([]string{"clipnh"}, append(strings.Fields(made.command), r.Path)...)))
+	}
+	if !r.Whole && len(r.Shards) > 0 && r.Counts[status.Done] == len(r.Shards) {
 		return submit.ShellLine([]string{"clipnh", "merge", "--save-path", r.Path})
 	}
 	if r.Whole || len(r.Command) == 0 || len(r.Again) == 0 {

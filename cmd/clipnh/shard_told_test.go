@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/status"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -59,5 +61,18 @@ func TestCommandThatIsKept(t *testing.T) {
 		if kept != step.kept || said != step.error {
 			t.Errorf("%s, %v: kept %q and %q, want %q and %q", step.model, step.err, kept, said, step.kept, step.error)
 		}
+	}
+}
+
+// TestNextAlone: what a run without shards did not finish is made by the command of its kind, not
+// merged.
+func TestNextAlone(t *testing.T) {
+	r := &status.Result{Path: "my photos", Kind: artefact.KindScores, State: status.Begun, Next: "again"}
+	const want = "run the same command again: it resumes from there: clipnh collect --save-path 'my photos', with the options that it had"
+	if got := nextLine(r); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if r.Kind = ""; nextLine(r) != "" {
+		t.Errorf("of an unknown kind: %q", nextLine(r))
 	}
 }

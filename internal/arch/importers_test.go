@@ -18,7 +18,7 @@ var importers = map[string][]string{
 	"golang.org/x/image":                {"internal/canvas", "internal/imageprep"},
 	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/mapping", "internal/ort", "internal/pipe", "internal/submit"},
 	"golang.org/x/term":                 {"internal/ui"},
-	"golang.org/x/text":                 {"internal/bpe"},
+	"golang.org/x/text":                 {"internal/bpe", "internal/dataset"},
 	"google.golang.org/protobuf":        {"internal/onnx"},
 	"gonum.org/v1/gonum":                {"internal/lowrank", "internal/textspan", "internal/trend"},
 	"gonum.org/v1/plot":                 {"internal/plot"},

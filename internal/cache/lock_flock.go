@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,8 +58,12 @@ func lockFileWith(path string, flock flock) (*held, error) {
 			}
 			return nil, err
 		}
-		for {
-			if err = flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != unix.EINTR {
+		for looks := 0; ; {
+			err = flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+			if err == unix.EWOULDBLOCK && looks < 3 { // maybe a look by lockHeld, which is short
+				looks++
+				time.Sleep(time.Millisecond)
+			} else if err != unix.EINTR {
 				break
 			}
 		}

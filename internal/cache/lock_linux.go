@@ -3,8 +3,25 @@ package cache
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
+
+// ownFileSystems are the types of file systems that one machine alone mounts, as statfs gives
+// them.
+var ownFileSystems = []uint32{
+	unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC,
+	unix.OVERLAYFS_SUPER_MAGIC, unix.RAMFS_MAGIC, 0x2fc12fc1, // the last is ZFS
+}
+
+// ownFileSystem reports whether the file at path certainly lies on a file system that no other
+// machine mounts.
+func ownFileSystem(path string) bool {
+	var s unix.Statfs_t
+	return unix.Statfs(path, &s) == nil && slices.Contains(ownFileSystems, uint32(s.Type))
+}
 
 // system returns which start of which system this is, and which space of process numbers
 // this process is in.

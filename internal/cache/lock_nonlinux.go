@@ -7,3 +7,6 @@ func system() (boot, pids string) { return "", "" }
 
 // startOf cannot tell here.
 func startOf(int) string { return "" }
+
+// ownFileSystem cannot tell here.
+func ownFileSystem(string) bool { return false }

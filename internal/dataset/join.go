@@ -12,12 +12,8 @@ import (
 	"github.com/clipnh/clipnh/internal/quantity"
 )
 
-// Join returns, for each image, which of Known tells of it, or -1. A row is of the image
-// that has its name, or has it in its archive; any other row is of the image whose path ends
-// in the row's, at a folder boundary, or in whose path the row's ends, so that a file name
-// alone is of that file in any folder. The row with most folders in common counts. It is an
-// error if there are several, or if a row is of several images.
-func (l *Labels) Join(images []string) ([]int, error) {
+// joinSpelled is Join by names as they are spelled.
+func (l *Labels) joinSpelled(images []string) ([]int, error) {
 	joined, taken := make([]int, len(images)), make([]string, len(l.Known))
 	exact, named := make([]bool, len(l.Known)), make(map[string]int, len(l.Known))
 	for i, k := range l.Known {
@@ -104,8 +100,11 @@ func (l *Labels) NoneOf(images []string) error {
 // that is left, where joined is what Join returned, differ in their folders only.
 func (l *Labels) HintFolders(err error, images []string, joined []int) error {
 	row, image, ok := l.apart(images, joined)
-	if !ok {
+	switch {
+	case !ok:
 		return err
+	case composed(row) == composed(image):
+		return hinted{err, fmt.Sprintf("%s of the table and %s of an image differ only in their Unicode form, and another name is the same but for that: write names in the table as the files have them", foreign.Name(row), foreign.Name(image))}
 	}
 	return hinted{err, fmt.Sprintf("the folders of a row must be those of its image, and %s is not %s; if they are one image, write its name so in the table, or the file name alone",
 		foreign.Name(row), foreign.Name(image))}
@@ -118,12 +117,12 @@ func (l *Labels) apart(images []string, joined []int) (row, image string, ok boo
 	for i, at := range joined {
 		if at >= 0 {
 			taken[at] = true
-		} else if base := path.Base(inArchive(images[i])); files[base] == "" {
+		} else if base := composed(path.Base(inArchive(images[i]))); files[base] == "" {
 			files[base] = images[i]
 		}
 	}
 	for i, k := range l.Known {
-		if image := files[path.Base(inArchive(k.Image))]; image != "" && !taken[i] {
+		if image := files[composed(path.Base(inArchive(k.Image)))]; image != "" && !taken[i] {
 			return k.Image, image, true
 		}
 	}

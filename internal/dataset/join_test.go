@@ -91,6 +91,35 @@ func TestJoinOfMany(t *testing.T) {
 	}
 }
 
+// A name with letters as one character, and as two.
+const (
+	oneMark  = "Fot\u00f6.jpg"
+	twoMarks = "Foto\u0308.jpg"
+)
+
+// TestJoinForms: names of two Unicode forms are of one image, unless there are others that look
+// like them.
+func TestJoinForms(t *testing.T) {
+	for _, tt := range []struct {
+		rows, images []string
+		want         []int
+	}{
+		{[]string{twoMarks, "b.jpg"}, []string{"b.jpg", oneMark}, []int{1, 0}},
+		{[]string{oneMark}, []string{"photos/" + twoMarks}, []int{0}},
+		{[]string{"photos/" + oneMark}, []string{"p.tar!photos/" + twoMarks}, []int{0}},
+		{[]string{oneMark}, []string{twoMarks, oneMark}, []int{-1, 0}}, // the row is of the other
+		{[]string{"x/" + oneMark}, []string{twoMarks, "x/" + oneMark}, []int{-1, 0}},
+		{[]string{oneMark, twoMarks}, []string{twoMarks, oneMark}, []int{1, 0}}, // each its own
+		{[]string{oneMark, twoMarks}, []string{twoMarks}, []int{1}},
+		{[]string{"\u1ed9.jpg"}, []string{"\u1ecd\u0302.jpg", "o\u0323\u0302.jpg"}, []int{-1, -1}}, // of either
+		{[]string{"\u1ecd\u0302.jpg", "o\u0323\u0302.jpg"}, []string{"\u1ed9.jpg"}, []int{-1}},
+	} {
+		if got, err := labelsOf(tt.rows...).Join(tt.images); err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("rows %+q, images %+q: %v, %v, want %v", tt.rows, tt.images, got, err, tt.want)
+		}
+	}
+}
+
 func TestNoneOf(t *testing.T) {
 	for _, tt := range []struct {
 		rows, images []string
@@ -100,6 +129,8 @@ func TestNoneOf(t *testing.T) {
 			"t.csv: none of its 2 rows is of one of the 2 images: it has train/boats/1.jpg, they are such as cars/1.jpg",
 			"train/boats/1.jpg is not cars/1.jpg"},
 		{[]string{"x.jpg"}, []string{"cars/2.jpg"}, "t.csv: none of its 1 row is of one of the 1 image: it has x.jpg, they are such as cars/2.jpg", ""},
+		{[]string{twoMarks}, []string{oneMark, "b/" + oneMark, "o\u0301.jpg", "\u00f3.jpg"},
+			"t.csv: none of its 1 row is of one of the 4 images: it has " + twoMarks + ", they are such as " + oneMark, "differ only in their Unicode form"},
 	} {
 		err := labelsOf(tt.rows...).NoneOf(tt.images)
 		var hinted interface{ Hint() string }

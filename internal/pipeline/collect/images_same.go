@@ -24,30 +24,38 @@ func (c *collector) heldBy(lo, hi int) string { return dataset.HeldBy(c.items[lo
 // namingImages adds to the error of a collection that was begun with other images the first
 // one that is not the same, as far as checksums are known.
 func (c *collector) namingImages(ctx context.Context, err error) error {
-	var other *cache.MismatchError
-	if !errors.As(err, &other) || !other.OfImagesOnly() {
+	var mismatch *cache.MismatchError
+	if !errors.As(err, &mismatch) || !mismatch.OfImagesOnly() {
 		return err
 	}
 	var sums, listed []uint32
 	var made *origin.Images
-	if u, e := cache.InspectUnfinished(other.Path); e == nil {
-		sums, listed, made = u.InputSums(), u.Listed, u.Plan.Origin.Images
-	} else if a, e := cache.Open(other.Path); e == nil {
-		sums, made = a.InputSums(), a.Manifest.Origin.Images
+	inputs := 0
+	if u, e := cache.InspectUnfinished(mismatch.Path); e == nil {
+		sums, listed, made, inputs = u.InputSums(), u.Listed, u.Plan.Origin.Images, u.Plan.Inputs
+	} else if a, e := cache.Open(mismatch.Path); e == nil {
+		sums, made, inputs = a.InputSums(), a.Manifest.Origin.Images, a.Manifest.Inputs
 	}
 	sameNames := made != nil && made.Names == c.listed.Names
-	what := source.FirstOther(c.items, source.ListedAll(c.items, c.sizes), listed, sameNames)
+	asListed := source.ListedAll(c.items, c.sizes)
+	if other := source.AnotherSet(c.items, asListed, listed, inputs, made, c.listed.Names); other != "" {
+		return hint.With(source.OtherImages{MismatchError: mismatch, What: other}, source.AnotherPlace)
+	}
+	what := source.FirstOther(c.items, asListed, listed, sameNames)
 	if what == "" {
 		now, stopped := c.sumsNow(ctx, min(len(c.items), len(sums)+1))
 		if stopped != nil {
 			return stopped
+		}
+		if other := source.AnotherSet(c.items, now, sums, inputs, made, c.listed.Names); other != "" {
+			return hint.With(source.OtherImages{MismatchError: mismatch, What: other}, source.AnotherPlace)
 		}
 		what = source.FirstChange(c.items, now, sums, sameNames)
 	}
 	if what == "" {
 		return err
 	}
-	return hint.With(source.OtherImages{MismatchError: other, What: what}, "finished chunks are kept: restore the images and run the same command again, give another path, or discard what is there with {restart}")
+	return hint.With(source.OtherImages{MismatchError: mismatch, What: what}, "finished chunks are kept: restore the images and run the same command again, give another path, or discard what is there with {restart}")
 }
 
 // unchangedWith reads the images that an earlier run has collected, of which w writes the rows, and

@@ -3,10 +3,12 @@ package source
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/quantity"
 )
 
@@ -49,10 +51,33 @@ func NameOther(err error, artefact string, items []dataset.Item, now []uint32, n
 		return err // which says what is wrong with it
 	}
 	same := state.Origin.Images != nil && state.Origin.Images.Names == names
+	if what := AnotherSet(items, now, state.Listed, state.Inputs, state.Origin.Images, names); what != "" {
+		return hint.With(OtherImages{other, what}, AnotherPlace)
+	}
 	if what := FirstOther(items, now, state.Listed, same); what != "" {
 		return hint.With(OtherImages{other, what}, "restore the images and run the same command again, or discard what is there with {restart}")
 	}
 	return err
+}
+
+// AnotherPlace is what to do about what was made of another data set.
+const AnotherPlace = "give another path, or discard what is there with {restart}"
+
+// AnotherSet says that of inputs recorded images, of which was are checksums, none is among
+// those that now are the checksums of, the first of items; empty where one is, or where
+// that is not known. made is what was recorded of them, names the hash of the names of items.
+func AnotherSet(items []dataset.Item, now, was []uint32, inputs int, made *origin.Images, names string) string {
+	if made == nil || made.Names == "" || made.Names == names || len(now) == 0 || len(was) == 0 {
+		return ""
+	}
+	known := map[uint32]bool{}
+	for _, sum := range was {
+		known[sum] = true
+	}
+	if slices.ContainsFunc(now, func(sum uint32) bool { return known[sum] }) {
+		return ""
+	}
+	return fmt.Sprintf("%s of another data set; this run has %s, the first of them %s", quantity.Of(inputs, "image"), quantity.Of(len(items), "image"), items[0].Path)
 }
 
 // OtherImages is the error of what was begun with other images, one of which is known.

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // TestFirstChange names the image by which a list differs from a recorded one, in which a
@@ -44,5 +45,28 @@ func TestFirstChange(t *testing.T) {
 	items := []dataset.Item{{Path: "a"}, {Path: "b"}, {Path: "c"}}
 	if got, want := FirstChange(items, []uint32{2, 2, 3}, []uint32{1, 2, 3}, true), "a is not the file that it was"; got != want {
 		t.Errorf("a copy: %q, want %q", got, want)
+	}
+}
+
+// TestAnotherSet: images of which none was there before are another data set, with both sides.
+func TestAnotherSet(t *testing.T) {
+	items := []dataset.Item{{Path: "b/1.png"}, {Path: "b/2.png"}}
+	made := &origin.Images{Names: "of a"}
+	for _, c := range []struct {
+		now, was []uint32
+		names    string
+		want     string
+	}{
+		{[]uint32{1, 2}, []uint32{3, 4, 5}, "of b", "3 images of another data set; this run has 2 images, the first of them b/1.png"},
+		{[]uint32{1, 2}, []uint32{3, 4, 1}, "of b", ""}, // one that is there
+		{[]uint32{1, 2}, []uint32{3, 4, 5}, "of a", ""}, // the same names
+		{[]uint32{1, 2}, nil, "of b", ""},
+	} {
+		if got := AnotherSet(items, c.now, c.was, 3, made, c.names); got != c.want {
+			t.Errorf("%v after %v: %q, want %q", c.now, c.was, got, c.want)
+		}
+	}
+	if got := AnotherSet(items, []uint32{1, 2}, []uint32{3}, 1, &origin.Images{}, "of b"); got != "" {
+		t.Errorf("without known names: %q", got)
 	}
 }

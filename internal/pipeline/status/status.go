@@ -30,8 +30,8 @@ type Options struct {
 // What a shard may be.
 const (
 	Done    = "done"
-	Running = "running" // a chunk was finished lately
-	Stopped = "stopped" // the last chunk is older
+	Running = "running" // a chunk was finished lately, and the lock may be held
+	Stopped = "stopped" // the last chunk is older, or nobody holds the lock
 	Begun   = "begun"   // there is no finished chunk
 	Missing = "missing"
 	Damaged = "damaged"
@@ -52,6 +52,8 @@ type Shard struct {
 	Ago      *float64 `json:"seconds_ago"` // since the last chunk was finished; null where not known
 	Error    string   `json:"error"`       // of a damaged one
 	Failed   string   `json:"failed"`      // the last error of the command that makes one that is neither done nor running; empty where none is known
+
+	kind string // of an unfinished one
 }
 
 // A Part is of several shards in a row, which were merged to be merged again.
@@ -71,6 +73,7 @@ type Part struct {
 type Result struct {
 	Path     string         `json:"path"`
 	Whole    bool           `json:"whole"` // the collection is there, and complete
+	Kind     string         `json:"-"`     // of what such a run makes; empty where that is not known
 	State    string         `json:"state"` // of a run without shards that is not finished: running, stopped or begun; empty otherwise
 	Shards   []Shard        `json:"shards"`
 	Parts    []Part         `json:"parts"`  // of several shards each, which a merge has made or begun
@@ -169,6 +172,7 @@ func (o Options) alone(r *Result, missing error) error {
 	case s.State != Running:
 		r.Next = "run the command that makes it again: it resumes from there"
 	}
+	r.Kind = s.kind
 	if r.State = s.State; s.State == Done {
 		r.State = ""
 	}
@@ -261,7 +265,8 @@ func (o Options) look(s *Shard) *origin.Shard {
 		s.State, s.Error = Damaged, err.Error()
 		return nil
 	}
-	if artefact.WholeKind(u.Plan.Kind) == artefact.KindSummary {
+	s.kind = artefact.WholeKind(u.Plan.Kind)
+	if s.kind == artefact.KindSummary {
 		return o.sums(s, u.Plan.Origin.Shard)
 	}
 	n, cut := u.Plan.Inputs, u.Plan.Chunking()
@@ -276,7 +281,7 @@ func (o Options) look(s *Shard) *origin.Shard {
 	seconds := ago.Seconds()
 	s.Ago, s.State = &seconds, Running
 	rate, longest := pace(u.At, cut)
-	if ago > max(o.Late, 3*longest) {
+	if ago > max(o.Late, 3*longest) || cache.WriterGone(s.Path) {
 		s.State = Stopped
 	} else if rate > 0 {
 		s.Rate = &rate
@@ -312,10 +317,11 @@ func (o Options) sums(s *Shard, of *origin.Shard) *origin.Shard {
 		s.State, s.Error = Damaged, err.Error()
 		return nil
 	}
+	s.kind = artefact.WholeKind(u.Kind)
 	ago := max(o.Now().Sub(u.At), 0)
 	seconds := ago.Seconds()
 	s.State, s.Images, s.Finished, s.Skipped, s.Ago = Running, &u.Inputs, u.Done, u.Skipped, &seconds
-	if ago > o.Late {
+	if ago > o.Late || cache.WriterGone(s.Path) {
 		s.State = Stopped
 	} else if u.Rate > 0 {
 		s.Rate = &u.Rate

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// write begins a shard of 40 images in chunks of 4 and finishes some of them.
-func write(t *testing.T, path string, number, chunks int, finish bool) {
+// write begins a shard of 40 images in chunks of 4 and finishes some of them. It returns what
+// ends a run that does not finish.
+func write(t *testing.T, path string, number, chunks int, finish bool) (end func()) {
 	t.Helper()
 	w, err := (&cache.Store{Now: time.Now}).OpenChunks(path, cache.Plan{
 		Kind: artefact.ShardKind(artefact.KindScores), Axes: []string{"B", "H"}, Row: []int{3}, DType: npy.Float32, Payload: "scores.npy", Inputs: 40, ChunkInputs: 4,
@@ -34,15 +36,20 @@ func write(t *testing.T, path string, number, chunks int, finish bool) {
 		if _, err := w.Finish(); err != nil {
 			t.Fatal(err)
 		}
-	} else if err := w.Close(); err != nil {
-		t.Fatal(err)
 	}
+	end = sync.OnceFunc(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(end)
+	return end
 }
 
 func TestRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "scores")
 	write(t, path+".1-of-4", 1, 10, true)
-	write(t, path+".2-of-4", 2, 5, false)
+	end := write(t, path+".2-of-4", 2, 5, false)
 	write(t, path+".3-of-4", 3, 0, false)
 	run := func(after time.Duration) *Result {
 		t.Helper()
@@ -72,6 +79,10 @@ func TestRun(t *testing.T) {
 	}
 	if ago := *r.Shards[1].Ago; ago < 3595 || ago > 3700 {
 		t.Errorf("%g seconds ago", ago)
+	}
+	end()
+	if got := states(run(0)); got != "done stopped begun missing" {
+		t.Errorf("after the end of the run: %s", got)
 	}
 
 	if err := os.WriteFile(filepath.Join(path+".4-of-5"), nil, 0o666); err != nil {
@@ -170,7 +181,8 @@ func writeState(t *testing.T, path string, number, done int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Close(); err != nil || done == 0 {
+	t.Cleanup(func() { w.Close() })
+	if done == 0 {
 		return
 	}
 	progress := map[string]any{"done": done, "images": done - 1, "skipped": []cache.Skipped{{Name: "a.jpg", Reason: "empty"}}, "rate": 2.5}
