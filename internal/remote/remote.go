@@ -194,7 +194,7 @@ func reasonOf(status int) error {
 func (o *Object) refused(err error, signed bool) error {
 	switch {
 	case o.s3 == nil:
-		return hinted{err, "see to the right to read it: a signed address may have expired, others may need https://NAME:PASSWORD@HOST"}
+		return hinted{err, "see to the right to read it: a signed address may have expired; others may need a name and a password before the host, NAME:PASSWORD@HOST"}
 	case !signed:
 		return hinted{fmt.Errorf("%w, to a request without credentials", err),
 			"none were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; AWS_ENDPOINT_URL says where, of another service than Amazon's"}

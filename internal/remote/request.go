@@ -154,8 +154,6 @@ func (r retryAfter) Unwrap() error { return r.error }
 func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) (a answer, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("the server sends nothing for %v", stall)) })
-	defer watch.Stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url.String(), nil)
 	if err != nil {
 		return a, err
@@ -168,10 +166,14 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 	}
 	signed := false
 	if o.s3 != nil {
-		if signed, err = o.s3.sign(request); err != nil { // the machine that knows who asks is another server
+		if signed, err = o.s3.sign(request); isLasting(err) {
+			return a, err
+		} else if err != nil { // the machine that knows who asks is another server
 			return a, passing{err}
 		}
 	}
+	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("the server sends nothing for %v", stall)) })
+	defer watch.Stop()
 	response, err := client.Do(request)
 	if err != nil {
 		return a, passing{short(cause(ctx, err))}
