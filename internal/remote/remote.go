@@ -176,15 +176,18 @@ func (o *Object) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// reasonOf is why a server did not answer, by its status.
-func reasonOf(status int) error {
-	err := fmt.Errorf("the server answers %d %s", status, http.StatusText(status))
+// reasonOf is why a server did not answer, by its status and by what it says.
+func reasonOf(status int, says told) error {
+	err := fmt.Errorf("the server answers %d %s%v", status, http.StatusText(status), says)
 	switch status {
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("%w: %w", ErrMissing, err)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+		if says.region != "" {
+			return hinted{err, "the bucket is in another region: set AWS_REGION to " + says.region}
+		}
 		return hinted{err, "the bucket may be in another region: set AWS_REGION, or AWS_ENDPOINT_URL for another service than Amazon's"}
 	}
 	return err
