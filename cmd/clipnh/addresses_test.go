@@ -147,5 +147,8 @@ func TestAddressOnce(t *testing.T) {
 		if strings.Count(line, address) != 1 || !strings.Contains(line, "403 Forbidden") {
 			t.Errorf("%s: said %q", name, line)
 		}
+		if !strings.Contains(said, "a name and a password before the host, NAME:PASSWORD@HOST\n") {
+			t.Errorf("%s: said %q, want how a password is given", name, said)
+		}
 	}
 }

@@ -42,7 +42,7 @@ those that are not there are "not checked". With --data-path the images of
 collections are compared too: each file with its checksum from when it was read
 or, without checksums (of older builds), by name and size ("same sizes"). Images
 of another data set than that of --data-path are "not checked", and a note says
-why.
+why; if that holds for all artefacts, --data-path is an error.
 
 With --repair, damaged parts of what collect and registers wrote are computed
 again, from the same --model and --data-path; without these, only .tmp files are
@@ -124,7 +124,29 @@ func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globa
 	if err != nil {
 		return err
 	}
-	return verdict(result)
+	if err := verdict(result); err != nil {
+		return err
+	}
+	return opts.unchecked(result)
+}
+
+// unchecked returns an error if images were given to compare artefacts with, and none could be:
+// the data path is not that of any, or cannot be read. Why is said before.
+func (o *verifyOptions) unchecked(result *verify.Result) error {
+	left := 0
+	for _, a := range result.Artefacts {
+		switch a.Images {
+		case verify.NotChecked:
+			left++
+		case "":
+		default:
+			return nil
+		}
+	}
+	if left == 0 || o.dataPath == "" {
+		return nil
+	}
+	return fmt.Errorf("--data-path %s: the images of none of %s could be checked", dataset.Options{Path: o.dataPath}.Shown(), quantity.Of(left, "artefact"))
 }
 
 func printVerify(result *verify.Result, g *globalOptions) error {

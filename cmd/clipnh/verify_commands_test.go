@@ -59,7 +59,7 @@ func TestVerifyUnchecked(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		must(t, exitDone, append([]string{"collect", "--dataset", "images", "--save-path", filepath.Join(dir, name), "--quiet"}, goldenModel()...)...)
 	}
-	_, said := must(t, exitDone, "verify", dir, "--data-path", empty)
+	_, said := must(t, exitFailed, "verify", dir, "--data-path", empty)
 	if strings.Count(said, "the folder is empty") != 1 || !strings.Contains(said, filepath.Join(dir, "a")+", "+filepath.Join(dir, "b")+": their images are not checked") {
 		t.Errorf("said\n%s", said)
 	}

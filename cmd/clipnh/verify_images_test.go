@@ -1,10 +1,14 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // TestVerifyImages compares artefacts with the images of a data path: scenes by names and
@@ -20,6 +24,8 @@ func TestVerifyImages(t *testing.T) {
 	model := filepath.Join(assets, "tiny-clip.pt")
 	must(t, exitDone, "collect", "--model", model, "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, "imagenet"), "--sample-stride", "40", "--save-path", scores, "--quiet")
 	yaml := filepath.Join(dir, "mine.yaml")
+	cars := filepath.Join(dir, "cars")
+	must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", filepath.Join(other, "cars_train"), "--sample-stride", "4", "--save-path", cars, "--quiet")
 	for to, from := range map[string]string{yaml: filepath.Join("..", "..", "configs", "demo.yaml"), filepath.Join(dir, "cls_demo.txt"): filepath.Join(assets, "cls_demo.txt")} {
 		content, err := os.ReadFile(from)
 		if err != nil {
@@ -41,12 +47,25 @@ func TestVerifyImages(t *testing.T) {
 		}
 	}
 	verify("scenes", exitDone, "  same\n", "", counts, "--data-path", scenes)
-	verify("another layout", exitDone, "not checked", "its images are not checked: "+other, counts, "--data-path", other)
-	verify("a config of one's own", exitDone, "not checked", `data set "mine" is not built in; give its config as --dataset`, mine, "--data-path", scenes)
+	verify("another layout", exitFailed, "not checked", "its images are not checked: "+other, counts, "--data-path", other)
+	verify("a config of one's own", exitFailed, "not checked", `data set "mine" is not built in; give its config as --dataset`, mine, "--data-path", scenes)
 	verify("that config", exitDone, "  same\n", "", mine, "--data-path", scenes, "--dataset", yaml)
-	verify("another config", exitDone, "not checked", "had another layout than those of voc20", mine, "--data-path", scenes, "--dataset", "voc20")
+	verify("another config", exitFailed, "not checked", "had another layout than those of voc20", mine, "--data-path", scenes, "--dataset", "voc20")
 	verify("the images of a collection", exitDone, "same", "", scores, "--data-path", filepath.Join(assets, "imagenet"))
-	verify("images of another data set", exitDone, "not checked", "none of them is in "+filepath.Join(other, "cars_train"), scores, "--data-path", filepath.Join(other, "cars_train"))
+	verify("images of another data set", exitFailed, "not checked", "none of them is in "+filepath.Join(other, "cars_train"), scores, "--data-path", filepath.Join(other, "cars_train"))
+
+	verify("of another data set beside one of this", exitDone, "not checked", "none of them is in", scores, cars, "--data-path", filepath.Join(other, "cars_train"))
+	cut := filepath.Join(dir, "cut.tar")
+	testutil.Pack(t, filepath.Join(assets, "imagenet", "test"), cut, "")
+	if err := os.Truncate(cut, 100_000); err != nil {
+		t.Fatal(err)
+	}
+	served := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer served.Close()
+	for _, at := range []string{cut, served.URL + "/cut.tar"} {
+		verify("an archive that is cut short", exitFailed, "not checked", at+": the archive is cut short\nerror: verify: --data-path "+at+": the images of none of 1 artefact could be checked\n", scores, "--data-path", at)
+	}
+	verify("an address without an archive", exitFailed, "", "error: verify: "+served.URL+"/none.tar: nothing is there", scores, "--data-path", served.URL+"/none.tar")
 
 	label := filepath.Join(scenes, "SegmentationClassContext", "2010_000001.png")
 	if err := os.Truncate(label, 100); err != nil {

@@ -91,6 +91,9 @@ func Unanswered(err error) bool {
 	return errors.Is(err, remote.ErrFailed) || errors.Is(err, remote.ErrChanged)
 }
 
+// Gone reports whether an error is of an address where there is nothing.
+func Gone(err error) bool { return errors.Is(err, remote.ErrMissing) }
+
 // size is the size of the file at path, or unopened.
 func size(path string) int64 {
 	f, err := foreign.Open(path) // a pipe among the images would be waited for without end

@@ -142,7 +142,13 @@ func (p *profile) identity() (*credentials.Credentials, error) {
 		return credentials.NewStaticV4(id, secret, p.set["aws_session_token"]), nil
 	case id != "" || secret != "":
 		return nil, fmt.Errorf("profile %s: only one of aws_access_key_id and aws_secret_access_key, want both", p.name)
-	case has("sso_session", "sso_start_url", "sso_role_name", "sso_account_id", "credential_process") != "":
+	case has("sso_session", "sso_start_url", "sso_role_name", "sso_account_id") == "" && has("credential_process") != "":
+		run, err := newProcess(p.set["credential_process"])
+		if err != nil {
+			return nil, p.exported(err)
+		}
+		return credentials.New(run), nil
+	case has("sso_session", "sso_start_url", "sso_role_name", "sso_account_id") != "":
 		return credentials.New(&credentials.FileAWSCredentials{Profile: p.name}), nil
 	}
 	pod := cmp.Or(os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"), os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"))

@@ -176,15 +176,18 @@ func (o *Object) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// reasonOf is why a server did not answer, by its status.
-func reasonOf(status int) error {
-	err := fmt.Errorf("the server answers %d %s", status, http.StatusText(status))
+// reasonOf is why a server did not answer, by its status and by what it says.
+func reasonOf(status int, says told) error {
+	err := fmt.Errorf("the server answers %d %s%v", status, http.StatusText(status), says)
 	switch status {
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("%w: %w", ErrMissing, err)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+		if says.region != "" {
+			return hinted{err, "the bucket is in another region: set AWS_REGION to " + says.region}
+		}
 		return hinted{err, "the bucket may be in another region: set AWS_REGION, or AWS_ENDPOINT_URL for another service than Amazon's"}
 	}
 	return err
@@ -194,7 +197,7 @@ func reasonOf(status int) error {
 func (o *Object) refused(err error, signed bool) error {
 	switch {
 	case o.s3 == nil:
-		return hinted{err, "see to the right to read it: a signed address may have expired, others may need https://NAME:PASSWORD@HOST"}
+		return hinted{err, "see to the right to read it: a signed address may have expired; others may need a name and a password before the host, NAME:PASSWORD@HOST"}
 	case !signed:
 		return hinted{fmt.Errorf("%w, to a request without credentials", err),
 			"none were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; AWS_ENDPOINT_URL says where, of another service than Amazon's"}

@@ -360,7 +360,7 @@ func TestRefusedTo(t *testing.T) {
 		s3         *signer
 		want, hint string
 	}{
-		{nil, "not allowed: the server answers 403 Forbidden", "https://NAME:PASSWORD@HOST"},
+		{nil, "not allowed: the server answers 403 Forbidden", "before the host, NAME:PASSWORD@HOST"},
 		{with(credentials.NewChainCredentials(nil)), "not allowed: the server answers 403 Forbidden, to a request without credentials", "none were found: set AWS_ACCESS_KEY_ID"},
 		{with(credentials.NewStaticV4("a", "b", "")), "not allowed: the server answers 403 Forbidden", "AWS_REGION"},
 	} {

@@ -154,8 +154,6 @@ func (r retryAfter) Unwrap() error { return r.error }
 func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) (a answer, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("the server sends nothing for %v", stall)) })
-	defer watch.Stop()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url.String(), nil)
 	if err != nil {
 		return a, err
@@ -168,17 +166,25 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 	}
 	signed := false
 	if o.s3 != nil {
-		if signed, err = o.s3.sign(request); err != nil { // the machine that knows who asks is another server
+		if signed, err = o.s3.sign(request); isLasting(err) {
+			return a, err
+		} else if err != nil { // the machine that knows who asks is another server
 			return a, passing{err}
 		}
 	}
+	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("the server sends nothing for %v", stall)) })
+	defer watch.Stop()
 	response, err := client.Do(request)
 	if err != nil {
 		return a, passing{short(cause(ctx, err))}
 	}
 	defer response.Body.Close()
 	answered.Store(o.url.Host, true)
-	a, empty, err := said(response, off, len(data))
+	var says told
+	if status := response.StatusCode; o.s3 != nil && status >= 300 && status != http.StatusPreconditionFailed && status != http.StatusRequestedRangeNotSatisfiable {
+		says = toldBy(response, watched{response.Body, watch})
+	}
+	a, empty, err := said(response, off, len(data), says)
 	if err == nil && same != nil {
 		err = same.other(a)
 	}
@@ -232,9 +238,9 @@ func (w watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// said reads the head of an answer about n bytes from off on. empty says that the object has
-// no bytes.
-func said(r *http.Response, off int64, n int) (a answer, empty bool, err error) {
+// said reads the head of an answer about n bytes from off on, and what a service says is wrong.
+// empty says that the object has no bytes.
+func said(r *http.Response, off int64, n int, says told) (a answer, empty bool, err error) {
 	a.tag, a.modified = r.Header.Get("ETag"), r.Header.Get("Last-Modified")
 	switch status := r.StatusCode; {
 	case status == http.StatusPartialContent:
@@ -259,13 +265,13 @@ func said(r *http.Response, off int64, n int) (a answer, empty bool, err error) 
 	case status == http.StatusOK:
 		return a, false, hinted{errors.New("the server does not give ranges of bytes"), "download it, or serve it from a server that does, such as nginx or an object store"}
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
-		err = reasonOf(status)
+		err = reasonOf(status, says)
 		if seconds, bad := strconv.Atoi(r.Header.Get("Retry-After")); bad == nil && seconds > 0 {
 			err = retryAfter{err, time.Duration(min(seconds, 3600)) * time.Second}
 		}
 		return a, false, passing{err}
 	default:
-		return a, false, reasonOf(status)
+		return a, false, reasonOf(status, says)
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *signer) address(key string) *url.URL {
 // sign signs a request. Without credentials it stays as it is, for buckets that anybody may
 // read, and signed is false.
 func (s *signer) sign(r *http.Request) (signed bool, err error) {
-	who, err := s.who.GetWithContext(&credentials.CredContext{Client: http.DefaultClient})
+	who, err := s.who.GetWithContext(&credentials.CredContext{Client: http.DefaultClient, Context: r.Context()})
 	if err != nil {
 		return false, s.profile.exported(foreign.Short(err))
 	}

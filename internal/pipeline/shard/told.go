@@ -40,7 +40,10 @@ func commandPath(path string, of int) string {
 	return fmt.Sprintf("%s.of-%d.command", filepath.Clean(path), of)
 }
 
-func (s Shard) failurePath(path string) string { return s.Path(path) + ".error" }
+// failureEnd is what the name of a failure ends in.
+const failureEnd = ".error"
+
+func (s Shard) failurePath(path string) string { return s.Path(path) + failureEnd }
 
 // KeepCommand keeps the command that makes a shard of what is to be at path. Of several that
 // differ the last counts.
@@ -61,6 +64,33 @@ func CommandOf(path string, of int) *Command {
 		return nil
 	}
 	return &c
+}
+
+// Told returns of how many shards such files are beside a path, in ascending order: there may be no
+// shard yet, where each failed before it wrote anything.
+func Told(path string) []int {
+	dir, _, _ := around(path)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return nil
+	}
+	var all []int
+	for _, e := range entries {
+		of := 0
+		if shard, is := strings.CutSuffix(e.Name(), failureEnd); is {
+			of = Of(path, shard).Of
+		} else if rest, is := strings.CutPrefix(e.Name(), filepath.Base(path)); is {
+			fmt.Sscanf(rest, ".of-%d.command", &of)
+			if e.Name() != filepath.Base(commandPath(path, of)) {
+				continue
+			}
+		}
+		if of > 1 && of <= maxShards && !slices.Contains(all, of) {
+			all = append(all, of)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // KeepFailure keeps how a shard failed.

@@ -97,20 +97,26 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		r.Whole = !artefact.IsShard(whole.Manifest.Kind)
 	}
 	paths, besideErr := shard.Beside(o.Path)
-	if besideErr != nil {
-		if !r.Whole {
-			return r, o.alone(r, besideErr)
-		}
-		r.Next = "nothing is left to do"
-		return r, nil
-	}
 	of := 0
+	if besideErr != nil {
+		if r.Whole {
+			r.Next = "nothing is left to do"
+			return r, nil
+		}
+		err := o.alone(r, besideErr)
+		told := shard.Told(o.Path)
+		if !errors.Is(err, cache.ErrMissing) || len(told) == 0 {
+			return r, err
+		}
+		if of = told[0]; len(told) > 1 {
+			return nil, twoRuns(o.Path, of, told[1])
+		}
+	}
 	at := map[int]string{}
 	for _, path := range paths {
 		s := shard.Of(o.Path, path)
 		if of != 0 && s.Of != of {
-			err := fmt.Errorf("%s: shards of %d and of %d are beside it, want those of one run", o.Path, of, s.Of)
-			return nil, hint.With(err, "remove those that are not wanted")
+			return nil, twoRuns(o.Path, of, s.Of)
 		}
 		if of = s.Of; s.Last > 0 {
 			r.Parts = append(r.Parts, partAt(path, s))
@@ -151,6 +157,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	r.advise(of)
 	return r, nil
+}
+
+// twoRuns is the error of shards of several runs beside a path.
+func twoRuns(path string, of, others int) error {
+	err := fmt.Errorf("%s: shards of %d and of %d are beside it, want those of one run", path, of, others)
+	return hint.With(err, "remove those that are not wanted")
 }
 
 // alone looks at a run without shards, or at one shard by its own path. missing is the error of

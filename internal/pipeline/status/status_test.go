@@ -1,6 +1,7 @@
 package status
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -44,6 +46,47 @@ func write(t *testing.T, path string, number, chunks int, finish bool) (end func
 	})
 	t.Cleanup(end)
 	return end
+}
+
+// TestNoneBegun: shards that failed before they wrote anything are missing, each with its error.
+func TestNoneBegun(t *testing.T) {
+	for _, name := range []string{"scores", "counts.json"} {
+		path := filepath.Join(t.TempDir(), name)
+		run := func(path string) (*Result, error) {
+			return Run(t.Context(), Options{Path: path, Late: time.Minute, Now: time.Now})
+		}
+		if _, err := run(path); !errors.Is(err, cache.ErrMissing) {
+			t.Fatal(err)
+		}
+		store := &cache.Store{}
+		third := shard.Shard{Number: 3, Of: 3}
+		if err := third.KeepFailure(store, path, shard.Failure{Error: "not allowed", Status: 1}); err != nil {
+			t.Fatal(err)
+		}
+		for _, more := range []bool{false, true} {
+			if more {
+				if err := third.KeepCommand(store, path, shard.Command{Words: []string{"collect"}}); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Remove(third.Path(path) + ".error"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, err := run(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Shards) != 3 || r.Counts[Missing] != 3 || len(r.Again) != 3 || (r.Shards[2].Failed == "not allowed (status 1)") == more || (len(r.Command) == 1) != more || !strings.HasSuffix(r.Next, "{shard} N/3 for N = 1-3") {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+		if err := (shard.Shard{Number: 3, Of: 4}).KeepFailure(store, path, shard.Failure{Error: "not allowed", Status: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := run(path); err == nil || !strings.Contains(err.Error(), "shards of 3 and of 4 are beside it") {
+			t.Error(err)
+		}
+	}
 }
 
 func TestRun(t *testing.T) {

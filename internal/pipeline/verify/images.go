@@ -37,7 +37,7 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 		return nil
 	}
 	m := f.artefact.Manifest
-	f.Images = notChecked
+	f.Images = NotChecked
 	if v.DataPath == "" {
 		return nil
 	}
@@ -172,7 +172,7 @@ func (v *verifier) imageSet(ctx context.Context, kind string, stride int) (*imag
 	v.images[key] = set
 	data, err := dataset.Open(ctx, dataset.Options{Kind: kind, Path: v.DataPath})
 	if err != nil {
-		if ctx.Err() != nil || errors.Is(err, context.Canceled) || dataset.Unanswered(err) {
+		if ctx.Err() != nil || errors.Is(err, context.Canceled) || dataset.Unanswered(err) || dataset.Gone(err) {
 			return nil, err
 		}
 		set.err = err
@@ -207,7 +207,7 @@ func (v *verifier) compareScenes(ctx context.Context, f *found, config string) e
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if dataset.Unanswered(err) {
+	if dataset.Unanswered(err) || dataset.Gone(err) {
 		return err
 	}
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 const (
 	sameOrigin = "same"
 	otherOne   = "other"
-	notChecked = "not checked"
+	NotChecked = "not checked"
 	sameSizes  = "same sizes" // and names, of images of which there are no checksums
 )
 
@@ -53,7 +53,7 @@ func (v *verifier) parents(f *found) {
 	}
 	slices.Sort(roles)
 	for _, role := range roles {
-		p, strangers := Parent{Role: role, State: notChecked, Paths: []string{}}, map[string][]string{}
+		p, strangers := Parent{Role: role, State: NotChecked, Paths: []string{}}, map[string][]string{}
 		for _, other := range v.found {
 			if other.artefact == nil || other == f {
 				continue
@@ -72,7 +72,7 @@ func (v *verifier) parents(f *found) {
 			}
 			p.State, p.Paths = otherOne, append(p.Paths, other.path)
 		}
-		if p.State != notChecked {
+		if p.State != NotChecked {
 			p.Strangers = nil
 		} else {
 			for _, of := range slices.Sorted(maps.Keys(strangers)) {
