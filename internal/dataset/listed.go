@@ -36,9 +36,6 @@ func IsList(path string) bool {
 	return (ext == ".txt" || ext == ".csv") && isFile(path)
 }
 
-// ListingEnd is how the names of kept lists end.
-const ListingEnd = ".listing"
-
 // IsListing reports whether a file is called a kept list of images.
 func IsListing(path string) bool {
 	return strings.EqualFold(filepath.Ext(path), ListingEnd) && isFile(path)

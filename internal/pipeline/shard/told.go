@@ -67,8 +67,8 @@ func CommandOf(path string, of int) *Command {
 	return &c
 }
 
-// Told returns of how many shards such files are beside a path, in ascending order: there may be no
-// shard yet, where each failed before it wrote anything.
+// Told returns the numbers of shards, in ascending order, of the runs that have such files beside a
+// path: there may be no shard yet, where each failed before it wrote anything.
 func Told(path string) []int {
 	dir, _, _ := around(path)
 	entries, err := os.ReadDir(filepath.Clean(dir))
