@@ -152,3 +152,17 @@ func TestAddressOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusOfSecret: status says that the next command lacks what is secret in an address.
+func TestStatusOfSecret(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer server.Close()
+	for query, want := range map[string]bool{"?sig=SECRET": true, "": false} {
+		save := filepath.Join(t.TempDir(), "x")
+		must(t, exitFailed, "collect", "--model", testutil.Golden("model/tiny_jit.pt"), "--dataset", "images", "--data-path", server.URL+"/a.tar"+query, "--save-path", save, "--shard", "1/2")
+		out, said := must(t, exitDone, "status", save)
+		if strings.Contains(out+said, "SECRET") || strings.Contains(said, "the password or the signature of an address was not kept: add it to the command") != want || !strings.Contains(out, "--data-path "+server.URL+"/a.tar") {
+			t.Errorf("said %q and %q", out, said)
+		}
+	}
+}

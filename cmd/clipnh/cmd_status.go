@@ -82,7 +82,13 @@ func runStatus(ctx context.Context, path string, opts statusOptions, g *globalOp
 	if g.json {
 		return g.printer.JSON(result)
 	}
-	return printStatus(result, opts.all, g.printer)
+	if err := printStatus(result, opts.all, g.printer); err != nil {
+		return err
+	}
+	if result.Hidden && len(result.Again) > 0 {
+		g.printer.Note("the password or the signature of an address was not kept: add it to the command")
+	}
+	return nil
 }
 
 func printStatus(r *status.Result, all bool, p *ui.Printer) error {

@@ -117,7 +117,7 @@ func (g *globalOptions) prepared(run runE) runE {
 			return err
 		}
 		ctx := model.WithPublished(model.WithCaches(cmd.Context(), caches), publishedActivation)
-		ctx = dataset.WithWatcher(ctx, &slowListing{progress: g.printer.Progress(), now: time.Now})
+		ctx = dataset.WithWatcher(ctx, &slowListing{progress: g.printer.Progress(), waiting: g.printer.WaitFor, now: time.Now})
 		cmd.SetContext(archive.WithListings(ctx, g.listings()))
 		return adviseFetch(mapping.Catch(func() error { return run(cmd, args) }), cmd.Flags())
 	}

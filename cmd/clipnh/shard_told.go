@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -23,7 +24,7 @@ func (g *globalOptions) ofShard(number, save string, run func() error) error {
 		return run()
 	}
 	known := shard.CommandOf(save, s.Of)
-	command := shard.Command{Words: withoutShard(g.line)}
+	command := shard.Command{Words: withoutShard(g.line), Hidden: slices.ContainsFunc(g.line, hasSecret)}
 	if command.Folder, err = os.Getwd(); err != nil || len(g.line) == 0 {
 		return run()
 	}
@@ -68,6 +69,15 @@ func withoutShard(line []string) []string {
 		words = append(words, remote.Shown(word))
 	}
 	return words
+}
+
+// hasSecret reports whether a word of a command line, or the value in it, is an address with
+// something that withoutShard leaves out.
+func hasSecret(word string) bool {
+	if _, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(word, "-") {
+		word = value
+	}
+	return !strings.EqualFold(remote.Shown(word), word)
 }
 
 // nextLine is the command line that merges the shards, or makes those that are to be run again,

@@ -25,6 +25,9 @@ func TestWithoutShard(t *testing.T) {
 		if got := withoutShard(strings.Fields(line)); !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%s: %q, want %s", line, got, want)
 		}
+		if got, want := slices.ContainsFunc(strings.Fields(line), hasSecret), strings.Contains(line, "sig=1"); got != want {
+			t.Errorf("%s: hidden %v, want %v", line, got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,6 +34,9 @@ func addresses(pattern string) ([]string, error) {
 		}
 		seen[shown] = true
 		if !archive.Named(a) && !parquet.Named(a) {
+			if ext := strings.ToLower(path.Ext(shown)); ext == ".txt" || ext == ".csv" || ext == ListingEnd {
+				return nil, hinted{fmt.Errorf("%s: a list at an address, want it on disk", shown), listNear}
+			}
 			return nil, hinted{
 				fmt.Errorf("%s: want the address of a .tar, .tar.gz, .zip or .parquet", shown),
 				"an address is read by what its name says; images at addresses of their own are to be downloaded first, for instance with img2dataset",
@@ -40,6 +44,23 @@ func addresses(pattern string) ([]string, error) {
 		}
 	}
 	return at, nil
+}
+
+// listNear is the advice where a list is not on disk.
+const listNear = "download it; a list names images on disk, and archives at addresses are named by a pattern with braces, as in \"s3://bucket/{000..099}.tar\""
+
+// notReplaced adds to the error of an address that is not there, or cannot be told from one, that
+// no server replaces the signs of a pattern in it.
+func notReplaced(archives []string, err error) error {
+	if !errors.Is(err, remote.ErrMissing) && !errors.Is(err, remote.ErrRefused) {
+		return err
+	}
+	for _, at := range archives {
+		if shown := remote.Shown(at); remote.Named(at) && strings.ContainsAny(shown, "*?") {
+			return hinted{err, "* and ? are not replaced here: name archives with braces, as in \"" + shown[:strings.LastIndexByte(shown, '/')+1] + "{000..012}.tar\""}
+		}
+	}
+	return err
 }
 
 // belowAddress returns addresses from the deepest folder that all of them are in.

@@ -102,11 +102,11 @@ func (a *ahead[T]) close() {
 }
 
 // eachAhead opens things, of paths if they have any, several at once, and has take be given them
-// in their order, until one fails. The watcher is told if there are several.
+// in their order, until one fails. The watcher is told if there are several, or one at an address.
 func eachAhead[T any](ctx context.Context, paths []string, open func(ctx context.Context, i int) (T, error), take func(i int, thing T) error) error {
 	a := openAhead(ctx, len(paths), atOnce(paths), open)
 	defer a.close()
-	return eachWatched(ctx, len(paths), func(i int) error {
+	return eachWatched(ctx, len(paths), len(paths) > 1 || remote.Named(paths[0]), func(i int) error {
 		thing, err := a.next()
 		if err != nil {
 			return err

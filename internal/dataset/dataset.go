@@ -139,3 +139,6 @@ func (d *Dataset) Names() []string {
 func PlainName(name string) string {
 	return strings.ToLower(strings.TrimSpace(strings.ReplaceAll(name, "_", " ")))
 }
+
+// ListingEnd is how the names of kept lists end.
+const ListingEnd = ".listing"

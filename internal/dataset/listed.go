@@ -36,9 +36,6 @@ func IsList(path string) bool {
 	return (ext == ".txt" || ext == ".csv") && isFile(path)
 }
 
-// ListingEnd is how the names of kept lists end.
-const ListingEnd = ".listing"
-
 // IsListing reports whether a file is called a kept list of images.
 func IsListing(path string) bool {
 	return strings.EqualFold(filepath.Ext(path), ListingEnd) && isFile(path)
@@ -97,16 +94,16 @@ func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.IndexFunc(l.paths, remote.Named); i >= 0 {
-		return nil, hinted{
-			fmt.Errorf("%s: image %d: %s: an address, want a path", list, i+1, foreign.Name(remote.Shown(l.paths[i]))), downloadFirst,
-		}
-	}
 	packed := func(path string) bool { return archive.Named(path) || parquet.Named(path) }
 	if i := slices.IndexFunc(l.paths, packed); i >= 0 {
 		return nil, hinted{
-			fmt.Errorf("%s: image %d: %s: an archive, want the path of an image", list, i+1, foreign.Name(l.paths[i])),
+			fmt.Errorf("%s: image %d: %s: an archive, want the path of an image", list, i+1, foreign.Name(remote.Shown(l.paths[i]))),
 			"archives are not listed but named by a pattern with braces, as in \"shards/{000..099}.tar\"",
+		}
+	}
+	if i := slices.IndexFunc(l.paths, remote.Named); i >= 0 {
+		return nil, hinted{
+			fmt.Errorf("%s: image %d: %s: an address, want a path", list, i+1, foreign.Name(remote.Shown(l.paths[i]))), downloadFirst,
 		}
 	}
 	if kind == ImageNetVal && l.classes == nil {

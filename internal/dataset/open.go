@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 			}
 		}
 		if err != nil {
-			return nil, err
+			return nil, notReplaced(archives, err)
 		}
 		if len(d.Items) == 0 {
 			return nil, noLines(d.Skipped)

@@ -100,6 +100,11 @@ func archivesAt(dataPath string) ([]string, error) {
 		seen[at], paths[i] = true, at
 	}
 	missing := slices.DeleteFunc(slices.Clone(paths), isFile)
+	for _, at := range missing {
+		if info, err := os.Stat(at); err == nil && info.IsDir() {
+			return nil, usage.Errorf("%s: %s is a folder, want archives or Parquet files by a pattern with braces, or one folder", dataPath, at)
+		}
+	}
 	if len(missing) > 0 && strings.Contains(dataPath, "://") {
 		return nil, hinted{notThere(dataPath + ": no such files"), otherAddresses}
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -173,6 +175,37 @@ func TestListOfAddresses(t *testing.T) {
 		var h interface{ Hint() string }
 		if err == nil || !strings.Contains(err.Error(), "image 2: https://h/a.jpg: an address") || !errors.As(err, &h) || !strings.Contains(h.Hint(), "img2dataset") {
 			t.Errorf("%s: %v, want an error about image 2 that names img2dataset", name, err)
+		}
+	}
+}
+
+// TestAddressesRefused: what is no archive at an address is refused with what to do.
+func TestAddressesRefused(t *testing.T) {
+	dir := t.TempDir()
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	list := filepath.Join(dir, "a.txt")
+	if err := os.WriteFile(list, []byte("s3://b/cls/000000.tar\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"val", "cls"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ path, err, hint string }{
+		{server.URL + "/cls/*.tar", "/cls/*.tar: nothing is there", "* and ? are not replaced here: name archives with braces, as in \"" + server.URL + "/cls/{000..012}.tar\""},
+		{server.URL + "/cls/0.tar", "/cls/0.tar: nothing is there", ""},
+		{"s3://b/list.txt", "s3://b/list.txt: a list at an address, want it on disk", "a list names images on disk"},
+		{"https://h/list.CSV?x", "https://h/list.CSV: a list at an address", "a list names images on disk"},
+		{"https://h/a.rar", "https://h/a.rar: want the address of a .tar", "img2dataset"},
+		{list, "image 1: s3://b/cls/000000.tar: an archive, want the path of an image", "a pattern with braces"},
+		{filepath.Join(dir, "{val,cls}"), filepath.Join(dir, "val") + " is a folder, want archives or Parquet files", ""},
+	} {
+		_, err := Open(t.Context(), Options{Kind: Images, Path: tt.path})
+		var h interface{ Hint() string }
+		if err == nil || !strings.Contains(err.Error(), tt.err) || errors.As(err, &h) != (tt.hint != "") || tt.hint != "" && !strings.Contains(h.Hint(), tt.hint) {
+			t.Errorf("%s: %v, want %s with the hint %q", tt.path, err, tt.err, tt.hint)
 		}
 	}
 }

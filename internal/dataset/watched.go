@@ -2,8 +2,8 @@ package dataset
 
 import "context"
 
-// A Watcher is told how far it is with listing several archives or Parquet files: far
-// away that takes minutes.
+// A Watcher is told how far it is with listing archives or Parquet files, several or at addresses:
+// far away that takes minutes.
 type Watcher interface {
 	// Listing says that as many of all have been listed.
 	Listing(done, all int)
@@ -18,11 +18,11 @@ func WithWatcher(ctx context.Context, w Watcher) context.Context {
 	return context.WithValue(ctx, watcherKey{}, w)
 }
 
-// eachWatched calls list for 0 to n, in this order, until it fails, and tells the watcher if there
-// are several.
-func eachWatched(ctx context.Context, n int, list func(i int) error) error {
+// eachWatched calls list for 0 to n, in this order, until it fails, and tells the watcher if it may
+// take long.
+func eachWatched(ctx context.Context, n int, long bool, list func(i int) error) error {
 	w, _ := ctx.Value(watcherKey{}).(Watcher)
-	if w == nil || n < 2 {
+	if w == nil || !long {
 		w = unwatched{}
 	}
 	defer w.Listed()

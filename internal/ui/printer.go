@@ -45,7 +45,8 @@ type Printer struct {
 	quiet bool
 
 	progress Showing
-	task     *task // that is running, or nil
+	task     *task  // that is running, or nil
+	waits    string // what is waited for without one
 
 	spell func(string) string // of messages, or nil
 	bar   *task               // drawn on the last line of err, or nil

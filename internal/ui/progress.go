@@ -71,10 +71,21 @@ func (p *Printer) SetProgress(how Showing) {
 	p.progress = how
 }
 
+// WaitFor says what is waited for while no task is running, for SayProgress; empty for nothing.
+func (p *Printer) WaitFor(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waits = what
+}
+
 // SayProgress prints a line on the task that is running, whatever is shown otherwise.
 func (p *Printer) SayProgress() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.task == nil && p.waits != "" {
+		p.say("note: ", "waiting for "+p.waits)
+		return
+	}
 	if p.task == nil {
 		p.say("note: ", "no task is running that counts what is done")
 		return

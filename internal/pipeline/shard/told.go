@@ -27,6 +27,7 @@ type Command struct {
 	Words  []string `json:"command"`
 	Folder string   `json:"folder"` // that relative paths in it are below
 	Worked bool     `json:"worked"` // it has made a shard
+	Hidden bool     `json:"hidden"` // what is secret in an address is left out of it
 }
 
 // A Failure is how a shard failed last.
@@ -48,7 +49,7 @@ func (s Shard) failurePath(path string) string { return s.Path(path) + failureEn
 // KeepCommand keeps the command that makes a shard of what is to be at path. Of several that
 // differ the last counts.
 func (s Shard) KeepCommand(store *cache.Store, path string, c Command) error {
-	if known := CommandOf(path, s.Of); known != nil && known.Folder == c.Folder && known.Worked == c.Worked && slices.Equal(known.Words, c.Words) {
+	if known := CommandOf(path, s.Of); known != nil && known.Folder == c.Folder && known.Worked == c.Worked && known.Hidden == c.Hidden && slices.Equal(known.Words, c.Words) {
 		return nil
 	}
 	return keepTold(store, commandPath(path, s.Of), c)
@@ -66,8 +67,8 @@ func CommandOf(path string, of int) *Command {
 	return &c
 }
 
-// Told returns of how many shards such files are beside a path, in ascending order: there may be no
-// shard yet, where each failed before it wrote anything.
+// Told returns the numbers of shards, in ascending order, of the runs that have such files beside a
+// path: there may be no shard yet, where each failed before it wrote anything.
 func Told(path string) []int {
 	dir, _, _ := around(path)
 	entries, err := os.ReadDir(filepath.Clean(dir))

@@ -85,6 +85,7 @@ type Result struct {
 	Left     *float64       `json:"seconds_left"` // until the slowest of the running shards is done; null where not known
 	Again    []int          `json:"again"`        // shards to run again
 	Command  []string       `json:"command"`      // that makes the shards, without {shard}; empty where it is not known
+	Hidden   bool           `json:"hidden"`       // a password or a signature of an address is left out of the command
 	Folder   string         `json:"folder"`       // that relative paths in the command are below
 	Next     string         `json:"next"`         // what to do; empty while shards are running and none is to be run again
 }
@@ -153,7 +154,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		r.add(s)
 	}
 	if c := shard.CommandOf(o.Path, of); c != nil {
-		r.Command, r.Folder = c.Words, c.Folder
+		r.Command, r.Folder, r.Hidden = c.Words, c.Folder, c.Hidden
 	}
 	r.advise(of)
 	return r, nil
