@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // spacedFlags are flags whose values argparse takes as several words, --neur_idxs 3 5.
@@ -37,12 +38,15 @@ func joined(args []string) []string {
 }
 
 // singleDash returns an error if an argument is the name of a flag with one dash, as in
-// -model FILE, which would otherwise be -m with the value odel.
-// It returns the command that the arguments name too.
+// -model FILE, which would otherwise be -m with the value odel; or if a flag has another in
+// place of its value. It returns the command that the arguments name too.
 func singleDash(root *cobra.Command, args []string) (*cobra.Command, error) {
 	cmd, rest, err := root.Find(args)
 	if err != nil || completes(args) {
 		return cmd, nil
+	}
+	if err := flagAsValue(cmd, rest); err != nil {
+		return cmd, err
 	}
 	for i, arg := range rest {
 		if arg == "--" {
@@ -60,11 +64,35 @@ func singleDash(root *cobra.Command, args []string) (*cobra.Command, error) {
 	return cmd, nil
 }
 
+// flagAsValue returns an error if a flag without its value is followed by another flag of the
+// command, which would be taken for that value.
+func flagAsValue(cmd *cobra.Command, args []string) error {
+	for i := 0; i+1 < len(args) && args[i] != "--"; i++ {
+		if !takesValue(cmd, args[i]) {
+			continue
+		}
+		flag := args[i]
+		i++
+		long, isLong := strings.CutPrefix(args[i], "--")
+		name, _, _ := strings.Cut(long, "=")
+		if name == "" || !isLong || lookup(cmd, string(dashes(cmd.Flags(), name))) == nil {
+			continue
+		}
+		err := usageError{fmt.Errorf("%s needs a value, found --%s", flag, name)}
+		if !strings.HasPrefix(flag, "--") {
+			return err
+		}
+		return hinted{err, fmt.Sprintf("if the value is really that, give it after =, as in %s=--%s", flag, name)}
+	}
+	return nil
+}
+
 // takesValue reports whether arg is a flag whose value is the next argument.
 func takesValue(cmd *cobra.Command, arg string) bool {
-	name, isLong := strings.CutPrefix(arg, "--")
-	f := lookup(cmd, name)
-	if !isLong && len(arg) == 2 && arg[0] == '-' {
+	var f *pflag.Flag
+	if name, isLong := strings.CutPrefix(arg, "--"); isLong {
+		f = lookup(cmd, string(dashes(cmd.Flags(), name)))
+	} else if len(arg) == 2 && arg[0] == '-' {
 		f = cmp.Or(cmd.Flags().ShorthandLookup(arg[1:]), cmd.Root().PersistentFlags().ShorthandLookup(arg[1:]))
 	}
 	return f != nil && f.NoOptDefVal == ""

@@ -192,6 +192,8 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	var env environmentError
 	if errors.As(err, &env) {
 		hints = append(hints, fmt.Sprintf("unset %s, or correct it: docs/exit-status.md has the variables and their values", env.variable))
+	} else if errors.As(err, new(projectError)) {
+		hints = append(hints, fmt.Sprintf("run %q, or see docs/project.md", cmd.Root().Name()+" config --help"))
 	} else if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
 	}

@@ -112,6 +112,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		if why, ok := scriptFlags[strings.ReplaceAll(name, "_", "-")]; ok {
 			return hinted{err, why}
 		}
+		if meant := meantFlags(cmd.Flags(), name); len(meant) > 0 {
+			return hinted{err, didYouMean(meant)}
+		}
 		takers := commandsTaking(cmd.Root(), name)
 		switch meant := similarFlags(cmd.Flags(), name); {
 		case len(meant) > 0 && (len(takers) == 0 || strings.HasPrefix(meant[0], "--"+name)):

@@ -7,9 +7,12 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -124,10 +127,31 @@ func TestFlagsOfOthers(t *testing.T) {
 		"show h1n2 --model m.pt": "--model is a flag of other commands, such as ",
 		"show h1n2 --code c.npz": `did you mean "--codes"?`,
 		"info --modle m.pt":      `did you mean "--model"?`,
+
+		// by meaning
+		"export --out x":             `did you mean "--save-path"?`,
+		"mask --save-path x":         `did you mean "--mask-save-path"?`,
+		"sparse --codes-save-path x": `did you mean "--decomposition-save-path"?`,
+		"report --output x":          `did you mean "--out"?`,
+		"edit --pairs h1n2":          `did you mean "--remove"?`,
+		"classify --texts a,b":       `did you mean "--classes"?`,
+		"segment --texts a,b":        `did you mean "--classes"?`,
+		"collect --weights m.pt":     `did you mean "--model"?`,
 	} {
 		_, stderr := must(t, exitUsage, strings.Fields(line)...)
 		if !strings.Contains(stderr, "hint: "+want) {
 			t.Errorf("%s: said %q, want the hint %q", line, stderr, want)
+		}
+	}
+}
+
+// TestSynonyms holds that each flag that is suggested by its meaning is one of some command.
+func TestSynonyms(t *testing.T) {
+	for name, flags := range synonyms {
+		for _, flag := range flags {
+			if !slices.ContainsFunc(everyCommand(), func(cmd *cobra.Command) bool { return lookup(cmd, flag) != nil }) {
+				t.Errorf("%s: no command has --%s", name, flag)
+			}
 		}
 	}
 }

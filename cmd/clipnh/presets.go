@@ -46,11 +46,17 @@ func readPresets(root *cobra.Command) (*presets, error) {
 	path = fromHere(path)
 	file, err := project.Read(path)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, projectError{usageError{err}}
 	}
 	p := &presets{path: path, dir: filepath.Dir(path), file: file}
-	return p, p.check(root)
+	if err := p.check(root); err != nil {
+		return p, projectError{usageError{err}}
+	}
+	return p, nil
 }
+
+// projectError is a usageError about the project file, which stands for a part of the command line.
+type projectError struct{ usageError }
 
 // fromHere returns a path relative to the working folder, or as it is where there is no
 // such path.
@@ -162,7 +168,8 @@ func (p *presets) checkShared(root *cobra.Command, s project.Setting) error {
 			return hinted{usageError{fmt.Errorf("%s: %s is not for all commands", p.at(s.Line), s.Key)},
 				fmt.Sprintf("put it into the section of a command that takes it: %s", strings.Join(takers, ", "))}
 		}
-		return usageError{fmt.Errorf("%s: unknown key %s", p.at(s.Line), foreign.Quote(s.Key))}
+		return hinted{usageError{fmt.Errorf("%s: unknown key %s", p.at(s.Line), foreign.Quote(s.Key))},
+			"keys for all commands are " + strings.Join(sharedFlags, ", ")}
 	}
 	var first error
 	for _, cmd := range commandsBelow(root) {

@@ -63,6 +63,25 @@ func TestSingleDash(t *testing.T) {
 	}
 }
 
+// A flag without its value does not take the next flag for it, unless after =.
+func TestFlagAsValue(t *testing.T) {
+	for line, want := range map[string]string{
+		"collect --model m --data-path --save-path k/q": "--data-path needs a value, found --save-path\nhint: if the value is really that, give it after =, as in --data-path=--save-path",
+		"collect --data_path --save-path=k/q":           "--data_path needs a value, found --save-path",
+		"collect -m --json":                             "-m needs a value, found --json",
+	} {
+		_, said := must(t, exitUsage, strings.Fields(line)...)
+		if !strings.Contains(said, want) {
+			t.Errorf("%s: said\n%s, want %s", line, said, want)
+		}
+	}
+	for _, line := range []string{"search model --text a --model nowhere --vocab no", "info --model=--json", "info --model --nowhere", "info -m --nowhere"} {
+		if _, said := must(t, exitFailed, strings.Fields(line)...); !strings.Contains(said, "no such file") {
+			t.Errorf("%s: said\n%s", line, said)
+		}
+	}
+}
+
 // TestNamesOfInputs holds that no flag is called after what wrote the file that it reads.
 func TestNamesOfInputs(t *testing.T) {
 	for _, cmd := range everyCommand() {

@@ -88,7 +88,10 @@ func writeTemporary(d disk, path string, write func(io.Writer) error) (Payload, 
 	if e := f.Close(); err == nil {
 		err = e
 	}
+	var file *fs.PathError
 	switch {
+	case errors.As(err, &file) && file.Path == tmp: // which nobody knows
+		err = &fs.PathError{Op: "write", Path: path, Err: file.Err}
 	case err != nil:
 		err = fmt.Errorf("write %s: %w", path, err)
 	case given != nil:

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/packed"
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Checkpoint is an open file with the weights of a CLIP.
@@ -129,10 +130,11 @@ func (ck *Checkpoint) RequireText() error {
 	return fmt.Errorf("%s: only the image tower is there, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
 }
 
-// Require returns an error, with the reason, unless the image tower has a structure.
+// Require returns a usage error, with the reason, unless the image tower has a structure: what is
+// asked for is not to be had of this model.
 func (ck *Checkpoint) Require(s Structure) error {
 	if err := ck.Config.image().has(s); err != nil {
-		return fmt.Errorf("%s: %w", ck.path, err)
+		return usage.Errorf("%s: %w", ck.path, err)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ type found struct {
 func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Tensor, dir string) (f found, err error) {
 	for _, s := range d.Needs {
 		if err := c.image().has(s); err != nil {
-			return f, err
+			return f, usage.Error(err)
 		}
 	}
 	if d.Activation != "" && !slices.Contains(Activations(), d.Activation) {
@@ -135,6 +135,8 @@ func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Te
 func (d Details) chooseHeads(v *ViT, said beside, f *found) error {
 	like := publishedHeads(*v)
 	switch {
+	case d.Heads != 0 && !d.Assumed && v.Width%d.Heads != 0:
+		return usage.Errorf("{vit-heads}: %s in an image tower of width %d, want a number that divides it", quantity.Of(d.Heads, "head"), v.Width)
 	case d.Heads != 0:
 		v.Heads, f.heads = d.Heads, fromHeads
 	case said.heads != 0:

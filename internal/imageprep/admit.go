@@ -53,6 +53,16 @@ func (f *format) admitted(b []byte, o Options, keep bool) (*raster, notes, error
 	}, keep)
 }
 
+// tooLarge is the error of an image of more pixels than allowed.
+type tooLarge string
+
+func (e tooLarge) Error() string { return string(e) }
+
+// Hint says how larger images are taken.
+func (tooLarge) Hint() string {
+	return "{max-pixels} takes larger images, if there is memory for them"
+}
+
 // check refuses an image of more pixels than allowed, or of none.
 func (o Options) check(w, h int) error {
 	limit := o.MaxPixels
@@ -63,7 +73,7 @@ func (o Options) check(w, h int) error {
 		return fmt.Errorf("%dx%d pixels, want at least one", w, h)
 	}
 	if w > limit/h {
-		return fmt.Errorf("%dx%d pixels, want at most %d in all", w, h, limit)
+		return tooLarge(fmt.Sprintf("%dx%d pixels, want at most %d in all", w, h, limit))
 	}
 	return nil
 }

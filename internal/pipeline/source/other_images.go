@@ -43,11 +43,15 @@ func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scor
 		return err
 	}
 	names, err := artefact.ImageNames(a)
-	if strict && err == nil {
-		if others, e := haveOtherSizes(data, names, a); e != nil {
+	if err == nil {
+		switch others, e := haveOtherSizes(data, names, a); {
+		case e != nil:
 			return e
-		} else if others {
-			return otherSizes(path, scores)
+		case others != nil && strict:
+			return otherSizes(path, scores, firstNamed(others, a))
+		case others != nil:
+			say.Warn("%s: not quite the images that %s was made of: names or sizes differ%s", path, scores, firstNamed(others, a))
+			return nil
 		}
 	}
 	if err == nil && len(names) > 0 && !anyNamed(there, names) {
@@ -66,11 +70,11 @@ func nameOtherSizes(data *dataset.Dataset, names []string, path string, of *cach
 	switch {
 	case err != nil:
 		return err
-	case !others:
+	case others == nil:
 	case strict:
-		return otherSizes(path, of.Path())
+		return otherSizes(path, of.Path(), firstNamed(others, of))
 	default:
-		say.Warn("%s: %s that %s was made of: %s; the labels may be those of others", path, notTheImages, of.Path(), differentSizes)
+		say.Warn("%s: %s that %s was made of: %s%s; the labels may be those of others", path, notTheImages, of.Path(), differentSizes, firstNamed(others, of))
 	}
 	return nil
 }
@@ -80,22 +84,43 @@ const (
 	differentSizes = "their names are the same, their sizes differ"
 )
 
-// otherSizes is the error of images at path that are not those that scores were made of.
-func otherSizes(path, scores string) error {
-	return hint.With(fmt.Errorf("%s: %w: %s that %s was made of: %s", path, cache.ErrStale, notTheImages, scores, differentSizes),
+// firstNamed names, for the end of a message, the first of the images of a collection whose bytes
+// are not those that it was made of; empty where that is not known, or there are so many that it
+// would take long to look.
+func firstNamed(images []dataset.Item, of *cache.Artefact) string {
+	const most = 2000
+	sums := of.InputSums()
+	if len(sums) != len(images) || len(images) > most {
+		return ""
+	}
+	for i, item := range images {
+		if f, err := item.Load(); err != nil || cache.SumOf(f.Bytes) != sums[i] {
+			return fmt.Sprintf(" (the first is %s)", item.Path)
+		}
+	}
+	return ""
+}
+
+// otherSizes is the error of images at path that are not those that scores were made of; first
+// names one.
+func otherSizes(path, scores, first string) error {
+	return hint.With(fmt.Errorf("%s: %w: %s that %s was made of: %s%s", path, cache.ErrStale, notTheImages, scores, differentSizes, first),
 		"restore the images, or collect them again")
 }
 
-// haveOtherSizes reports whether images that have the names of those of a collection, of whose
-// rows names are, have other sizes than these had, as far as its manifest tells.
-func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) (bool, error) {
+// haveOtherSizes returns the images that have the names of those of a collection, of whose rows
+// names are, if they have other sizes than these had, as far as its manifest tells; nil if not.
+func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) ([]dataset.Item, error) {
 	from := artefact.OriginOf(of).Images
 	if from == nil {
-		return false, nil
+		return nil, nil
 	}
-	differ := func(there *dataset.Dataset) (bool, error) {
+	differ := func(there *dataset.Dataset) ([]dataset.Item, error) {
 		now, err := there.Fingerprint()
-		return now != from.SHA256, err
+		if err != nil || now == from.SHA256 {
+			return nil, err
+		}
+		return there.Items, nil
 	}
 	items := dataset.ByName(data.Items)
 	there := data.Stride(1)
@@ -124,7 +149,7 @@ func haveOtherSizes(data *dataset.Dataset, names []string, of *cache.Artefact) (
 	if NamesHash(there.Items) != from.Names {
 		there = data.Stride(max(from.Stride, 1))
 		if len(there.Items) != of.Manifest.Inputs {
-			return false, nil // of more images than those of the collection
+			return nil, nil // of more images than those of the collection
 		}
 	}
 	return differ(there)
