@@ -233,7 +233,7 @@ func (o *retrieveOptions) validateGiven() error {
 // too.
 var pairName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 
-var neuronName = regexp.MustCompile(`(?i)^(?:l\d+)?n(\d+)$`)
+var neuronName = regexp.MustCompile(`(?i)^l\d+n(\d+)$`)
 
 // parseNeurons reads 624,1300.
 func parseNeurons(list string) ([]int, error) {
@@ -241,7 +241,7 @@ func parseNeurons(list string) ([]int, error) {
 	for _, word := range splitUnits(list) {
 		n, err := strconv.Atoi(word)
 		if m := neuronName.FindStringSubmatch(word); err != nil && m != nil {
-			return nil, fmt.Errorf("--neur-idxs %s: %q, want the number alone, %s; --scores or --neuron-layer say the layer of a vision transformer", list, word, m[1])
+			return nil, fmt.Errorf("--neur-idxs %s: %q, want the number alone, %s; the layer is that of --scores or --neuron-layer", list, word, m[1])
 		}
 		if err != nil || n < 0 {
 			return nil, fmt.Errorf("--neur-idxs %s: %q, want whole numbers, such as 624,1300", list, word)
