@@ -24,10 +24,11 @@ logits the first class comes first.
 
 Images are files and folders, or a data set (--data-path), which --model
 encodes; or those of a collection (--scores), whose scores give the features
-exactly, as sums over pairs, without a pass through the image tower. Classes are
-names separated by commas, a file of one name per line, or IN or PC for those of
-ImageNet or PASCAL Context (--classes); their embeddings are computed (--model,
---vocab) or read (--imagenet-zeroshot-path).
+exactly, as sums over pairs, without a pass through the image tower, or which
+keeps features alone (collect --mode features). Classes are names separated by
+commas, a file of one name per line, or IN or PC for those of ImageNet or PASCAL
+Context (--classes); their embeddings are computed (--model, --vocab) or read
+(--imagenet-zeroshot-path).
 
 If true labels are known, accuracy is measured, over all images and for each
 class: labels are the classes of a labelled data set (--dataset imagenet_val: a

@@ -34,9 +34,10 @@ the rest, which ablate does not have. Neurons of the last layer, which no head
 reads, have no second order, and are removed by zero. A head of a layer, l10h3,
 has columns of its own in the output weights of attention: --remove l10h3
 removes it for all tokens, --remove l10 all heads of the layer. Units of one
-layer are edited at a time; their names say which. By mean is not ablate's mean ablation: every token gets what the
-class token reads on average, and all that is later sees it; with --data-path,
-the output says how far features are from those of ablate.
+layer are edited at a time; their names say which. By mean is not ablate's mean
+ablation: every token gets what the class token reads on average, and all that
+is later sees it; with --data-path, the output says how far features are from
+those of ablate.
 
 Which pairs:
   --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line

@@ -24,6 +24,8 @@ commands find them: --model RN50x16 then stands for the path of its file, and
 and those that are already there. Models are OpenAI's ResNets and vision
 transformers, and those that open_clip trained on yfcc15m, cc12m and laion400m;
 vocab is the merges file of their tokenizer, words the word list of the paper.
+LAION's models of laion2b, and H/14, g/14 and bigG/14, are not among them, since
+their hashes could not be verified: they are used by the path of their file.
 
 A file gets its name only when it is complete and its SHA-256 matches. An
 interrupted download resumes, a few times by itself, later when the same command
@@ -108,8 +110,8 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 		a, ok := store.Find(name)
 		if !ok {
 			err := usageError{fmt.Errorf("%q: unknown name", name)}
-			if meant := similarAssets(store, "", name); len(meant) > 0 {
-				return hinted{err, didYouMean(meant)}
+			if advice := adviseName(store, "", name); advice != "" {
+				return hinted{err, advice}
 			}
 			return hinted{err, `run "clipnh fetch" for a list of the names`}
 		}

@@ -152,7 +152,7 @@ func (o *retrieveOptions) validate() error {
 	}
 	for _, name := range splitUnits(o.pairs) {
 		if !pairName.MatchString(name) {
-			return fmt.Errorf("--pairs %q: want pairs, such as h21n624,h3n7", name)
+			return fmt.Errorf("--pairs %q: want %s", name, asNamed(name, "pairs, such as h21n624,h3n7"))
 		}
 	}
 	if err := once("--pairs", splitUnits(o.pairs)); err != nil {
@@ -233,11 +233,16 @@ func (o *retrieveOptions) validateGiven() error {
 // too.
 var pairName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 
+var neuronName = regexp.MustCompile(`(?i)^l\d+n(\d+)$`)
+
 // parseNeurons reads 624,1300.
 func parseNeurons(list string) ([]int, error) {
 	var neurons []int
 	for _, word := range splitUnits(list) {
 		n, err := strconv.Atoi(word)
+		if m := neuronName.FindStringSubmatch(word); err != nil && m != nil {
+			return nil, fmt.Errorf("--neur-idxs %s: %q, want the number alone, %s; the layer is that of --scores or --neuron-layer", list, word, m[1])
+		}
 		if err != nil || n < 0 {
 			return nil, fmt.Errorf("--neur-idxs %s: %q, want whole numbers, such as 624,1300", list, word)
 		}

@@ -22,11 +22,15 @@ Finds the images that match a text (--text), are similar to an example image
 a neuron, n624, or a head, h21). Each query ranks the images separately: texts
 and examples by the cosine with the image's feature, units by the norm of their
 contribution, not centred, bias share included, as retrieve ranks. Of equal
-values the earlier image comes first.
+values the earlier image comes first. In a vision transformer, a head, l10h3,
+stands for its pairs: what the neurons of one layer add through it (second
+order). What the head itself adds (first order) is ranked by retrieve
+--head-idxs l10h3, from a model.
 
 Images are files and folders, or a data set (--data-path), which --model
 encodes; or those of a collection (--scores), whose scores give the features
-exactly, as sums over pairs, without a pass through the image tower. With a
+exactly, as sums over pairs, without a pass through the image tower, or which
+keeps features alone (collect --mode features) and has no units. With a
 collection, --model and --vocab are needed for texts only, and --model for an
 example that is a file; an image of the collection is an example by its name.
 

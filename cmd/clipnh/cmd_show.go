@@ -92,7 +92,7 @@ func (o *showOptions) validate() error {
 		return err
 	}
 	if !unitName.MatchString(s.Unit) {
-		return fmt.Errorf("unit %q: want a pair, such as h12n624, or a neuron, such as n624", s.Unit)
+		return fmt.Errorf("unit %q: want %s", s.Unit, asNamed(s.Unit, "a pair, such as h12n624, or a neuron, such as n624"))
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {

@@ -69,6 +69,15 @@ var recipes = map[string]recipe{
 	artefact.KindONNXWeights:     {"export --save-path", true, false},
 }
 
+// readBy says which commands read what is no scores.
+var readBy = map[string]string{
+	artefact.KindHeads:         "; what heads add is read by ablate, audit and textspan, in --scores, and seen by retrieve and explain, with --head-idxs and a model",
+	artefact.KindMLPs:          "; what MLPs add is read by ablate, audit and textspan, in --parts, beside heads",
+	artefact.KindClassParts:    "; what the class token adds is read by ablate, in --parts, beside heads",
+	artefact.KindTokens:        "; \"clipnh segment --method tokens\" labels pixels by tokens, from a model",
+	artefact.KindImageFeatures: "; image features are read by search, without --units, and by classify",
+}
+
 // withRecipe adds a hint to an error about an artefact that is missing, damaged or of
 // another kind: how to make it. An error that has a hint is returned as it is.
 func withRecipe(err error) error {
@@ -104,7 +113,7 @@ func withRecipe(err error) error {
 		return hinted{err, "collect without --mean"}
 	case of.Want != "":
 		if r, known := recipes[of.Want]; known {
-			return hinted{err, fmt.Sprintf("give what \"clipnh %s\" wrote", r.command)}
+			return hinted{err, fmt.Sprintf("give what \"clipnh %s\" wrote", r.command) + readBy[of.Kind]}
 		}
 	}
 	return err

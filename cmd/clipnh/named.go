@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,9 +159,9 @@ func resolveAsset(ctx context.Context, flag, kind, value string) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("--%s %s: %w", flag, value, err)
 	}
-	if !known && !strings.ContainsAny(value, `./\`) {
-		if meant := similarAssets(store, kind, value); len(meant) > 0 {
-			return "", hinted{usageError{fmt.Errorf("--%s %s: no such file, and not the name of an asset", flag, value)}, didYouMean(meant)}
+	if !known && (!strings.ContainsAny(value, `./\`) || theirName.MatchString(value)) {
+		if advice := adviseName(store, kind, value); advice != "" {
+			return "", hinted{usageError{fmt.Errorf("--%s %s: no such file, and not the name of an asset", flag, value)}, advice}
 		}
 	}
 	return path, nil
@@ -188,6 +189,30 @@ func fallback(ctx context.Context, f *pflag.Flag) (string, error) {
 	return path, nil
 }
 
+// theirName matches the names of models as OpenAI and open_clip spell them, and unlike the names
+// of files: ViT-B/32, ViT-L/14@336px.
+var theirName = regexp.MustCompile(`(?i)^(RN\d+(x\d+)?|(EVA\d*-)?ViT-[a-z]+[-/]\d+)(@\d+(px)?)?([-_][\w-]*)?$`)
+
+// ourName is a name with the signs that names of assets have: ViT-L-14-336 for ViT-L/14@336px.
+func ourName(name string) string {
+	return strings.TrimSuffix(strings.NewReplacer("/", "-", "@", "-").Replace(strings.ToLower(name)), "px")
+}
+
+// unfetched matches names of models that were published, and whose hash is not known.
+var unfetched = regexp.MustCompile(`^vit-(h|g|bigg)-14|laion2b`)
+
+// adviseName says what a name that is none of an asset may have meant; empty if that is not
+// known.
+func adviseName(store *asset.Store, kind, name string) string {
+	if (kind == "" || kind == configs.AssetModel) && unfetched.MatchString(ourName(name)) {
+		return "clipnh does not know the hash of this model, and does not fetch it: give the path of its file"
+	}
+	if meant := similarAssets(store, kind, name); len(meant) > 0 {
+		return didYouMean(meant)
+	}
+	return ""
+}
+
 // similarAssets returns the assets of a kind, or of every kind if it is empty, that name
 // may have meant: those at the smallest edit distance, if that is small.
 func similarAssets(store *asset.Store, kind, name string) []string {
@@ -198,7 +223,7 @@ func similarAssets(store *asset.Store, kind, name string) []string {
 		if kind != "" && a.Kind != kind {
 			continue
 		}
-		switch d := hint.Edits(strings.ToLower(a.Name), strings.ToLower(name)); {
+		switch d := hint.Edits(strings.ToLower(a.Name), ourName(name)); {
 		case d < nearest:
 			near, nearest = nil, d
 			fallthrough

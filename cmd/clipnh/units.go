@@ -27,6 +27,17 @@ func (o *unitsOptions) pattern() (pattern *regexp.Regexp, list, line string) {
 	return pairName, "units, such as h21n624,h3n7 or n624", "a unit, such as h21n624 or n624"
 }
 
+var layeredName = regexp.MustCompile(`(?i)^l\d`)
+
+// asNamed has the examples in a text as a vision transformer's where a name begins as its units
+// do.
+func asNamed(name, text string) string {
+	if !layeredName.MatchString(name) {
+		return text
+	}
+	return strings.NewReplacer("h21n624", "l10h3n624", "h12n624", "l10h3n624", "h3n7", "l11h3n7", "n624", "l9n624").Replace(text)
+}
+
 // addFlags adds the flags; what says what happens to the units, such as "take out".
 func (o *unitsOptions) addFlags(fs *pflag.FlagSet, what string) {
 	fs.StringVar(&o.pairs, "pairs", "", what+" the units of `LIST`, such as h21n624,h3n7; n624 is the neuron, or all of its pairs")
@@ -44,7 +55,7 @@ func (o *unitsOptions) validate() error {
 	pattern, want, _ := o.pattern()
 	for _, name := range splitUnits(o.pairs) {
 		if !pattern.MatchString(name) {
-			return fmt.Errorf("--pairs %q: want %s", name, want)
+			return fmt.Errorf("--pairs %q: want %s", name, asNamed(name, want))
 		}
 	}
 	return once("--pairs", splitUnits(o.pairs))
@@ -70,7 +81,7 @@ func (o *unitsOptions) read(r *textReader, flag string) ([]string, error) {
 	for i, line := range lines {
 		lines[i] = strings.TrimSpace(line)
 		if !pattern.MatchString(lines[i]) {
-			return nil, fmt.Errorf("%s: line %d: %q, want %s", o.file, i+1, line, want)
+			return nil, fmt.Errorf("%s: line %d: %q, want %s", o.file, i+1, line, asNamed(lines[i], want))
 		}
 	}
 	lines, note := withoutRepeats(lines)

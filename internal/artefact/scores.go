@@ -107,9 +107,14 @@ func (s *Scores) Close() error {
 
 // Names returns the names of the images, one for each row.
 func (s *Scores) Names() ([]string, error) {
-	names, err := ImageNames(s.Artefact)
-	if err == nil && len(names) != s.Images {
-		err = fmt.Errorf("%s: %s in %s, want one for each of %s", s.Path(), quantity.Of(len(names), "name"), ImagesFile, quantity.Of(s.Images, "row"))
+	return namesOfRows(s.Artefact, s.Images)
+}
+
+// namesOfRows are the names of images, which a collection has one for each row of.
+func namesOfRows(a *cache.Artefact, rows int) ([]string, error) {
+	names, err := ImageNames(a)
+	if err == nil && len(names) != rows {
+		err = fmt.Errorf("%s: %s in %s, want one for each of %s", a.Path(), quantity.Of(len(names), "name"), ImagesFile, quantity.Of(rows, "row"))
 	}
 	return names, err
 }

@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
 // hinted is an error with advice.
@@ -34,6 +36,16 @@ func withShardHint(err error, path string) error {
 		return hinted{err, "it is one shard of a model: pass its index, " + foreign.Name(index)}
 	}
 	return hinted{err, "it is one shard of a model: download all shards and their index, " + foreign.Name(filepath.Base(index)) + ", into one folder, and pass the index"}
+}
+
+// withProjectionHint says of Hugging Face's image tower without its projection which model has it.
+// Tensors have the names that they were given.
+func withProjectionHint(err error, tensors map[string]ptfile.Tensor) error {
+	class, isTransformer := tensors["visual.class_embedding"]
+	if _, projected := tensors["visual.proj"]; projected || !isTransformer || !strings.HasSuffix(class.Name, "embeddings.class_embedding") {
+		return err
+	}
+	return hinted{err, "visual.proj is visual_projection.weight by Hugging Face's names: CLIPModel and CLIPVisionModelWithProjection have it, CLIPVisionModel has not"}
 }
 
 // published are the names that Hugging Face's and open_clip's models have in their

@@ -82,3 +82,26 @@ func TestTrunk(t *testing.T) {
 		t.Errorf("with a projection of the pool's output: %v", err)
 	}
 }
+
+// TestProjectionMissing says of Hugging Face's image tower alone which model has the projection.
+func TestProjectionMissing(t *testing.T) {
+	tensors := toHuggingFace(vitTensors(t))
+	delete(tensors, "visual_projection.weight")
+	if _, err := OpenWith(writeSafetensors(t, tensors), Details{}); err == nil || !strings.HasPrefix(hintOf(err), "visual.proj is visual_projection.weight by Hugging Face's names") {
+		t.Errorf("%v, hint %q", err, hintOf(err))
+	}
+}
+
+// TestPublishedHeads names the published model that has the patches too, where one has.
+func TestPublishedHeads(t *testing.T) {
+	for want, v := range map[string]ViT{
+		"ViT-B-32": {Patch: 32, Width: 768, Layers: 12, MLP: 3072}, "ViT-B-16": {Patch: 16, Width: 768, Layers: 12, MLP: 3072}, "ViT-L-14": {Patch: 14, Width: 1024, Layers: 24, MLP: 4096},
+	} {
+		if m := publishedHeads(v); m == nil || m.Name != want {
+			t.Errorf("%+v: %v, want %s", v, m, want)
+		}
+	}
+	if m := publishedHeads(ViT{Patch: 8, Width: 768, Layers: 12, MLP: 3072}); m == nil || m.Heads != 12 {
+		t.Errorf("other patches: %v", m)
+	}
+}

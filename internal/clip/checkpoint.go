@@ -63,7 +63,7 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, withShardHint(err, path))
+		return nil, fmt.Errorf("%s: %w", path, withShardHint(withProjectionHint(err, tensors), path))
 	}
 	if objects := f.Skipped(); len(objects) > 0 {
 		notes = append(notes, "left out objects that are not weights: "+foreign.QuoteAll(objects))

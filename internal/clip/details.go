@@ -155,14 +155,15 @@ func (d Details) chooseHeads(v *ViT, said beside, f *found) error {
 	return nil
 }
 
-// publishedHeads is a published model of these layers, or nil.
+// publishedHeads is a published model of these layers, if there is one of these patches, or nil.
 func publishedHeads(v ViT) *configs.Transformer {
+	var like *configs.Transformer
 	for _, m := range configs.Transformers() {
-		if m.Width == v.Width && m.Layers == v.Layers && m.MLP == v.MLP {
-			return &m
+		if m.Width == v.Width && m.Layers == v.Layers && m.MLP == v.MLP && (like == nil || m.PatchSize == v.Patch && like.PatchSize != v.Patch) {
+			like = &m
 		}
 	}
-	return nil
+	return like
 }
 
 // chooseActivation takes the activation from d, from the format, from a file beside the
@@ -172,6 +173,9 @@ func (d Details) chooseActivation(c *Config, said beside, format string, tensors
 	switch {
 	case d.Activation != "":
 		name, f.activation = d.Activation, fromActivation
+		if format == formatTorchScript && name != QuickGELU && d.Recorded == nil {
+			f.notes = append(f.notes, fmt.Sprintf("TorchScript archives are OpenAI's, whose activation is %q: used %s", QuickGELU, name))
+		}
 	case said.activation != "":
 		name, f.activation = said.activation, said.name
 	case c.ViT == (ViT{}): // as all published ResNets have it

@@ -242,7 +242,10 @@ var otherModels = []struct {
 	{[]string{"embedder.embedder.convolution.weight"}, "embedder.embedder.convolution: a Hugging Face ResNet, which has no attention pool"},
 	{[]string{"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight"}, "stem.conv1.conv: a timm ResNet without CLIP's attention pool"},
 	{[]string{"layer4.0.conv1.weight", "fc.weight"}, "fc.weight: a ResNet with a classifier, as of torchvision or timm, which has no attention pool"},
-	{[]string{"patch_embed.proj.weight"}, "patch_embed.proj: a vision transformer (ViT) of timm's"},
+	{[]string{"patch_embed.proj.weight"}, "patch_embed.proj: a vision transformer (ViT) of timm's or DINO, which is no CLIP model"},
+	{[]string{"patch_embeddings.projection.weight"}, "patch_embeddings.projection: a vision transformer of Hugging Face's, such as ViT or DINO, which is no CLIP model"},
+	{[]string{"conv_proj.weight", "class_token"}, "conv_proj: a vision transformer of torchvision's, which is no CLIP model"},
+	{[]string{"blocks.0.attn.qkv.weight"}, "blocks.0.attn.qkv: a vision transformer (ViT) as timm's and DINO, which is no CLIP model"},
 	{[]string{"unet.", "first_stage_model."}, "first_stage_model: a diffusion model"},
 	{[]string{"model.diffusion_model."}, "model.diffusion_model: a diffusion model"},
 }

@@ -73,9 +73,9 @@ func (s *searcher) expandExamples() error {
 	return nil
 }
 
-// rowOf returns the row of an image that a collection of scores names; -1: there is none.
+// rowOf returns the row of an image that a collection names; -1: there is none.
 func (s *searcher) rowOf(name string) int {
-	if s.src.Artefact == nil || s.src.OV == nil {
+	if s.src.Artefact == nil {
 		return -1
 	}
 	return slices.Index(s.src.Names, name)

@@ -97,7 +97,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	defer src.Close()
 	src.TellBlock(len(o.Texts) > 0, say)
 	s := &searcher{o: &o, src: src, team: par.NewTeam(o.Threads), keep: max(min(o.Top, src.Images), 1)}
-	if s.units, err = findUnits(o.Units, src, s.team); err != nil {
+	if s.units, err = findUnits(o.Units, src, s.team, say); err != nil {
 		return nil, err
 	}
 	var d *drawing

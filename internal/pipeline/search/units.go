@@ -7,6 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -19,7 +20,7 @@ type ranked struct {
 
 // findUnits returns the units of some names: of a pair, of a neuron, whose contribution is
 // the sum over heads, or of a head, the sum over neurons.
-func findUnits(names []string, src *source.Source, team par.Team) ([]ranked, error) {
+func findUnits(names []string, src *source.Source, team par.Team, say ui.Reporter) ([]ranked, error) {
 	if len(names) > 0 && src.OV == nil {
 		return nil, usage.Errorf("units need scores, or a model: contributions that are written out have {pairs} and {neur-idxs} of \"clipnh retrieve\"")
 	}
@@ -34,6 +35,9 @@ func findUnits(names []string, src *source.Source, team par.Team) ([]ranked, err
 		u := ranked{name: strings.ToLower(name)}
 		if neuron < 0 {
 			u.norm = headNorm(src.OV, head)
+			if layers := src.Units().Layers; !layers.Separable() {
+				say.Note("%s: ranked by what the neurons of layer %d add through this head (second order); retrieve {head-idxs} ranks by all that the head adds (first order)", u.name, layers.First-1)
+			}
 		} else {
 			norms := src.OV.NeuronNorms(neuron, team)
 			u.norm = func(scores []float32) float64 {

@@ -107,16 +107,21 @@ type scoresReader struct {
 
 // OpenScores opens a folder of scores that was collected.
 func OpenScores(ctx context.Context, o Options, say ui.Reporter) (*Source, error) {
-	s, err := o.Artefacts.WholeScores(o.ScoresPath, nil)
+	a, err := o.Artefacts.Collection(o.ScoresPath, nil, artefact.KindScores)
+	if err != nil {
+		return nil, err
+	}
+	return openScoresOf(ctx, a, o, say)
+}
+
+// openScoresOf is OpenScores of a folder that was opened.
+func openScoresOf(ctx context.Context, a *cache.Artefact, o Options, say ui.Reporter) (*Source, error) {
+	s, err := o.Artefacts.WholeScoresOf(a)
 	if err != nil {
 		return nil, err
 	}
 	r := &scoresReader{Scores: s}
-	r.names, err = s.Names()
-	if err == nil && o.Data.Path != "" {
-		r.labels, err = dataLabels(ctx, o, r.names, s.Artefact, say)
-	}
-	if err != nil {
+	if r.names, r.labels, err = namesAndLabels(ctx, s.Names, a, o, say); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -225,8 +230,11 @@ func (s *Source) Row(dst []float32, image int) error {
 }
 
 // Feature writes the feature of the image of a row to dst [O]. It panics unless the source is
-// a collection of scores.
+// a collection of scores or features.
 func (s *Source) Feature(dst []float32, row int, team par.Team) error {
+	if r, ok := s.reader.(*featuresReader); ok {
+		return r.Read(dst, row)
+	}
 	scores := make([]float32, s.Heads*s.Neurons)
 	if err := s.reader.(*scoresReader).Read(scores, row); err != nil {
 		return err

@@ -45,7 +45,7 @@ type Options struct {
 	Details model.Details // of the model
 	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at,
 	// nil for a ResNet. FeaturesOnly is for what looks at image features and no pairs: it
-	// needs no layer then.
+	// needs no layer then, and takes a folder of features at ScoresPath too.
 	NeuronLayer  *int
 	LayerFrom    []string // artefacts that know it, where NeuronLayer is nil
 	FeaturesOnly bool
@@ -107,7 +107,7 @@ type Source struct {
 	Rounding       *Rounding     // of a model in reduced precision, once a batch was handed over
 	Origin         origin.Origin // for manifests: the model, and what was read
 
-	Artefact *cache.Artefact // of collected scores; else nil
+	Artefact *cache.Artefact // of collected scores or features; else nil
 
 	FirstOrder *artefact.FirstOrder // of Options.FirstOrder only
 
@@ -240,6 +240,8 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 		return noted(o.ScoresPath, say)(openDense(ctx, o))
 	case o.Shape != nil:
 		return nil, usage.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
+	case o.FeaturesOnly:
+		return noted(o.ScoresPath, say)(openFeatures(ctx, o, say))
 	}
 	return noted(o.ScoresPath, say)(OpenScores(ctx, o, say))
 }
