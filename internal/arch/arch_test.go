@@ -92,7 +92,7 @@ var allowed = map[string][]string{
 		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/export": {
-		"internal/artefact", "internal/build", "internal/cache", "internal/hint", "internal/imageprep", "internal/npy", "internal/onnx",
+		"internal/artefact", "internal/build", "internal/cache", "internal/hint", "internal/npy", "internal/onnx",
 		"internal/onnxtower", "internal/origin", "internal/pipeline/model", "internal/quantity", "internal/ui",
 	},
 	"internal/pipeline/segment": {
