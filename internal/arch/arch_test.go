@@ -142,7 +142,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
-		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/digest", "internal/foreign", "internal/hint",
+		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/digest", "internal/foreign", "internal/hint", "internal/imageprep",
 		"internal/origin", "internal/packed", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/quantity", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/quantity", "internal/ui", "internal/usage"},
