@@ -184,8 +184,11 @@ func (d Details) prepare(c *Config, format, dir string, huggingFace bool, f *fou
 		preps = c.prepsBeside(dir, huggingFace, f)
 	}
 	var recorded *imageprep.Form
-	if d.Recorded != nil {
-		recorded = d.Recorded.Form
+	if r := d.Recorded; r != nil {
+		if r.FormError != nil {
+			return fmt.Errorf("%s: %w", r.From, r.FormError)
+		}
+		recorded = r.Form
 	}
 	if err := d.prepareChannels(c, preps, recorded, f); err != nil {
 		return err

@@ -105,7 +105,11 @@ func TestPrepare(t *testing.T) {
 			}
 		})
 	}
-	_, err := OpenWith(testutil.GoldenViT("vit_sd32.pt"), Details{Heads: 4, Mean: numbers(0.5)})
+	_, err := OpenWith(testutil.GoldenViT("vit_sd32.pt"), Details{Heads: 4, Recorded: &Recorded{From: "model.pt.json", FormError: os.ErrInvalid}})
+	if testutil.Line(err, "model.pt.json: invalid argument") != nil {
+		t.Error(err)
+	}
+	_, err = OpenWith(testutil.GoldenViT("vit_sd32.pt"), Details{Heads: 4, Mean: numbers(0.5)})
 	if testutil.Line(err, "one of {image-mean} and {image-std} is given, want both") != nil {
 		t.Error(err)
 	}
