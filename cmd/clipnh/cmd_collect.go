@@ -85,7 +85,8 @@ neuron_acts, the activations of the neurons of layer --neuron-layer at every
 token are stored, [B,C,T]; edit takes their means. Weights do not state their
 activation function, and seldom their number of heads: --activation and
 --vit-heads do, or config.json beside them, otherwise a note says what was
-guessed (see info).
+guessed (see info). Images are prepared as files beside the weights say, such as
+open_clip_config.json, unless --image-mean, --image-std or --image-resize do.
 
 With --form published, neurons and neurons+heads have the form of the
 second-order effects that their authors published: means and biases are shared

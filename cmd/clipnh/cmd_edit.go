@@ -72,7 +72,7 @@ checkpoint holds, such as its epoch or its optimizer, is left out. .safetensors
 has names without the dicts around them (such as state_dict). A manifest beside
 it says which weights and edits it was made from; info shows it. It also says
 the activation and the heads, so that --activation and --vit-heads are not
-needed for the new file.
+needed for the new file, and how images are prepared, if not as for CLIP.
 
 With --data-path, prints how far the features of those images move: the model
 is run once, and nothing is written if that fails. These images are prepared as

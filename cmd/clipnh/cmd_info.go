@@ -35,6 +35,11 @@ or else, with a note, from a guess; info says which. Where a flag and such a
 file differ, the flag counts, with a note. A file that does not fit the weights'
 sizes is an error unless the flags make it needless.
 
+How images are prepared for the model comes from --image-mean, --image-std and
+--image-resize, from the open_clip_config.json or preprocessor_config.json
+beside the file, or else is as for CLIP. What these files say and no command can
+do is an error once images are read. info shows what a file or a flag says.
+
 With --plan, lists instead how each layer of the image tower is computed on this
 machine: the algorithm chosen for its shape and the batch, the operations for
 one image, and the memory of its packed weights.

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // withoutDetails are the commands that take a model but not what its weights do not say, with
 // the reason.
@@ -8,12 +11,21 @@ var withoutDetails = map[string]string{
 	"verify": "repairs with the details that each manifest has",
 }
 
+// withoutImages are the commands that take a model and read no images with it, or only those of
+// commands that they run.
+var withoutImages = []string{"embed", "watch", "paper", "verify"}
+
 // TestDetails holds that what a checkpoint does not say can be said in every command that
 // opens one.
 func TestDetails(t *testing.T) {
 	for _, cmd := range everyCommand() {
 		if f := cmd.Flags().Lookup("neuron-layer"); f != nil && f.DefValue != "" {
 			t.Errorf("%s: --neuron-layer is %q where nothing is set", cmd.CommandPath(), f.DefValue)
+		}
+		for _, name := range []string{"image-mean", "image-std", "image-resize"} {
+			if want := cmd.Flags().Lookup("model") != nil && !slices.Contains(withoutImages, cmd.Name()); (cmd.Flags().Lookup(name) != nil) != want {
+				t.Errorf("%s: --%s is there %t, want %t", cmd.CommandPath(), name, !want, want)
+			}
 		}
 		for _, name := range []string{"vit-heads", "activation"} {
 			model, detail := cmd.Flags().Lookup("model") != nil, cmd.Flags().Lookup(name) != nil

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -17,19 +15,6 @@ func imageDetailFlags(fs *pflag.FlagSet, d *model.Details) {
 	fs.Var(numbersFlag{&d.Std}, "image-std", "`R,G,B` standard deviations of the same"+byDefault)
 	fs.Var(fitFlag{&d.Fit}, "image-resize", "`NAME` shortest (its side to that of the model, then the centre) or squash (both sides), with -bilinear for another filter"+byDefault)
 	choices(fs, "image-resize", imageprep.Fits()...)
-}
-
-// checkImageDetails refuses half of a pair.
-func checkImageDetails(d model.Details) error {
-	if (d.Mean == nil) != (d.Std == nil) {
-		return errors.New("--image-mean and --image-std: want both or none")
-	}
-	if d.Mean != nil {
-		if _, err := imageprep.NewChannels(*d.Mean, *d.Std); err != nil {
-			return errors.New("--image-mean and --image-std: " + err.Error())
-		}
-	}
-	return nil
 }
 
 // numbersFlag is a flag whose value is three numbers; nil until it is given.

@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/asset"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 )
 
@@ -358,5 +359,13 @@ func checkDetails(d model.Details) error {
 	if d.Activation != "" && !slices.Contains(model.Activations(), d.Activation) {
 		return fmt.Errorf("--activation %q: want %s", d.Activation, strings.Join(model.Activations(), " or "))
 	}
-	return checkImageDetails(d)
+	switch {
+	case (d.Mean == nil) != (d.Std == nil):
+		return errors.New("--image-mean and --image-std: want both or none")
+	case d.Mean != nil:
+		if _, err := imageprep.NewChannels(*d.Mean, *d.Std); err != nil {
+			return fmt.Errorf("--image-mean and --image-std: %w", err)
+		}
+	}
+	return nil
 }

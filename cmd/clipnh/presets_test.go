@@ -353,7 +353,7 @@ func TestConfigInit(t *testing.T) {
 		}
 	}
 	for _, flag := range sharedFlags {
-		if !set[flag] && !slices.Contains([]string{"vit-heads", "activation", "use-templates", "shape", "preprocess", "max-pixels", "progress", "quiet", "verbose", "no-lock", "no-packed-cache"}, flag) {
+		if !set[flag] && !slices.Contains([]string{"vit-heads", "activation", "image-mean", "image-std", "image-resize", "use-templates", "shape", "preprocess", "max-pixels", "progress", "quiet", "verbose", "no-lock", "no-packed-cache"}, flag) {
 			t.Errorf("clipnh.yaml has no line for %s that a command uses\n%s", flag, said)
 		}
 	}

@@ -92,7 +92,7 @@ var allowed = map[string][]string{
 		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/export": {
-		"internal/artefact", "internal/build", "internal/cache", "internal/hint", "internal/imageprep", "internal/npy", "internal/onnx",
+		"internal/artefact", "internal/build", "internal/cache", "internal/hint", "internal/npy", "internal/onnx",
 		"internal/onnxtower", "internal/origin", "internal/pipeline/model", "internal/quantity", "internal/ui",
 	},
 	"internal/pipeline/segment": {
@@ -142,7 +142,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
-		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/digest", "internal/foreign", "internal/hint",
+		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/digest", "internal/foreign", "internal/hint", "internal/imageprep",
 		"internal/origin", "internal/packed", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/quantity", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/quantity", "internal/ui", "internal/usage"},

@@ -257,10 +257,13 @@ func TestFormatsAreComplete(t *testing.T) {
 	if kinds < 20 {
 		t.Errorf("only %d kinds and files found", kinds)
 	}
-	for _, v := range []any{cache.Manifest{}, origin.Origin{}, origin.Images{}, origin.Collect{}, origin.Shard{}, origin.SVD{}, origin.Mask{}, origin.Polysemanticity{},
+	for _, v := range []any{cache.Manifest{}, origin.Origin{}, origin.Images{}, origin.Form{}, origin.Collect{}, origin.Shard{}, origin.SVD{}, origin.Mask{}, origin.Polysemanticity{},
 		origin.Prompts{}, origin.Code{}, origin.Segment{}, origin.Shift{}, cache.Skipped{}, cache.Payload{}, cache.Chunk{}} {
 		for i := range reflect.TypeOf(v).NumField() {
 			field := reflect.TypeOf(v).Field(i)
+			if field.Anonymous {
+				continue
+			}
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(doc, "`"+name+"`") {
 				t.Errorf("%T has a field %q, which docs/formats.md does not name", v, name)

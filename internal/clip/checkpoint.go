@@ -14,6 +14,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/packed"
 	"github.com/clipnh/clipnh/internal/ptfile"
@@ -128,6 +129,28 @@ func (ck *Checkpoint) RequireText() error {
 		return ck.found.text
 	}
 	return fmt.Errorf("%s: only the image tower is there, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
+}
+
+// RequireImages returns an error if a file beside the checkpoint says that images are prepared
+// in a way that is not known here.
+func (ck *Checkpoint) RequireImages() error { return ck.found.images }
+
+// ChannelsFrom and FitFrom say where the mean and the deviation of the channels of images, and
+// the way in which these become squares, come from; empty of CLIP's if nothing says so.
+func (ck *Checkpoint) ChannelsFrom() string { return ck.found.channels }
+
+// FitFrom: see ChannelsFrom.
+func (ck *Checkpoint) FitFrom() string { return ck.found.fit }
+
+// FormToKeep is what a file made of the checkpoint has to say of how images are prepared; nil
+// if they are as CLIP's, and nothing says otherwise.
+func (ck *Checkpoint) FormToKeep() *imageprep.Form {
+	form := ck.Config.Form
+	told := ck.found.channels == fromMean || ck.found.fit == fromResize || ck.found.recordedForm
+	if form == (imageprep.Form{}) && !told {
+		return nil
+	}
+	return &form
 }
 
 // Require returns a usage error, with the reason, unless the image tower has a structure: what is

@@ -99,6 +99,9 @@ func (c Config) FixedWindow() int {
 	return c.ImageSize
 }
 
+// Input is what images become for the image tower.
+func (c Config) Input() imageprep.Input { return imageprep.Input{Side: c.ImageSize, Form: c.Form} }
+
 // HasText says whether there is a text tower; without one its sizes are 0.
 func (c Config) HasText() bool { return c.TextLayers > 0 }
 

@@ -42,6 +42,7 @@ type Recorded struct {
 	Heads      int
 	Activation string
 	Form       *imageprep.Form // nil: not known
+	FormError  error           // why it cannot be read
 }
 
 // The activations of transformers' blocks, by the names that Hugging Face gives them.

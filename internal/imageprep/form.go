@@ -61,8 +61,15 @@ func (c Channels) Numbers() (mean, std [3]float32) {
 	return c.Mean, c.Std
 }
 
-// FormatNumbers writes the numbers of three channels with commas.
+// FormatNumbers writes the numbers of three channels with commas, CLIP's with the digits that
+// were published.
 func FormatNumbers(n [3]float32) string {
+	switch n {
+	case clipChannels.Mean:
+		return "0.48145466,0.4578275,0.40821073"
+	case clipChannels.Std:
+		return "0.26862954,0.26130258,0.27577711"
+	}
 	var words [3]string
 	for i, x := range n {
 		words[i] = strconv.FormatFloat(float64(x), 'g', -1, 32)

@@ -69,6 +69,11 @@ func TestChannels(t *testing.T) {
 	if c, err := NewChannels(mean, std); err != nil || c != (Channels{}) {
 		t.Errorf("CLIP's: %v, %v", c, err)
 	}
+	for _, n := range [][3]float32{mean, std} {
+		if again, err := ParseNumbers(FormatNumbers(n)); err != nil || again != n {
+			t.Errorf("%v: %v, %v", n, again, err)
+		}
+	}
 	half := [3]float32{0.5, 0.5, 0.5}
 	if c, err := NewChannels(half, half); err != nil || c != (Channels{half, half}) {
 		t.Errorf("%v, %v", c, err)

@@ -29,9 +29,8 @@ func withRecorded(path string, d Details) (Details, string) {
 		r.Heads = 0
 	}
 	if o.Edit.Images != nil {
-		if form, err := FormOf(*o.Edit.Images); err == nil { // editsOf says what is wrong
-			r.Form = &form
-		}
+		form, err := FormOf(*o.Edit.Images)
+		r.Form, r.FormError = &form, err
 	}
 	d.Recorded = r
 	return d, a.Manifest.Payloads[0].SHA256
