@@ -115,6 +115,9 @@ type environmentError struct {
 	variable string
 }
 
+// projectError is a usageError about the project file, which stands for a part of the command line.
+type projectError struct{ usageError }
+
 // wrongVariable returns err, which names the variable, as the fault of that variable.
 func wrongVariable(variable string, err error) error {
 	return environmentError{usageError{err}, variable}

@@ -35,6 +35,6 @@ func againHint(cmd *cobra.Command) string {
 // counted reports whether segment keeps how far it is: with a path for counts, and nothing that
 // is written for each image.
 func counted(cmd *cobra.Command) bool {
-	set := setFlags(cmd.Flags())
+	set := func(name string) bool { return cmd.Flags().Lookup(name).Value.String() != "" }
 	return set("save-path") && !set("show-dir") && !set("save-dir") && !set("probabilities-dir")
 }

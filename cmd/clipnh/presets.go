@@ -55,9 +55,6 @@ func readPresets(root *cobra.Command) (*presets, error) {
 	return p, nil
 }
 
-// projectError is a usageError about the project file, which stands for a part of the command line.
-type projectError struct{ usageError }
-
 // fromHere returns a path relative to the working folder, or as it is where there is no
 // such path.
 func fromHere(path string) string {
