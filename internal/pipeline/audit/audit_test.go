@@ -321,7 +321,7 @@ func TestImageOfSheetIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := Run(context.Background(), o, silent())
-	if bad := testutil.Line(err, "is not there"); bad != nil || r == nil {
+	if bad := testutil.Line(err, "is missing from the data set"); bad != nil || r == nil {
 		t.Fatal(bad)
 	}
 	for file, want := range map[string]bool{pageFile: true, jsonFile: true, curveFile: true, listFile: true, sheetFile: false} {
