@@ -146,7 +146,7 @@ func (o *verifyOptions) unchecked(result *verify.Result) error {
 	if left == 0 || o.dataPath == "" {
 		return nil
 	}
-	return fmt.Errorf("--data-path %s: the images of none of %s could be checked", dataset.Options{Path: o.dataPath}.Shown(), quantity.Of(left, "artefact"))
+	return fmt.Errorf("the images of none of %s could be checked: %s", quantity.Of(left, "artefact"), strings.Join(result.Unchecked, "; "))
 }
 
 func printVerify(result *verify.Result, g *globalOptions) error {

@@ -163,8 +163,8 @@ func TestReport(t *testing.T) {
 		{"version", fmt.Errorf("scores: version 9: %w", cache.ErrVersion), exitStale, "error: svd: scores: version 9: unsupported version\n"},
 		{"skipped", fmt.Errorf("%w %d of %d images", errSkipped, 3, 300), exitSkipped, "warning: svd: skipped 3 of 300 images\n"},
 		{"interrupted", context.Canceled, exitInterrupted, "error: svd: interrupted\nhint: run the same command again: it starts over\n"},
-		{"interrupted below a wrap", hinted{fmt.Errorf("120 of 300 images: %w", context.Canceled), "run it again to go on"}, exitInterrupted,
-			"error: svd: 120 of 300 images: interrupted\nhint: run it again to go on\n"},
+		{"interrupted below a wrap", hinted{fmt.Errorf("120 of 300 images: %w", context.Canceled), "fewer images take less time"}, exitInterrupted,
+			"error: svd: 120 of 300 images: interrupted\nhint: fewer images take less time\nhint: run the same command again: it starts over\n"},
 	}
 	root := newRootCommand(new(globalOptions))
 	cmd := &cobra.Command{Use: "svd"}

@@ -38,7 +38,7 @@ func TestAdvice(t *testing.T) {
 		{"explain LIST --model MODEL --vocab VOCAB --classes dog,cat", exitUsage, []string{"hint: --data-path takes lists of images"}},
 		{"classify LIST --model MODEL --vocab VOCAB --classes dog,cat", exitUsage, []string{"hint: --data-path takes lists of images"}},
 		{"svd --scores pc0.npy --out-save-path x.npy", exitStale, []string{"it holds principal components, want a folder of scores or dense contributions", "\"clipnh collect --save-path\""}},
-		{"retrieve --scores scores --neur-idxs 3 --dataset images --data-path DATA --save-dir new/shown", exitFailed, []string{"is not there"}},
+		{"retrieve --scores scores --neur-idxs 3 --dataset images --data-path DATA --save-dir new/shown", exitFailed, []string{"is missing from the data set"}},
 	} {
 		code, _, said := clipnh(strings.Fields(spelled.Replace(test.line))...)
 		for _, want := range test.want {

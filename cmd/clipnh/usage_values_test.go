@@ -30,7 +30,7 @@ var impossible = []struct{ line, message string }{
 	{"polysemanticity --scores stats --mode nh --top-images 20", "--top-images 20 wants as many"},
 	{"collect OF --shard 3/99 --save-path OUT", "--shard 3/99: want no more shards than chunks of 32 images, of which 48 images make 2"},
 	{"ablate OF --mode zero_register_neurons --neurons-sink-diffs-path sink.npy --top-k-sink-neurons 9999 --features-save-path OUT.npy", "--top-k-sink-neurons 9999: the model has"},
-	{"data subset --dataset images --data-path DATA --save-path OUT --number 999", "makes 48, want 999"},
+	{"data subset --dataset images --data-path DATA --save-path OUT --number 999", "takes 48, want --number 999"},
 	{"retrieve --scores scores --neur-idxs 9999", "neuron 9999: want"},
 	{"retrieve --scores scores --pairs h9n9", "unit \"h9n9\": want"},
 	{"show h9n9 --scores scores", "unit \"h9n9\": want"},

@@ -47,7 +47,7 @@ func TestVerifyImages(t *testing.T) {
 		}
 	}
 	verify("scenes", exitDone, "  same\n", "", counts, "--data-path", scenes)
-	verify("another layout", exitFailed, "not checked", "its images are not checked: "+other, counts, "--data-path", other)
+	verify("another layout", exitFailed, "not checked", "error: verify: the images of none of 1 artefact could be checked: "+other, counts, "--data-path", other)
 	verify("a config of one's own", exitFailed, "not checked", `data set "mine" is not built in; give its config as --dataset`, mine, "--data-path", scenes)
 	verify("that config", exitDone, "  same\n", "", mine, "--data-path", scenes, "--dataset", yaml)
 	verify("another config", exitFailed, "not checked", "had another layout than those of voc20", mine, "--data-path", scenes, "--dataset", "voc20")
@@ -63,7 +63,7 @@ func TestVerifyImages(t *testing.T) {
 	served := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	defer served.Close()
 	for _, at := range []string{cut, served.URL + "/cut.tar"} {
-		verify("an archive that is cut short", exitFailed, "not checked", at+": the archive is cut short\nerror: verify: --data-path "+at+": the images of none of 1 artefact could be checked\n", scores, "--data-path", at)
+		verify("an archive that is cut short", exitFailed, "not checked", "error: verify: the images of none of 1 artefact could be checked: "+at+": the archive is cut short\n", scores, "--data-path", at)
 	}
 	verify("an address without an archive", exitFailed, "", "error: verify: "+served.URL+"/none.tar: nothing is there", scores, "--data-path", served.URL+"/none.tar")
 

@@ -18,7 +18,6 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/packed"
 	"github.com/clipnh/clipnh/internal/ptfile"
-	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Checkpoint is an open file with the weights of a CLIP.
@@ -153,11 +152,10 @@ func (ck *Checkpoint) FormToKeep() *imageprep.Form {
 	return &form
 }
 
-// Require returns a usage error, with the reason, unless the image tower has a structure: what is
-// asked for is not to be had of this model.
+// Require returns an error, with the reason, unless the image tower has a structure.
 func (ck *Checkpoint) Require(s Structure) error {
 	if err := ck.Config.image().has(s); err != nil {
-		return usage.Errorf("%s: %w", ck.path, err)
+		return fmt.Errorf("%s: %w", ck.path, err)
 	}
 	return nil
 }

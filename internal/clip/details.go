@@ -92,7 +92,7 @@ type found struct {
 func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Tensor, dir string) (f found, err error) {
 	for _, s := range d.Needs {
 		if err := c.image().has(s); err != nil {
-			return f, usage.Error(err)
+			return f, err
 		}
 	}
 	if d.Activation != "" && !slices.Contains(Activations(), d.Activation) {
@@ -174,7 +174,7 @@ func (d Details) chooseActivation(c *Config, said beside, format string, tensors
 	switch {
 	case d.Activation != "":
 		name, f.activation = d.Activation, fromActivation
-		if format == formatTorchScript && name != QuickGELU && d.Recorded == nil {
+		if format == formatTorchScript && name != QuickGELU && d.Recorded == nil && !d.Assumed {
 			f.notes = append(f.notes, fmt.Sprintf("TorchScript archives are OpenAI's, whose activation is %q: used %s", QuickGELU, name))
 		}
 	case said.activation != "":

@@ -32,11 +32,12 @@ func (v ViT) depths() []int { return []int{v.Layers} }
 
 func (v ViT) layered() (layers, heads int) { return v.Layers, v.Heads }
 
-var errNoPool = errors.New("the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool")
+// ErrNoPool is the error of a vision transformer where an attention pool is wanted.
+var ErrNoPool = errors.New("the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool")
 
 func (ViT) has(s Structure) error {
 	if s == AttentionPool {
-		return errNoPool
+		return ErrNoPool
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 func TestSplitCommand(t *testing.T) {
@@ -104,7 +106,7 @@ func TestProcess(t *testing.T) {
 			}
 			continue
 		}
-		want := "profile default: credential_process \"" + path + "\": "
+		want := "profile default: credential_process " + foreign.Quote(path) + ": "
 		if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "tries") || strings.Contains(err.Error(), "hidden") || n > 2 || requests.Load() > 0 || !errors.Is(err, ErrFailed) {
 			t.Errorf("%s: %v after %d runs, %d requests, want %s", tt.name, err, n, requests.Load(), tt.want)
 		}

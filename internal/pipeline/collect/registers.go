@@ -3,6 +3,7 @@ package collect
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // RegistersOptions says of which images to find out what feeds the attention
@@ -51,7 +53,9 @@ func Registers(ctx context.Context, o RegistersOptions, say ui.Reporter) (*Regis
 		o.Collect.Mode, o.Collect.Mean = modeSinkChanges, true
 	}
 	var err error
-	if result.Result, err = Run(ctx, o.Collect, say); err != nil {
+	if result.Result, err = Run(ctx, o.Collect, say); errors.Is(err, clip.ErrNoPool) {
+		return nil, usage.Error(err)
+	} else if err != nil {
 		return nil, err
 	}
 	if result.Complete {

@@ -152,14 +152,19 @@ type left struct {
 	paths []string
 }
 
-// sayLeft says which images were not compared and why, once for each reason.
+// sayLeft says which images were not compared and why, once for each reason. Where those of no
+// artefact were, Result.Unchecked says it.
 func (v *verifier) sayLeft() {
+	compared := slices.ContainsFunc(v.found, func(f *found) bool { return f.Images != "" && f.Images != NotChecked })
 	for _, l := range v.left {
 		whose := "its"
 		if len(l.paths) > 1 {
 			whose = "their"
 		}
-		v.say.Note("%s: %s images are not checked: %s", strings.Join(l.paths, ", "), whose, l.why)
+		if compared {
+			v.say.Note("%s: %s images are not checked: %s", strings.Join(l.paths, ", "), whose, l.why)
+		}
+		v.result.Unchecked = append(v.result.Unchecked, l.why)
 	}
 }
 

@@ -54,6 +54,8 @@ type Result struct {
 	Artefacts []Report       `json:"artefacts"`
 
 	Leftovers []cache.Leftover `json:"leftovers,omitempty"` // of killed runs
+
+	Unchecked []string `json:"-"` // why images that were to be compared were not, each reason once
 }
 
 // Report is one artefact.
