@@ -21,7 +21,7 @@ func TestWrongUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ck.Close()
-	if err := ck.Require(AttentionPool); !errors.Is(err, usage.Err) || !strings.Contains(err.Error(), path) {
-		t.Errorf("an attention pool: error %v, want a usage error", err)
+	if err := ck.Require(AttentionPool); !errors.Is(err, ErrNoPool) || !strings.Contains(err.Error(), path) {
+		t.Errorf("an attention pool: error %v, want ErrNoPool", err)
 	}
 }
