@@ -19,7 +19,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/submit"
 )
 
@@ -240,12 +239,7 @@ func (j shardJob) merge(t *testing.T, shards, merged string) {
 	}
 	args := []string{"merge", "--save-path", filepath.Join(merged, j.name), "--quiet"}
 	for _, e := range entries {
-		name := e.Name()
-		// All shards write the same command side by side, so that none removes what a killed one left.
-		if of, is := cache.TemporaryOf(name); is && strings.HasSuffix(of, ".command") {
-			continue
-		}
-		switch {
+		switch name := e.Name(); {
 		case strings.HasSuffix(name, ".sum") || strings.HasSuffix(name, ".journal") || strings.HasSuffix(name, ".tmp") && !strings.HasPrefix(name, "."):
 			t.Errorf("%s is left", name)
 		case e.IsDir() || strings.HasSuffix(name, ".json") && !strings.HasSuffix(name, ".json.json"):

@@ -59,7 +59,10 @@ func TestVerifyUnchecked(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		must(t, exitDone, append([]string{"collect", "--dataset", "images", "--save-path", filepath.Join(dir, name), "--quiet"}, goldenModel()...)...)
 	}
-	_, said := must(t, exitFailed, "verify", dir, "--data-path", empty)
+	table, said := must(t, exitFailed, "verify", dir, "--data-path", empty)
+	if strings.Count(table, "not checked") != 2 {
+		t.Errorf("printed\n%s", table)
+	}
 	if strings.Count(said, "the folder is empty") != 1 || !strings.Contains(said, "error: verify: the images of none of 2 artefacts could be checked: ") {
 		t.Errorf("said\n%s", said)
 	}

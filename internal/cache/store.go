@@ -73,6 +73,17 @@ func (s *Store) WriteFile(path string, write func(io.Writer) error) error {
 	return writeFile(s.disk(), path, left, write)
 }
 
+// Left reports whether killed writers of the file at path left something beside it, which
+// WriteFile removes.
+func (s *Store) Left(path string) bool {
+	path, err := target(path)
+	if err != nil {
+		return false
+	}
+	left, err := s.leftBeside(path)
+	return err == nil && len(left) > 0
+}
+
 // leftBeside returns the temporary files that killed writers of path left before this
 // store first wrote to its folder. Folders are listed once, as they may have as many
 // files as there are images.

@@ -47,12 +47,13 @@ const failureEnd = ".error"
 func (s Shard) failurePath(path string) string { return s.Path(path) + failureEnd }
 
 // KeepCommand keeps the command that makes a shard of what is to be at path. Of several that
-// differ the last counts.
+// differ the last counts. What a killed writer left of the file goes.
 func (s Shard) KeepCommand(store *cache.Store, path string, c Command) error {
-	if known := CommandOf(path, s.Of); known != nil && known.Folder == c.Folder && known.Worked == c.Worked && known.Hidden == c.Hidden && slices.Equal(known.Words, c.Words) {
+	at, known := commandPath(path, s.Of), CommandOf(path, s.Of)
+	if known != nil && known.Folder == c.Folder && known.Worked == c.Worked && known.Hidden == c.Hidden && slices.Equal(known.Words, c.Words) && !store.Left(at) {
 		return nil
 	}
-	return keepTold(store, commandPath(path, s.Of), c)
+	return keepTold(store, at, c)
 }
 
 // ForgetCommand removes the command that makes the shards of a path.

@@ -24,6 +24,16 @@ func TestTold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		left := commandPath(path, 3) + ".clipnh-0123456789abcdef.tmp"
+		if err := os.WriteFile(left, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.KeepCommand(new(cache.Store), path, c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(left); err == nil {
+			t.Errorf("%s: what a killed run left is still there", name)
+		}
 		if err := s.KeepFailure(new(cache.Store), path, Failure{Error: "two\nlines", Status: 1}); err != nil {
 			t.Fatal(err)
 		}
