@@ -37,10 +37,10 @@ func joined(args []string) []string {
 	return out
 }
 
-// singleDash returns an error if an argument is the name of a flag with one dash, as in
-// -model FILE, which would otherwise be -m with the value odel; or if a flag has another in
-// place of its value. It returns the command that the arguments name too.
-func singleDash(root *cobra.Command, args []string) (*cobra.Command, error) {
+// mistyped returns an error for what would be taken for something else: the name of a flag
+// with one dash, as in -model FILE, which would be -m with the value odel; and a flag in place
+// of the value of another. It returns the command that the arguments name too.
+func mistyped(root *cobra.Command, args []string) (*cobra.Command, error) {
 	cmd, rest, err := root.Find(args)
 	if err != nil || completes(args) {
 		return cmd, nil

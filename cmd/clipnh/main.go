@@ -58,7 +58,7 @@ func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []
 	if completes(args) {
 		completeAll(root)
 	}
-	if named, err := singleDash(root, args); err != nil {
+	if named, err := mistyped(root, args); err != nil {
 		return newFailure(named, err).print(g.printer, asksForJSON(args))
 	}
 	g.line = joined(args)

@@ -52,7 +52,7 @@ func (g *globalOptions) checkedLine(ctx context.Context, args []string, shards i
 	if cmd.Flags().Lookup("shard") == nil {
 		return nil, usageError{fmt.Errorf("%s has no shards: want collect, segment or shift", cmd.Name())}
 	}
-	if _, err := singleDash(root, args); err != nil {
+	if _, err := mistyped(root, args); err != nil {
 		return nil, err
 	}
 	root.SetArgs(append(append([]string{}, args...), fmt.Sprintf("--shard=1/%d", max(shards, 1))))
