@@ -50,7 +50,7 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 			"clipnh show n149 --scores caches/photos --top 10",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624", quantity.Of(len(args), "unit"))}
+				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624%s", quantity.Of(len(args), "unit"), ofTransformers)}
 			}
 			return nil
 		},
