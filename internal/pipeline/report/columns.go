@@ -40,7 +40,7 @@ func (c *columns) spans() []span {
 // A ranker fills in the columns of units, one after the other; each worker has its own.
 type ranker struct {
 	*columns
-	b     *builder
+	b     *base
 	name  func(unit int) string
 	spans []span
 	selector
@@ -51,7 +51,7 @@ type ranker struct {
 	sums  []float64 // by label
 }
 
-func (b *builder) newRanker(c *columns, name func(unit int) string) *ranker {
+func (b *base) newRanker(c *columns, name func(unit int) string) *ranker {
 	r := &ranker{
 		columns: c, b: b, name: name, spans: c.spans(), norms: make([]float32, c.images), far: make([]float32, c.images), bins: make([]uint16, c.images),
 	}

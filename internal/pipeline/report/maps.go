@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -301,14 +300,6 @@ func (m *mapSet) add(f *report.Maps, image int, values []byte, scales []float32,
 	each := m.side * m.side
 	f.Images, f.Scale = append(f.Images, image), append(f.Scale, scales[i])
 	f.Values.Data = append(f.Values.Data, values[i*each:(i+1)*each]...)
-}
-
-// skip notes an image that could not be read.
-func (b *builder) skip(s Skipped) {
-	at, found := slices.BinarySearchFunc(b.result.Skipped, s, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
-	if !found {
-		b.result.Skipped = slices.Insert(b.result.Skipped, at, s)
-	}
 }
 
 // tower makes the image tower, planned as for collecting, so that its maps are those of

@@ -11,13 +11,12 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/report"
-	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // openModel opens the model that maps are computed with, which must be the one that the
 // scores were collected with.
-func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
+func (in *inputs) openModel(ctx context.Context) error {
 	if in.Model == "" {
 		return nil
 	}
@@ -29,7 +28,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 		return err
 	}
 	in.model = m
-	m.Tell(say)
+	m.Tell(in.say)
 	if in.from.Weights != "" && !in.from.SameWeights(m.Origin()) {
 		err := fmt.Errorf("%s: %w: made with other weights than those of %s", in.ScoresPath, cache.ErrStale, in.Model)
 		return hint.With(err, "give the {model} that it was made with")

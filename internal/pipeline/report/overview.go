@@ -82,7 +82,7 @@ func (b *builder) signs() (report.Column, error) {
 }
 
 // writeImages writes what is known of the images.
-func (b *builder) writeImages(context.Context) error {
+func (b *base) writeImages(context.Context) error {
 	if b.folder.has(report.FileOf(report.ImagesName)) {
 		return nil
 	}
@@ -210,7 +210,7 @@ func wordingOf(units unit.Layered) report.Wording {
 }
 
 // numbersOf are the numbers of images with some names, ascending.
-func (b *builder) numbersOf(names []string) []int {
+func (b *base) numbersOf(names []string) []int {
 	var numbers []int
 	for i, name := range b.names {
 		if _, is := slices.BinarySearch(names, name); is {
@@ -220,8 +220,8 @@ func (b *builder) numbersOf(names []string) []int {
 	return numbers
 }
 
-func (b *builder) dataName() string {
-	if from := artefact.OriginOf(b.scores.Artefact).Images; from != nil {
+func (b *base) dataName() string {
+	if from := artefact.OriginOf(b.artefact).Images; from != nil {
 		return from.Dataset
 	}
 	return ""

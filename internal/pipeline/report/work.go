@@ -25,7 +25,7 @@ const mostWork = 4 << 30
 
 // once is a step that takes what an unfinished run found, if there is such. values are
 // pointers to what is kept; prepare makes what they point to.
-func (b *builder) once(name string, prepare func(), do func(context.Context) error, values func() []any) step {
+func (b *base) once(name string, prepare func(), do func(context.Context) error, values func() []any) step {
 	return step{name, func(ctx context.Context) error {
 		prepare()
 		if b.folder.readWork(name, values()) {
