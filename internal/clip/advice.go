@@ -2,6 +2,7 @@ package clip
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,6 +37,23 @@ func withShardHint(err error, path string) error {
 		return hinted{err, "it is one shard of a model: pass its index, " + foreign.Name(index)}
 	}
 	return hinted{err, "it is one shard of a model: download all shards and their index, " + foreign.Name(filepath.Base(index)) + ", into one folder, and pass the index"}
+}
+
+// missingTensor is the error of a tensor that a file lacks, by OpenAI's name.
+type missingTensor struct {
+	name  string
+	shape []int // that it should have; nil: not known
+}
+
+func (m missingTensor) Error() string { return m.of(m.name) }
+
+// of is the error where the file's own names call the tensor so.
+func (m missingTensor) of(name string) string {
+	text := fmt.Sprintf("tensor %s is missing", name)
+	if m.shape != nil {
+		text += fmt.Sprintf(", want shape %v", m.shape)
+	}
+	return text
 }
 
 // withProjectionHint says of Hugging Face's image tower without its projection which model has it,

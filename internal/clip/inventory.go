@@ -101,23 +101,6 @@ func infer(tensors map[string]ptfile.Tensor, format, dir string, d Details) (c C
 	return c, f, c.check(tensors)
 }
 
-// missingTensor is the error of a tensor that a file lacks, by OpenAI's name.
-type missingTensor struct {
-	name  string
-	shape []int // that it should have; nil: not known
-}
-
-func (m missingTensor) Error() string { return m.of(m.name) }
-
-// of is the error where the file's own names call the tensor so.
-func (m missingTensor) of(name string) string {
-	text := fmt.Sprintf("tensor %s is missing", name)
-	if m.shape != nil {
-		text += fmt.Sprintf(", want shape %v", m.shape)
-	}
-	return text
-}
-
 // measure reads sizes off the shapes of tensors and remembers the first failure.
 type measure struct {
 	tensors map[string]ptfile.Tensor

@@ -44,12 +44,6 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	return in.result, nil
 }
 
-// A step is a part of the work.
-type step struct {
-	name string
-	do   func(context.Context) error
-}
-
 func (b *builder) steps() []step {
 	return []step{
 		b.once("columns", b.newPairColumns, b.readColumns, func() []any { return b.pairsOf.values() }),
