@@ -118,6 +118,11 @@ func (b *base) read(kind, path string, a *cache.Artefact) error {
 	return nil
 }
 
+// note notes the model that was opened.
+func (b *base) note(m *model.Model) {
+	b.files = append(b.files, report.Input{Kind: report.InputModel, Path: filepath.ToSlash(b.Model), SHA256: m.Hash})
+}
+
 // openData lists the images, for labels and thumbnails.
 func (b *base) openData(ctx context.Context) error {
 	if b.Data.Path == "" {

@@ -141,6 +141,13 @@ func (r *ranker) histogram(u int, values []float32) {
 	}
 }
 
+// median is that of numbers whose least and largest a summary says.
+func (r *ranker) median(values []float32, of report.Summary) float64 {
+	at, middle := span{(len(values) - 1) / 2, len(values)/2 + 1}, []int32{0, 0} // of ascending and of descending ranks the same
+	r.choose(values, float32(of.Smallest), float32(of.Largest), []span{at}, [][]int32{middle})
+	return float64(values[middle[0]])/2 + float64(values[middle[at.hi-at.lo-1]])/2
+}
+
 // stripBytes bounds the scores of some pairs on all images that are in memory, of all workers
 // together.
 const stripBytes = 448 << 20
@@ -282,10 +289,7 @@ func (b *builder) readNeurons() error {
 			if failed[w] = workers[w].add(n, norms, norms); failed[w] != nil {
 				return
 			}
-			summary, middle := &b.neurons.norm[n], []int32{0, 0}
-			at := span{(B - 1) / 2, B/2 + 1} // of ascending and of descending ranks the same
-			workers[w].choose(norms, float32(summary.Smallest), float32(summary.Largest), []span{at}, [][]int32{middle})
-			summary.Median = float64(norms[middle[0]])/2 + float64(norms[middle[at.hi-at.lo-1]])/2
+			b.neurons.norm[n].Median = workers[w].median(norms, b.neurons.norm[n])
 		}
 	})
 	b.neuronNorms = nil

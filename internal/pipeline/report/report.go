@@ -28,20 +28,39 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := source.WantOutside("{out}", o.Dir, o.Data); err != nil {
 		return nil, err
 	}
-	in, err := o.open(ctx, say)
-	if err != nil {
-		return nil, err
+	run := o.runPairs
+	if ofHeads(o.ScoresPath) {
+		run = o.runHeads
 	}
-	b := &builder{inputs: in}
-	b.result.Pairs, b.result.Neurons = in.pairs(), in.scores.OV.Neurons
-	err = errors.Join(in.make(ctx, b.steps()), in.close())
+	result, err := run(ctx, say)
 	if errors.Is(err, context.Canceled) {
 		err = hint.With(err, "run the same command again to resume: steps that are done are kept")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return in.result, nil
+	return result, nil
+}
+
+func (o Options) runPairs(ctx context.Context, say ui.Reporter) (*Result, error) {
+	if err := o.refuseHeads(); err != nil {
+		return nil, err
+	}
+	in, err := o.open(ctx, say)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{inputs: in}
+	b.result.Pairs, b.result.Neurons = in.pairs(), in.scores.OV.Neurons
+	return in.result, errors.Join(in.make(ctx, b.steps()), in.close())
+}
+
+func (o Options) runHeads(ctx context.Context, say ui.Reporter) (*Result, error) {
+	in, err := o.openHeads(ctx, say)
+	if err != nil {
+		return nil, err
+	}
+	return in.result, errors.Join(in.make(ctx, in.builder().steps()), in.close())
 }
 
 func (b *builder) steps() []step {
