@@ -164,6 +164,10 @@ func firstOrder(modes []string) bool {
 func (o *ablateOptions) validate() error {
 	modes, given := o.chosenModes(), o.paths()
 	o.heads = slices.Contains(modes, evaluate.AblateHeads)
+	o.ofHeads = "heads are taken out with --mode heads, from what collect --mode heads wrote"
+	if err := o.wantHeadsMode(); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(modes, evaluate.IsFirstOrder) {
 		return o.validateFirstOrder(modes)
 	}

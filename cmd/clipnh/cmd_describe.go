@@ -47,7 +47,7 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 			"  --text-descs-list-path 30k.txt",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{errors.New("no unit given: want at least one, such as h12n624 or n624")}
+				return usageError{errors.New("no unit given: want at least one, such as h12n624 or n624" + ofTransformers)}
 			}
 			return nil
 		},
@@ -107,7 +107,7 @@ func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
 
 func (o *describeOptions) validate() error {
 	if len(o.units) == 0 {
-		return errors.New("no unit given: want at least one, such as h12n624 or n624")
+		return errors.New("no unit given: want at least one, such as h12n624 or n624" + ofTransformers)
 	}
 	if err := once("unit", o.units); err != nil {
 		return err

@@ -22,12 +22,17 @@ Makes a report: a folder of pages that show every neuron-head pair of a model on
 a collection of images. Open its index.html in a browser, from the disk or from
 any web server; "clipnh explore" shows the same pages with a live part.
 
+Of what collect --mode heads wrote, the pages show heads in place of pairs: the
+texts of each that textspan found, with the share of its outputs' variance that
+they explain, the images to which it adds most along each, the norm of what it
+adds, and, with the model, where in the images it reads that.
+
 A pair's page has the images on which it is strongest, weakest and in between,
 the histogram of its scores, its words, its neighbours by direction and by
 scores, and means by label. Images are ranked as retrieve ranks them.
 
-Reads scores that collect wrote (--scores). Everything else is optional; what is
-missing is named on standard error and on the first page:
+Reads scores or heads that collect wrote (--scores). Everything else is optional;
+what is missing is named on standard error and on the first page:
 
   --codes, --text-descs-list-path
                             words (from sparse), as show takes them
@@ -39,6 +44,11 @@ missing is named on standard error and on the first page:
   --model                   with the images: maps of activation, of attention,
                             and of what each place adds to a logit
   --groups-csv              groups of images, such as years
+  --spans-path              of heads: their texts (from textspan); for images
+                            along these, --text-descs-list-path and
+                            --text-descs-embeddings-path, as textspan took them
+  --parts                   of heads: the MLPs of the same images, for the share
+                            of the feature that each head makes up
   --with                    another collection: which pairs differ, as compare
 
 Writes below --out. An interrupted report resumes; a folder that is not a report
@@ -51,7 +61,7 @@ func newReportCommand(g *globalOptions) *cobra.Command {
 	var opts reportOptions
 	cmd := &cobra.Command{
 		Use:   "report --scores PATH --out DIR",
-		Short: "Make a folder of web pages that show every pair",
+		Short: "Make a folder of web pages that show every pair, or head",
 		Long:  reportHelp,
 		Example: "clipnh report --scores caches/photos --pcs-path caches/pc0.npy \\\n" +
 			"  --codes caches/codes.npz \\\n" +
@@ -80,13 +90,15 @@ type reportOptions struct {
 
 func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	s := &o.stage
-	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
+	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote, or of heads (collect --mode heads)")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	fs.StringVar(&s.WordScoresPath, "word-scores-path", "", "`FILE` of how well words of pairs predict scores, that score wrote, .npy")
+	fs.StringVar(&s.SpansPath, "spans-path", "", "`FILE` of texts of heads that textspan wrote, .txt or .json")
+	fs.StringSliceVar(&s.Parts, "parts", nil, "`PATH,...` of the MLPs of the images of heads, for shares of the feature")
 	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, .npy or .pt")
 	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
@@ -113,13 +125,18 @@ func (o *reportOptions) validate() error {
 		return err
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
+	spanned := s.SpansPath != ""
+	if err := o.given.refuseIn(rule{spanned, "with --spans-path, whose texts are of heads",
+		[]string{"codes", "pcs-path", "neuron-pcs-path", "word-scores-path", "imagenet-zeroshot-path", "with"}}); err != nil {
+		return err
+	}
 	switch {
 	case (read || computed) && s.WordsPath == "":
 		return errors.New("--codes and --text-descs-embeddings-path need --text-descs-list-path")
 	case !read && !computed && s.WordsPath != "":
 		return errors.New("--text-descs-list-path needs --codes, or --text-descs-embeddings-path")
-	case !read && computed && s.PCsPath == "" && s.NeuronPCsPath == "":
-		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path, or --codes")
+	case !read && computed && !spanned && s.PCsPath == "" && s.NeuronPCsPath == "":
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path, or --codes, or of heads --spans-path")
 	case s.WordScoresPath != "" && !read && !computed:
 		return errors.New("--word-scores-path needs the words that were measured, --codes")
 	case (s.Groups.Path == "") != (s.Groups.Group == ""):
@@ -170,7 +187,13 @@ func runReport(ctx context.Context, opts reportOptions, g *globalOptions) error 
 }
 
 func printReport(r *report.Result, p *ui.Printer) error {
+	open := "\nOpen " + filepath.Join(r.Dir, "index.html") + " in a browser.\n"
+	if r.Heads > 0 {
+		t := ui.NewTable(ui.Left("report"), ui.Right("images"), ui.Right("heads"), ui.Right("files"), ui.Right("size"))
+		t.Row(r.Dir, fmt.Sprint(r.Images), fmt.Sprint(r.Heads), fmt.Sprint(r.Files), ui.FormatBytes(r.Bytes))
+		return errors.Join(p.Table(t), p.Text(open))
+	}
 	t := ui.NewTable(ui.Left("report"), ui.Right("images"), ui.Right("pairs"), ui.Right("neurons"), ui.Right("files"), ui.Right("size"))
 	t.Row(r.Dir, fmt.Sprint(r.Images), fmt.Sprint(r.Pairs), fmt.Sprint(r.Neurons), fmt.Sprint(r.Files), ui.FormatBytes(r.Bytes))
-	return errors.Join(p.Table(t), p.Text("\nOpen "+filepath.Join(r.Dir, "index.html")+" in a browser.\n"))
+	return errors.Join(p.Table(t), p.Text(open))
 }

@@ -50,7 +50,7 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 			"clipnh show n149 --scores caches/photos --top 10",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624", quantity.Of(len(args), "unit"))}
+				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624%s", quantity.Of(len(args), "unit"), ofTransformers)}
 			}
 			return nil
 		},
@@ -92,7 +92,11 @@ func (o *showOptions) validate() error {
 		return err
 	}
 	if !unitName.MatchString(s.Unit) {
-		return fmt.Errorf("unit %q: want %s", s.Unit, asNamed(s.Unit, "a pair, such as h12n624, or a neuron, such as n624"))
+		err := fmt.Errorf("unit %q: want %s", s.Unit, asNamed(s.Unit, "a pair, such as h12n624, or a neuron, such as n624"))
+		if headName.MatchString(s.Unit) {
+			return hinted{err, "heads are shown by report, of what collect --mode heads wrote, and on images by retrieve, with --head-idxs"}
+		}
+		return err
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {

@@ -56,6 +56,8 @@ var hostileLines = []string{
 	"report --scores {in}/scores --pcs-path {in}/pc0.npy --codes {in}/codes.npz --text-descs-list-path {words} --word-scores-path {in}/true.npy --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy --out {out}",
 	"report --scores {in}/scores --neuron-pcs-path {in}/pc0_n.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --dataset imagenet_val --data-path {data} --model {model} --groups-csv {labels} --group-column group --with {in}/half --out {out}",
 	"compare {in}/scores {in}/half",
+	"report --scores {in}/heads --spans-path {in}/spans.json --dataset imagenet_val --data-path {data} --out {out}",
+	"report --scores {in}/vit_heads --parts {in}/vit_mlps --spans-path {in}/vit_spans.txt --text-descs-list-path {in}/vit_texts.txt --text-descs-embeddings-path {in}/vit_texts.npy --out {out}",
 	"explore {in}/report --check --scores {in}/scores --pcs-path {in}/pc0.npy --imagenet-zeroshot-path {in}/classes.npy --model {model} --vocab {vocab} --templates {templates} --dataset imagenet_val --data-path {data}",
 	"merge --save-path {out} {in}/parts.1-of-1",
 	"verify {in}/scores --data-path {data}",

@@ -54,6 +54,13 @@ func madeBy(f report.Input, from origin.Origin, files []report.Input) string {
 				l.add("--pc-idx", strconv.Itoa(s.PC))
 			}
 		}
+	case "textspan":
+		l.parent("--scores", "contributions", "HEADS")
+		l.add("--text-descs-list-path", "WORDS")
+		l.parent("--text-descs-embeddings-path", "embeddings", "EMBEDDINGS")
+		if t := from.TextSpan; t != nil {
+			l.add("--texts-per-head", strconv.Itoa(t.Texts), "--num-of-last-layers", strconv.Itoa(t.Layers), "--w-ov-rank", strconv.Itoa(t.Rank))
+		}
 	case "score", "sparse":
 		l.words = slices.Concat(l.words, l.code(words[0]))
 	}
@@ -142,6 +149,9 @@ func (l *commandLine) collect() {
 		l.add("--dataset", i.Dataset)
 		l.file("--data-path", i.SHA256, "IMAGES")
 		l.add(readAs(i)...)
+	}
+	if c := o.Collect; c != nil && c.Form == origin.Published {
+		l.add("--form", "published")
 	}
 	if c := o.Collect; c != nil && c.Batch == "1" {
 		l.add("--batch-size", "1")

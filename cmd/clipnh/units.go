@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -13,7 +14,8 @@ import (
 type unitsOptions struct {
 	pairs, file string
 	except      bool
-	heads       bool // the units are heads
+	heads       bool   // the units are heads
+	ofHeads     string // how the command takes heads in place of units; empty if it does not
 }
 
 // headName matches the name of a head, or of all heads of a layer of a vision transformer.
@@ -27,15 +29,41 @@ func (o *unitsOptions) pattern() (pattern *regexp.Regexp, list, line string) {
 	return pairName, "units, such as h21n624,h3n7 or n624", "a unit, such as h21n624 or n624"
 }
 
-var layeredName = regexp.MustCompile(`(?i)^l\d`)
+var (
+	layeredName = regexp.MustCompile(`(?i)^l\d`)
+	plainName   = regexp.MustCompile(`(?i)^[hn]\d`)
+)
 
 // asNamed has the examples in a text as a vision transformer's where a name begins as its units
-// do.
+// do, and adds them where it begins as no unit does.
 func asNamed(name, text string) string {
-	if !layeredName.MatchString(name) {
+	switch {
+	case plainName.MatchString(name):
 		return text
+	case !layeredName.MatchString(name):
+		return text + ofTransformers
 	}
 	return strings.NewReplacer("h21n624", "l10h3n624", "h12n624", "l10h3n624", "h3n7", "l11h3n7", "n624", "l9n624").Replace(text)
+}
+
+// ofTransformers is added to examples of units where nothing says of which model they are.
+const ofTransformers = "; of a vision transformer l10h3n624 or l9n624"
+
+// hinted adds to the error about a name how heads are given, where it is that of one and the
+// command takes them.
+func (o *unitsOptions) hinted(name string, err error) error {
+	if o.heads || o.ofHeads == "" || !headName.MatchString(name) {
+		return err
+	}
+	return hinted{err, o.ofHeads}
+}
+
+// wantHeadsMode returns an error if one of --pairs is a head, and units are not heads.
+func (o *unitsOptions) wantHeadsMode() error {
+	if i := slices.IndexFunc(splitUnits(o.pairs), headName.MatchString); i >= 0 && !o.heads {
+		return o.validate()
+	}
+	return nil
 }
 
 // addFlags adds the flags; what says what happens to the units, such as "take out".
@@ -55,7 +83,7 @@ func (o *unitsOptions) validate() error {
 	pattern, want, _ := o.pattern()
 	for _, name := range splitUnits(o.pairs) {
 		if !pattern.MatchString(name) {
-			return fmt.Errorf("--pairs %q: want %s", name, asNamed(name, want))
+			return o.hinted(name, fmt.Errorf("--pairs %q: want %s", name, asNamed(name, want)))
 		}
 	}
 	return once("--pairs", splitUnits(o.pairs))
@@ -81,7 +109,7 @@ func (o *unitsOptions) read(r *textReader, flag string) ([]string, error) {
 	for i, line := range lines {
 		lines[i] = strings.TrimSpace(line)
 		if !pattern.MatchString(lines[i]) {
-			return nil, fmt.Errorf("%s: line %d: %q, want %s", o.file, i+1, line, asNamed(lines[i], want))
+			return nil, o.hinted(lines[i], fmt.Errorf("%s: line %d: %q, want %s", o.file, i+1, line, asNamed(lines[i], want)))
 		}
 	}
 	lines, note := withoutRepeats(lines)

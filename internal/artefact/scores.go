@@ -39,9 +39,19 @@ func (r Reader) Scores(path string, facts Facts) (*Scores, error) {
 func (r Reader) Collection(path string, facts Facts, kinds ...string) (*cache.Artefact, error) {
 	a, err := r.Open(path, facts, kinds...)
 	if err == nil && a == nil {
-		err = &Error{Kind: kinds[0], Path: path, Err: fmt.Errorf("%s: %w: a file without a manifest, want a folder of %s", path, cache.ErrMissing, anyOf(kinds))}
+		err = &Error{Want: kinds[0], Path: path, Err: WrongKind(path, unmanifested(path), "a folder of "+anyOf(kinds))}
 	}
 	return a, err
+}
+
+// unmanifested says what a file without a manifest is.
+func unmanifested(path string) string {
+	f, err := npy.Open(path)
+	if err != nil {
+		return "no collection: there is no manifest beside it"
+	}
+	defer f.Close()
+	return fmt.Sprintf("an array of shape %s, without a manifest that says of what", npy.ShapeString(f.Header.Shape))
 }
 
 // ScoresOf returns the scores of an artefact of KindScores.

@@ -2,6 +2,7 @@ package clip
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,14 +39,35 @@ func withShardHint(err error, path string) error {
 	return hinted{err, "it is one shard of a model: download all shards and their index, " + foreign.Name(filepath.Base(index)) + ", into one folder, and pass the index"}
 }
 
-// withProjectionHint says of Hugging Face's image tower without its projection which model has it.
-// Tensors have the names that they were given.
+// missingTensor is the error of a tensor that a file lacks, by OpenAI's name.
+type missingTensor struct {
+	name  string
+	shape []int // that it should have; nil: not known
+}
+
+func (m missingTensor) Error() string { return m.of(m.name) }
+
+// of is the error where the file's own names call the tensor so.
+func (m missingTensor) of(name string) string {
+	text := fmt.Sprintf("tensor %s is missing", name)
+	if m.shape != nil {
+		text += fmt.Sprintf(", want shape %v", m.shape)
+	}
+	return text
+}
+
+// withProjectionHint says of Hugging Face's image tower without its projection which model has it,
+// by the name that the file would have for it. Tensors have the names that they were given.
 func withProjectionHint(err error, tensors map[string]ptfile.Tensor) error {
 	class, isTransformer := tensors["visual.class_embedding"]
 	if _, projected := tensors["visual.proj"]; projected || !isTransformer || !strings.HasSuffix(class.Name, "embeddings.class_embedding") {
 		return err
 	}
-	return hinted{err, "visual.proj is visual_projection.weight by Hugging Face's names: CLIPModel and CLIPVisionModelWithProjection have it, CLIPVisionModel has not"}
+	var missing missingTensor
+	if errors.As(err, &missing) && missing.name == "visual.proj" {
+		err = errors.New(missing.of("visual_projection.weight (visual.proj by OpenAI's names)"))
+	}
+	return hinted{err, "CLIPModel and CLIPVisionModelWithProjection have visual_projection.weight, CLIPVisionModel has not"}
 }
 
 // published are the names that Hugging Face's and open_clip's models have in their

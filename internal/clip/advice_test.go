@@ -87,7 +87,8 @@ func TestTrunk(t *testing.T) {
 func TestProjectionMissing(t *testing.T) {
 	tensors := toHuggingFace(vitTensors(t))
 	delete(tensors, "visual_projection.weight")
-	if _, err := OpenWith(writeSafetensors(t, tensors), Details{}); err == nil || !strings.HasPrefix(hintOf(err), "visual.proj is visual_projection.weight by Hugging Face's names") {
+	_, err := OpenWith(writeSafetensors(t, tensors), Details{})
+	if testutil.Line(err, ": tensor visual_projection.weight (visual.proj by OpenAI's names) is missing") != nil || !strings.HasPrefix(hintOf(err), "CLIPModel and CLIPVisionModelWithProjection have") {
 		t.Errorf("%v, hint %q", err, hintOf(err))
 	}
 }

@@ -305,36 +305,52 @@ func (p prepSaid) fit(side int) (fit imageprep.Fit, said bool, err error) {
 }
 
 // prepsBeside reads what files in the folder of the checkpoint say, the one that counts first.
-// A preprocessor_config.json does not say of which model it is: beside configurations of other
-// models only, it is taken as theirs.
+// Hugging Face's preprocessors do not say of which model they are: beside configurations of other
+// models only, they are taken as theirs. Neither do timm's configurations, but for the side of
+// images.
 func (c Config) prepsBeside(dir string, huggingFace bool, f *found) (preps []prepSaid) {
 	counts, other := false, ""
 	for _, name := range hubconfig.Names(huggingFace) {
 		m, err := hubconfig.Read(dir, name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+		case name == hubconfig.TimmName && errors.Is(err, hubconfig.ErrOther):
+			timm, err := hubconfig.ReadTimm(dir)
+			if timm == nil && err == nil {
+				other = name
+				continue
+			}
+			counts = true
+			preps = append(preps, newPrepSaid(dir, name, timm, err))
 		case err != nil, c.contradiction(m) != nil, c.ViT == (ViT{}) && !m.Stages:
 			other = name
 		default:
 			counts = true
-			preps = append(preps, prepSaid{path: filepath.Join(dir, name), Prep: m.Prep})
+			preps = append(preps, newPrepSaid(dir, name, &m.Prep, nil))
 		}
 	}
-	path := filepath.Join(dir, hubconfig.PreprocessorName)
-	p, err := hubconfig.ReadPreprocessor(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return preps
-	case other != "" && !counts:
-		f.notes = append(f.notes, fmt.Sprintf("not used: %s, beside %s of another model", path, other))
-		return preps
+	var own []prepSaid
+	for _, name := range hubconfig.Preprocessors() {
+		p, err := hubconfig.ReadPreprocessor(dir, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), p == nil && err == nil:
+		case other != "" && !counts:
+			f.notes = append(f.notes, fmt.Sprintf("not used: %s, beside %s of another model", filepath.Join(dir, name), other))
+		default:
+			own = append(own, newPrepSaid(dir, name, p, err))
+		}
 	}
-	said := prepSaid{path: path, err: err}
+	if huggingFace {
+		return append(own, preps...)
+	}
+	return append(preps, own...)
+}
+
+// newPrepSaid is what the file of that name in a folder says, or why it cannot be read.
+func newPrepSaid(dir, name string, p *hubconfig.Prep, err error) prepSaid {
+	said := prepSaid{path: filepath.Join(dir, name), err: err}
 	if err == nil {
 		said.Prep = *p
 	}
-	if huggingFace {
-		return append([]prepSaid{said}, preps...)
-	}
-	return append(preps, said)
+	return said
 }

@@ -122,8 +122,11 @@ func (c Config) Tokens() int { return c.Grid()*c.Grid() + 1 }
 // TextHeads is the number of heads of the text tower.
 func (c Config) TextHeads() int { return c.TextWidth / HeadWidth }
 
+// Custom is the name of a model that has no published one.
+const Custom = "custom"
+
 // Name returns the published model that has these sizes, such as RN50x16, or
-// "custom". Two models of the same sizes cannot be told apart: the weights'
+// Custom. Two models of the same sizes cannot be told apart: the weights'
 // SHA-256 can.
 func (c Config) Name() string {
 	for _, m := range configs.Models() {
@@ -143,7 +146,7 @@ func (c Config) Name() string {
 			return m.Name
 		}
 	}
-	return "custom"
+	return Custom
 }
 
 // matches compares the sizes with those of a published model, without its text tower

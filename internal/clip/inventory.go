@@ -113,7 +113,7 @@ func (m *measure) size(name string, rank, axis int) int {
 	switch {
 	case m.failure != nil:
 	case !ok:
-		m.failure = fmt.Errorf("tensor %s is missing", name)
+		m.failure = missingTensor{name: name}
 	case len(t.Shape) != rank:
 		m.failure = fmt.Errorf("%s: shape %s, want %s", name, shapeText(t.Shape), quantity.Of(rank, "dimension"))
 	default:
@@ -132,7 +132,7 @@ func (m *measure) count(format string) int {
 		n++
 	}
 	if n == 0 && m.failure == nil {
-		m.failure = fmt.Errorf("tensor %s is missing", fmt.Sprintf(format, 0))
+		m.failure = missingTensor{name: fmt.Sprintf(format, 0)}
 	}
 	return n
 }
@@ -167,7 +167,7 @@ func (c Config) check(tensors map[string]ptfile.Tensor) error {
 	for _, p := range c.parameters() {
 		t, ok := tensors[p.name]
 		if !ok {
-			return fmt.Errorf("tensor %s is missing, want shape %v", p.name, p.shape)
+			return missingTensor{p.name, p.shape}
 		}
 		if !slices.Equal(t.Shape, p.shape) {
 			return fmt.Errorf("%s: shape %s, want %v", p.name, shapeText(t.Shape), p.shape)

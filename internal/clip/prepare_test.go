@@ -17,10 +17,12 @@ func TestPrepare(t *testing.T) {
 		openCLIP     = "open_clip_config.json"
 		transformers = "config.json"
 		preprocessor = "preprocessor_config.json"
+		processor    = "processor_config.json"
 
 		model = `"model_cfg": {"vision_cfg": {"layers": 5, "width": 48, "head_width": 12, "patch_size": 8}}`
 		other = `{"model_cfg": {"vision_cfg": {"layers": 12, "width": 768}}, "preprocess_cfg": {"mean": [0.1, 0.1, 0.1]}}`
 		half  = `{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "size": 48, "crop_size": 48, "resample": 3}`
+		timm  = `{"architecture": "resnet50_clip", "pretrained_cfg": {"input_size": [3, 48, 48], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "crop_pct": 1.0, "crop_mode": "squash", "interpolation": "bicubic"}}`
 		clips = "mean 0.48145466,0.4578275,0.40821073, std 0.26862954,0.26130258,0.27577711"
 		halfs = "mean 0.5,0.5,0.5, std 0.5,0.5,0.5"
 	)
@@ -53,6 +55,15 @@ func TestPrepare(t *testing.T) {
 		{name: "a manifest that does not say", files: prep(`"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]`), details: Details{Recorded: &Recorded{From: "model.pt.json", Heads: 4, Activation: GELU}}, channels: halfs + " of " + openCLIP, fit: "shortest of "},
 		{name: "of another model", files: map[string]string{openCLIP: other, preprocessor: half}, channels: clips + " of ", fit: "shortest of ",
 			notes: []string{"not used: ", "not used: "}},
+		{name: "Hugging Face's, newer", files: map[string]string{processor: `{"processor_class": "CLIPProcessor", "image_processor": ` + half + "}"}, channels: halfs + " of " + processor, fit: "shortest of " + processor},
+		{name: "Hugging Face's, both", files: map[string]string{processor: `{"image_processor": ` + half + "}", preprocessor: `{"image_mean": 0, "do_center_crop": false, "size": {"height": 48, "width": 48}}`}, channels: halfs + " of " + processor, fit: "shortest of " + processor,
+			notes: []string{preprocessor + " says that channels of images have mean 0,0,0, std 0.26862954,0.26130258,0.27577711: used " + halfs, preprocessor + " says that images become squares by squash: used shortest"}},
+		{name: "Hugging Face's, older", files: map[string]string{processor: `{"processor_class": "CLIPProcessor"}`, preprocessor: half}, channels: halfs + " of " + preprocessor, fit: "shortest of " + preprocessor},
+		{name: "timm's", files: map[string]string{transformers: timm}, channels: halfs + " of " + transformers, fit: "squash of " + transformers},
+		{name: "timm's and others", files: map[string]string{transformers: timm, preprocessor: half, openCLIP: "{" + model + `, "preprocess_cfg": {"mean": 0}}`}, channels: "mean 0,0,0, std 0.26862954,0.26130258,0.27577711 of " + openCLIP, fit: "squash of " + transformers,
+			notes: []string{transformers + " says that channels of images have " + halfs, preprocessor + " says that channels of images have " + halfs, preprocessor + " says that images become squares by shortest: used squash"}},
+		{name: "timm's, cropped", files: map[string]string{transformers: strings.ReplaceAll(timm, `"crop_pct": 1.0`, `"crop_pct": 0.9`)}, channels: halfs + " of " + transformers, fit: "shortest of ",
+			err: transformers + ": pretrained_cfg.crop_pct 0.9, want 1", hint: "say {image-resize} shortest"},
 		{name: "longest", files: prep(`"resize_mode": "longest"`), channels: clips + " of ", fit: "shortest of ",
 			err: openCLIP + `: preprocess_cfg.resize_mode "longest", want "shortest" or "squash"`, hint: "say {image-resize} shortest"},
 		{name: "longest, all the same", files: prep(`"resize_mode": "longest"`), details: Details{Fit: &shortest}, channels: clips + " of ", fit: "shortest of {image-resize}", notes: []string{"not used: "}},

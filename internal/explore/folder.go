@@ -61,6 +61,10 @@ func (r *Report) open() error {
 	if err := r.readMark(); err != nil {
 		return err
 	}
+	if _, heads := r.mark.Input(r.Dir, artefact.KindHeads); heads {
+		return hint.With(artefact.WrongKind(r.Dir, "a report of heads, which has no live part", "one of pairs"),
+			`open its index.html in a browser; "clipnh explain" and "clipnh retrieve" look at heads of other images, with {head-idxs}`)
+	}
 	var index report.Index
 	for _, part := range []struct {
 		name string

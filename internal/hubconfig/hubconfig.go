@@ -198,23 +198,19 @@ func parseOpenCLIP(data, preprocess json.RawMessage) (*Config, error) {
 		TimmName  string          `json:"timm_model_name"`
 	}
 	var model struct {
-		EmbedDim  number `json:"embed_dim"`
-		QuickGELU bool   `json:"quick_gelu"`
-		Vision    tower  `json:"vision_cfg"`
-		Text      tower  `json:"text_cfg"`
-	}
-	var raw struct {
-		Vision json.RawMessage `json:"vision_cfg"`
-		Text   json.RawMessage `json:"text_cfg"`
+		EmbedDim  number          `json:"embed_dim"`
+		QuickGELU bool            `json:"quick_gelu"`
+		Vision    json.RawMessage `json:"vision_cfg"`
+		Text      json.RawMessage `json:"text_cfg"`
 	}
 	if err := decode(data, &model); err != nil {
 		return nil, err
 	}
-	if err := decode(data, &raw); err != nil {
-		return nil, err
-	}
-	read := func(t tower) (Tower, error) {
-		into := Tower{Activation: "gelu", Width: int(t.Width), Heads: int(t.Heads)}
+	read := func(object json.RawMessage) (t tower, into Tower, err error) {
+		if err := decode(orNull(object), &t); err != nil {
+			return t, into, err
+		}
+		into = Tower{Activation: "gelu", Width: int(t.Width), Heads: int(t.Heads)}
 		if model.QuickGELU {
 			into.Activation = "quick_gelu"
 		} else if len(t.ActKwargs) > 0 {
@@ -223,41 +219,42 @@ func parseOpenCLIP(data, preprocess json.RawMessage) (*Config, error) {
 		var layers number
 		if present(t.Layers) && t.Layers[0] != '[' {
 			if err := decode(t.Layers, &layers); err != nil {
-				return into, fmt.Errorf("layers: %w", err)
+				return t, into, fmt.Errorf("layers: %w", err)
 			}
 			into.Layers = int(layers)
 		}
 		if t.MLPRatio != 0 {
 			wide := t.MLPRatio * float64(t.Width)
 			if !(wide >= 0 && wide <= maxNumber) {
-				return into, fmt.Errorf("mlp_ratio %g, want 0 or more", t.MLPRatio)
+				return t, into, fmt.Errorf("mlp_ratio %g, want 0 or more", t.MLPRatio)
 			}
 			into.MLP = int(wide)
 		}
-		return into, nil
+		return t, into, nil
 	}
 	c := &Config{OutDim: int(model.EmbedDim)}
 	var err error
 	if c.Prep, err = parsePreprocessCfg(preprocess); err != nil {
 		return nil, err
 	}
-	if c.Text, err = read(model.Text); err != nil {
+	if _, c.Text, err = read(model.Text); err != nil {
 		return nil, fmt.Errorf("text_cfg: %w", err)
 	}
-	if c.Image, err = read(model.Vision); err != nil {
+	v, image, err := read(model.Vision)
+	if err != nil {
 		return nil, fmt.Errorf("vision_cfg: %w", err)
 	}
-	c.Text.Unlike = unlike(raw.Text, "text_cfg.", openCLIPText)
-	v := model.Vision
+	c.Image = image
+	c.Text.Unlike = unlike(model.Text, "text_cfg.", openCLIPText)
 	c.ImageSize, c.TimmName = int(v.ImageSize), v.TimmName
 	if c.Stages = len(v.Layers) > 0 && v.Layers[0] == '[' || v.TimmName != ""; c.Stages {
 		c.Image = Tower{} // timm's towers are ResNets too, as far as they are CLIPs at all
 		if v.TimmName == "" {
-			c.Image.Unlike = unlike(raw.Vision, "vision_cfg.", openCLIPStages)
+			c.Image.Unlike = unlike(model.Vision, "vision_cfg.", openCLIPStages)
 		}
 		return c, nil
 	}
-	c.Image.Unlike = unlike(raw.Vision, "vision_cfg.", openCLIPImage)
+	c.Image.Unlike = unlike(model.Vision, "vision_cfg.", openCLIPImage)
 	c.Patch = int(v.Patch)
 	c.Image.HeadWidth = openCLIPHeadWidth
 	if v.HeadWidth != 0 {

@@ -163,6 +163,84 @@ func TestParsePreprocessor(t *testing.T) {
 	}
 }
 
+// TestParseProcessor reads what newer releases of transformers write, within another object.
+func TestParseProcessor(t *testing.T) {
+	for _, p := range preprocessors {
+		want := p.want
+		for _, other := range []*string{&want.OtherChannels, &want.OtherFit} {
+			if *other != "" {
+				*other = "image_processor." + *other
+			}
+		}
+		c, err := ParseProcessor([]byte(`{"processor_class": "CLIPProcessor", "image_processor": ` + p.text + `}`))
+		if err != nil || !reflect.DeepEqual(*c, want) {
+			t.Errorf("%s: %+v, %v, want %+v", p.text, c, err, want)
+		}
+	}
+	for _, text := range []string{`{"processor_class": "CLIPProcessor"}`, `{"image_processor": null}`} {
+		if c, err := ParseProcessor([]byte(text)); c != nil || err != nil {
+			t.Errorf("%s: %+v, %v, want nothing", text, c, err)
+		}
+	}
+	if c, err := ParseProcessor([]byte(`{"image_processor": []}`)); testutil.Line(err, "image_processor: not as expected") != nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// timms are files of timm's as they are published, shortened, and what they say.
+var timms = []struct {
+	text string
+	want *Prep
+}{
+	{`{"architecture": "resnet50_clip", "pretrained_cfg": {"input_size": [3, 224, 224], "fixed_input_size": true, "interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "center", "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.5, 1]}}`,
+		&Prep{Mean: &[3]float64{0.5, 0.5, 0.5}, Std: &[3]float64{0.25, 0.5, 1}, Fit: "shortest", Side: 224}},
+	{`{"architecture": "resnet50_clip", "input_size": [3, 224, 224], "interpolation": "bilinear", "crop_pct": 1, "crop_mode": "squash", "mean": [0, 0, 0]}`, &Prep{Mean: &[3]float64{}, Fit: "squash-bilinear", Side: 224}},
+	{`{"pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "tag": "openai"}}`, &Prep{Mean: &[3]float64{0.5, 0.5, 0.5}}},
+	{`{"pretrained_cfg": {}}`, &Prep{}},
+	{`{"pretrained_cfg": {"crop_pct": 0.9}}`, &Prep{Fit: "shortest", OtherFit: "pretrained_cfg.crop_pct 0.9, want 1, all of the image's shorter side"}},
+	{`{"pretrained_cfg": {"interpolation": "bicubic"}}`, &Prep{Fit: "shortest", OtherFit: "pretrained_cfg.crop_pct 0.875, want 1, all of the image's shorter side"}},
+	{`{"pretrained_cfg": {"crop_mode": "border", "crop_pct": 1}}`, &Prep{Fit: "shortest", OtherFit: `pretrained_cfg.crop_mode "border", want "center" or "squash"`}},
+	{`{"pretrained_cfg": {"interpolation": "lanczos", "crop_pct": 1}}`, &Prep{Fit: "shortest", OtherFit: `pretrained_cfg.interpolation "lanczos", want "bicubic" or "bilinear"`}},
+	{`{"pretrained_cfg": {"input_size": [3, 224, 112], "crop_pct": 1}}`, &Prep{Fit: "shortest", OtherFit: `pretrained_cfg.input_size "[3,224,112]", want 3 channels and the side of a square, twice`}},
+	{`{"pretrained_cfg": {"input_size": [1, 28, 28], "crop_pct": 1}}`, &Prep{Fit: "shortest", OtherFit: `pretrained_cfg.input_size "[1,28,28]", want 3 channels and the side of a square, twice`}},
+	{`{"pretrained_cfg": {"std": "low"}}`, &Prep{OtherChannels: `pretrained_cfg.std "low", want three numbers`}},
+	{`{"architecture": "vit_base_patch32_clip_224", "num_classes": 512}`, nil},
+	{`{"model_type": "siglip", "vision_config": {}}`, nil},
+	{`{"pretrained_cfg": null}`, nil},
+}
+
+func TestParseTimm(t *testing.T) {
+	for _, p := range timms {
+		c, err := ParseTimm([]byte(p.text))
+		if err != nil || !reflect.DeepEqual(c, p.want) {
+			t.Errorf("%s: %+v, %v, want %+v", p.text, c, err, p.want)
+		}
+	}
+	for _, text := range []string{"", "[]", `{"pretrained_cfg": [1]}`} {
+		if c, err := ParseTimm([]byte(text)); testutil.Line(err, "not as expected") != nil {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+}
+
+func FuzzParseTimm(f *testing.F) {
+	for _, p := range timms {
+		f.Add([]byte(p.text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var p *Prep
+		if !testutil.Parsed(t, testutil.Multiple(len(data), parseFactor), func() (err error) {
+			p, err = ParseTimm(data)
+			return err
+		}) {
+			return
+		}
+		if p != nil && (p.Side < 0 || p.Side > maxNumber) {
+			t.Errorf("%+v: a size out of bounds", *p)
+		}
+	})
+}
+
 // TestPreprocessCfg reads what open_clip's files say of images.
 func TestPreprocessCfg(t *testing.T) {
 	for text, want := range map[string]Prep{

@@ -11,9 +11,16 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 )
 
-// PreprocessorName is the file in which Hugging Face's models say how images are prepared.
-// open_clip's say it in their configuration.
-const PreprocessorName = "preprocessor_config.json"
+// ProcessorName and PreprocessorName are the files in which Hugging Face's models say how images
+// are prepared: of the two, the first counts, in which newer releases write it together with what
+// prepares texts. open_clip's and timm's models say it in their configuration.
+const (
+	ProcessorName    = "processor_config.json"
+	PreprocessorName = "preprocessor_config.json"
+)
+
+// Preprocessors lists these names, the one that counts first.
+func Preprocessors() []string { return []string{ProcessorName, PreprocessorName} }
 
 // Prep is what a file says of how images are prepared.
 type Prep struct {
@@ -28,14 +35,22 @@ type Prep struct {
 	OtherChannels, OtherFit string
 }
 
-// ReadPreprocessor reads the file of the name PreprocessorName in a folder.
-func ReadPreprocessor(dir string) (*Prep, error) {
-	path := filepath.Join(dir, PreprocessorName)
+// ReadPreprocessor reads the file of that name, one of Preprocessors, in a folder. It returns nil
+// of a file that says nothing of images, as those of older releases.
+func ReadPreprocessor(dir, name string) (*Prep, error) {
+	parse := ParsePreprocessor
+	if name == ProcessorName {
+		parse = ParseProcessor
+	}
+	return readPrep(filepath.Join(dir, name), parse)
+}
+
+func readPrep(path string, parse func(data []byte) (*Prep, error)) (*Prep, error) {
 	data, err := foreign.ReadFile(path, MaxBytes)
 	if err != nil {
 		return nil, err
 	}
-	p, err := ParsePreprocessor(data)
+	p, err := parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -151,10 +166,33 @@ const (
 	pillowBicubic  = 3.
 )
 
+// ParseProcessor reads a processor_config.json, which has what a preprocessor_config.json says in
+// an object; nil if there is none.
+//
+// Source: transformers, image_processing_base.py, get_image_processor_dict.
+func ParseProcessor(data []byte) (*Prep, error) {
+	const field = "image_processor"
+	var c map[string]json.RawMessage
+	if err := decode(data, &c); err != nil {
+		return nil, err
+	}
+	if !present(c[field]) {
+		return nil, nil
+	}
+	p, err := parsePreprocessor(c[field], field+".")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", field, err)
+	}
+	return p, nil
+}
+
 // ParsePreprocessor reads a preprocessor_config.json of transformers' CLIPImageProcessor.
 //
 // Source: transformers, models/clip/image_processing_clip.py.
-func ParsePreprocessor(data []byte) (*Prep, error) {
+func ParsePreprocessor(data []byte) (*Prep, error) { return parsePreprocessor(data, "") }
+
+// parsePreprocessor reads an object whose fields are called so, with what is before them.
+func parsePreprocessor(data []byte, what string) (*Prep, error) {
 	var c struct {
 		Type      json.RawMessage `json:"image_processor_type"`
 		Extractor json.RawMessage `json:"feature_extractor_type"`
@@ -178,43 +216,43 @@ func ParsePreprocessor(data []byte) (*Prep, error) {
 	for _, kind := range []struct {
 		field string
 		raw   json.RawMessage
-	}{{"image_processor_type", c.Type}, {"feature_extractor_type", c.Extractor}} {
+	}{{what + "image_processor_type", c.Type}, {what + "feature_extractor_type", c.Extractor}} {
 		var name string
 		if json.Unmarshal(orNull(kind.raw), &name) != nil || name != "" && !strings.HasPrefix(name, "CLIP") {
 			otherwise(&p.OtherChannels, kind.field, kind.raw, "CLIPImageProcessor")
 			otherwise(&p.OtherFit, kind.field, kind.raw, "CLIPImageProcessor")
 		}
 	}
-	p.channels("image_mean", c.Mean, &p.Mean)
-	p.channels("image_std", c.Std, &p.Std)
+	p.channels(what+"image_mean", c.Mean, &p.Mean)
+	p.channels(what+"image_std", c.Std, &p.Std)
 	if !accepts(c.Rescale, true) {
-		otherwise(&p.OtherChannels, "do_rescale", c.Rescale, "true")
+		otherwise(&p.OtherChannels, what+"do_rescale", c.Rescale, "true")
 	}
 	if !accepts(c.Factor, 1./255) {
-		otherwise(&p.OtherChannels, "rescale_factor", c.Factor, "1/255")
+		otherwise(&p.OtherChannels, what+"rescale_factor", c.Factor, "1/255")
 	}
 	switch {
 	case accepts(c.Normalize, true):
 	case accepts(c.Normalize, false):
 		p.Mean, p.Std = &[3]float64{}, &[3]float64{1, 1, 1}
 	default:
-		otherwise(&p.OtherChannels, "do_normalize", c.Normalize, "true or false")
+		otherwise(&p.OtherChannels, what+"do_normalize", c.Normalize, "true or false")
 	}
 
 	if !accepts(c.DoResize, true) {
-		otherwise(&p.OtherFit, "do_resize", c.DoResize, "true")
+		otherwise(&p.OtherFit, what+"do_resize", c.DoResize, "true")
 	}
-	size, exact := p.side("size", c.Size)
-	crop, _ := p.side("crop_size", c.CropSize)
+	size, exact := p.side(what+"size", c.Size)
+	crop, _ := p.side(what+"crop_size", c.CropSize)
 	cropped := accepts(c.CenterCrop, true)
 	p.Side = size
 	switch {
 	case cropped && size != 0 && crop != 0 && size != crop:
-		otherwise(&p.OtherFit, "size", c.Size, fmt.Sprintf("that of crop_size, %d", crop))
+		otherwise(&p.OtherFit, what+"size", c.Size, fmt.Sprintf("that of crop_size, %d", crop))
 	case cropped && size == 0:
 		p.Side = crop
 	case !cropped && !exact:
-		otherwise(&p.OtherFit, "do_center_crop", c.CenterCrop, "true, or a size of height and width")
+		otherwise(&p.OtherFit, what+"do_center_crop", c.CenterCrop, "true, or a size of height and width")
 	}
 	if present(c.Size) || present(c.Resample) || present(c.CenterCrop) {
 		p.Fit = "shortest"
@@ -223,7 +261,7 @@ func ParsePreprocessor(data []byte) (*Prep, error) {
 		}
 	}
 	if !accepts(c.Resample, pillowBicubic, pillowBilinear) {
-		otherwise(&p.OtherFit, "resample", c.Resample, "3 (bicubic) or 2 (bilinear)")
+		otherwise(&p.OtherFit, what+"resample", c.Resample, "3 (bicubic) or 2 (bilinear)")
 	}
 	if present(c.Resample) && accepts(c.Resample, pillowBilinear) {
 		p.Fit += bilinear

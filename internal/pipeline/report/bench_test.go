@@ -39,8 +39,8 @@ func BenchmarkReport(b *testing.B) {
 		for i := range in.labels {
 			in.labels[i] = r.IntN(len(in.labelNames))
 		}
-		m := &builder{inputs: in, say: pipelinetest.Silent(), result: &Result{}}
-		if m.folder, err = o.openFolder(in); err != nil {
+		m := &builder{inputs: in}
+		if m.folder, err = o.openFolder(in.key(), in.files); err != nil {
 			b.Fatal(err)
 		}
 		b.Cleanup(m.folder.release)

@@ -1,16 +1,8 @@
 package report
 
-import (
-	"github.com/clipnh/clipnh/internal/report"
-	"github.com/clipnh/clipnh/internal/ui"
-)
-
 // builder is a Run under way.
 type builder struct {
 	*inputs
-	folder *folder
-	say    ui.Reporter
-	result *Result
 
 	features    []float32 // of images, [B,O]
 	lengths     []float64 // their norms, [B]; nil where pairs do not sum to features
@@ -19,7 +11,6 @@ type builder struct {
 	ranked      *ranked   // first classes of images; nil without classes
 	pairsOf     *columns  // what is known of pairs
 	neurons     *columns  // and of neurons, whose scores are norms
-	overview    report.Overview
 
 	sketch                *sketch // of scores, until neighbours are found
 	byDirection, byScores *near

@@ -40,7 +40,7 @@ func (c *columns) spans() []span {
 // A ranker fills in the columns of units, one after the other; each worker has its own.
 type ranker struct {
 	*columns
-	b     *builder
+	b     *base
 	name  func(unit int) string
 	spans []span
 	selector
@@ -51,7 +51,7 @@ type ranker struct {
 	sums  []float64 // by label
 }
 
-func (b *builder) newRanker(c *columns, name func(unit int) string) *ranker {
+func (b *base) newRanker(c *columns, name func(unit int) string) *ranker {
 	r := &ranker{
 		columns: c, b: b, name: name, spans: c.spans(), norms: make([]float32, c.images), far: make([]float32, c.images), bins: make([]uint16, c.images),
 	}
@@ -139,6 +139,13 @@ func (r *ranker) histogram(u int, values []float32) {
 	for i := range places {
 		of[min(i, report.Bins-1)] += counts[0][i] + counts[1][i] + counts[2][i] + counts[3][i]
 	}
+}
+
+// median is that of numbers whose least and largest a summary says.
+func (r *ranker) median(values []float32, of report.Summary) float64 {
+	at, middle := span{(len(values) - 1) / 2, len(values)/2 + 1}, []int32{0, 0} // of ascending and of descending ranks the same
+	r.choose(values, float32(of.Smallest), float32(of.Largest), []span{at}, [][]int32{middle})
+	return float64(values[middle[0]])/2 + float64(values[middle[at.hi-at.lo-1]])/2
 }
 
 // stripBytes bounds the scores of some pairs on all images that are in memory, of all workers
@@ -282,10 +289,7 @@ func (b *builder) readNeurons() error {
 			if failed[w] = workers[w].add(n, norms, norms); failed[w] != nil {
 				return
 			}
-			summary, middle := &b.neurons.norm[n], []int32{0, 0}
-			at := span{(B - 1) / 2, B/2 + 1} // of ascending and of descending ranks the same
-			workers[w].choose(norms, float32(summary.Smallest), float32(summary.Largest), []span{at}, [][]int32{middle})
-			summary.Median = float64(norms[middle[0]])/2 + float64(norms[middle[at.hi-at.lo-1]])/2
+			b.neurons.norm[n].Median = workers[w].median(norms, b.neurons.norm[n])
 		}
 	})
 	b.neuronNorms = nil

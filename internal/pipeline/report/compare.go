@@ -111,7 +111,7 @@ func (c *comparison) measure(ctx context.Context, s *side) error {
 		s.measureSummary(c.team)
 		return nil
 	}
-	in := &inputs{scores: s.scores}
+	in := &inputs{base: &base{Options: Options{Threads: c.Threads}}, scores: s.scores}
 	U := in.pairs()
 	s.norm, s.mean, s.sd = make([]float64, U), make([]float64, U), make([]float64, U)
 	square, cross := s.lengths(c.team)

@@ -35,6 +35,8 @@ func (o CompareOptions) open(path string) (*side, error) {
 		switch {
 		case mark.State != report.Complete:
 			return nil, hint.With(fmt.Errorf("%s: %w: the report is unfinished", path, cache.ErrMissing), `run the same "clipnh report" command again, which resumes`)
+		case reportOfHeads(mark, path):
+			return nil, &artefact.Error{Kind: artefact.KindHeads, Want: artefact.KindScores, Path: path, Err: artefact.WrongKind(path, "a report of heads", "a report of pairs, scores or a summary")}
 		case !ok:
 			return nil, fmt.Errorf("%s: the report does not name its scores", path)
 		}
@@ -74,4 +76,10 @@ func (s *side) close() error {
 func (s *side) pairNames() report.PairNames {
 	l := artefact.LayersOf(s.from)
 	return report.PairNames{Neurons: s.ov.Neurons, FirstLayer: l.First, LayerHeads: l.Heads}
+}
+
+// reportOfHeads reports whether a report is of heads.
+func reportOfHeads(m *report.Mark, path string) bool {
+	_, is := m.Input(path, artefact.KindHeads)
+	return is
 }

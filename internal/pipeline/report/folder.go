@@ -39,7 +39,7 @@ type folder struct {
 // openFolder makes the folder, or takes up the report in it that was begun with the
 // same inputs and options. A complete report of the same inputs is written again, file
 // by file, and one of others is replaced. The caller releases the folder.
-func (o Options) openFolder(in *inputs) (_ *folder, failed error) {
+func (o Options) openFolder(key string, files []report.Input) (_ *folder, failed error) {
 	if _, err := markOrEmpty(o.Dir); err != nil { // before anything is made in it
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (o Options) openFolder(in *inputs) (_ *folder, failed error) {
 			release()
 		}
 	}()
-	f := &folder{release: release, dir: o.Dir, store: o.Store, mark: report.Mark{Format: report.Format, Tool: report.Tool, Key: in.key(), Inputs: relativeTo(o.Dir, in.files), State: report.Unfinished}}
+	f := &folder{release: release, dir: o.Dir, store: o.Store, mark: report.Mark{Format: report.Format, Tool: report.Tool, Key: key, Inputs: relativeTo(o.Dir, files), State: report.Unfinished}}
 	old, err := markOrEmpty(o.Dir)
 	if err != nil {
 		return nil, err

@@ -1,41 +1,27 @@
 package report
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/imageprep"
-	"github.com/clipnh/clipnh/internal/origin"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
-	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
-	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
-// inputs are what a report is made of.
+// inputs are what a report of pairs is made of.
 type inputs struct {
-	Options
+	*base
 	scores *artefact.Scores
-	units  unit.Layered  // [H,C]
-	from   origin.Origin // of the scores
-	whole  bool          // the image features are known
-	names  []string      // of images, [B]
+	units  unit.Layered // [H,C]
+	whole  bool         // the image features are known
 
 	pcs        *artefact.Components // nil: none
 	classes    *artefact.Embeddings // of classes, unit vectors; nil: none
@@ -43,20 +29,6 @@ type inputs struct {
 	words      *coding.Words
 	texts      *artefact.Embeddings // of words, unit vectors; nil: none
 	wordScores []float32            // [H,C,4]; nil: none
-
-	data        *dataset.Dataset // nil: none
-	fingerprint string           // of its images; empty: there are none
-	recorded    *source.Recorded // of them
-	labels      []int            // into labelNames, [B]; nil: none
-	labelNames  []string
-	groups      []int // into groupNames, -1 of none, [B]; nil: none
-	groupNames  []string
-	items       map[string]*dataset.Item // by name; nil: none
-
-	model *model.Model // nil: none
-
-	files   []report.Input        // what was read, with hashes
-	origins map[int]origin.Origin // of artefacts among files, by index
 }
 
 // open opens all that a report is made of, and checks that it belongs together.
@@ -71,22 +43,19 @@ func (o Options) open(ctx context.Context, say ui.Reporter) (*inputs, error) {
 		return nil, err
 	}
 	in := &inputs{
-		Options: o, scores: s, units: unit.Layered{Shape: unit.Shape{s.OV.Heads, s.OV.Neurons}, Layers: artefact.LayersOf(s.Artefact)},
-		from: artefact.DerivedFrom(s.Artefact), whole: whole, origins: map[int]origin.Origin{},
+		base: newBase(o, s.Artefact, s.Images, say), scores: s, whole: whole,
+		units: unit.Layered{Shape: unit.Shape{s.OV.Heads, s.OV.Neurons}, Layers: artefact.LayersOf(s.Artefact)},
 	}
-	if err := in.openOthers(ctx, say); err != nil {
+	if err := in.openOthers(ctx); err != nil {
 		return nil, errors.Join(err, in.close())
 	}
 	return in, nil
 }
 
 func (in *inputs) close() error {
-	err := in.scores.Close()
+	err := errors.Join(in.scores.Close(), in.base.close())
 	if in.pcs != nil {
 		err = errors.Join(err, in.pcs.Close())
-	}
-	if in.model != nil {
-		err = errors.Join(err, in.model.Close())
 	}
 	if in.words != nil {
 		err = errors.Join(err, in.words.Close())
@@ -94,7 +63,7 @@ func (in *inputs) close() error {
 	return err
 }
 
-func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
+func (in *inputs) openOthers(ctx context.Context) error {
 	s, ov := in.scores, in.scores.OV
 	if s.Images == 0 {
 		return fmt.Errorf("%s: scores of no image", in.ScoresPath)
@@ -132,23 +101,24 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.openWordScores(); err != nil {
 		return err
 	}
-	if err := in.openData(ctx, say); err != nil {
+	if err := in.openData(ctx); err != nil {
 		return err
 	}
-	if err := in.openGroups(say); err != nil {
+	if in.labels != nil && in.classes != nil {
+		if err := source.CheckClasses(ctx, in.Artefacts, in.classes, in.Data, in.say); err != nil {
+			return err
+		}
+	}
+	if err := in.openGroups(); err != nil {
 		return err
 	}
 	if err := in.openOther(); err != nil {
 		return err
 	}
-	if err := in.openModel(ctx, say); err != nil {
+	if err := in.openModel(ctx); err != nil {
 		return err
 	}
-	for i := range in.files { // now that all are known
-		if from, made := in.origins[i]; made && in.Command != nil {
-			in.files[i].Command = in.Command(in.files[i], from, in.files)
-		}
-	}
+	in.nameCommands()
 	return nil
 }
 
@@ -162,29 +132,6 @@ func (in *inputs) openOther() error {
 		return err
 	}
 	return errors.Join(in.read("compared with", in.With, other.from), other.close())
-}
-
-// read notes what was read.
-func (in *inputs) read(kind, path string, a *cache.Artefact) error {
-	f := report.Input{Kind: kind, Path: filepath.ToSlash(path)}
-	if a != nil {
-		f.SHA256 = a.Hash()
-		in.origins[len(in.files)] = artefact.OriginOf(a)
-		made := a.Manifest.Origin
-		made.TextList = nil // pages list the classes elsewhere
-		text, err := json.MarshalIndent(made, "", "  ")
-		if err != nil {
-			return err
-		}
-		f.Made = string(text)
-	} else {
-		var err error
-		if f.SHA256, err = artefact.FileHash(path); err != nil {
-			return err
-		}
-	}
-	in.files = append(in.files, f)
-	return nil
 }
 
 func (in *inputs) openClasses() error {
@@ -286,96 +233,4 @@ func (in *inputs) openWordScores() error {
 	return in.read(artefact.KindWordScores, in.WordScoresPath, t.Artefact)
 }
 
-// openData lists the images, for labels and thumbnails.
-func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
-	if in.Data.Path == "" {
-		return nil
-	}
-	var err error
-	if in.data, err = source.OpenAs(ctx, in.Data, in.scores.Artefact); err != nil {
-		return err
-	}
-	in.items = dataset.ByName(in.data.Items)
-	if len(in.data.Classes) > 0 {
-		in.labels, in.labelNames = make([]int, len(in.names)), in.data.Classes
-	}
-	for i, name := range in.names {
-		item := in.items[name]
-		if item == nil {
-			return source.NotFound(in.Data, name, in.ScoresPath)
-		}
-		if in.labels != nil {
-			in.labels[i] = item.Label
-		}
-	}
-	if in.labels != nil && in.classes != nil {
-		if err := source.CheckClasses(ctx, in.Artefacts, in.classes, in.Data, say); err != nil {
-			return err
-		}
-	}
-	if in.fingerprint, err = in.data.Fingerprint(); err != nil {
-		return err
-	}
-	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(in.Data.Path)), SHA256: in.fingerprint, Dataset: in.Data.Kind})
-	source.NameEmpty(in.data, in.Data.Shown(), say)
-	if err := source.NameOtherImages(in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, in.Strict, say); err != nil {
-		return err
-	}
-	if in.recorded, err = source.RecordedImages(in.scores.Artefact, in.ScoresPath, in.data, in.Strict); err != nil {
-		return err
-	}
-	return source.PrepareAsCollected(&in.Images, in.scores.Artefact)
-}
-
-// openGroups reads which group each image belongs to.
-func (in *inputs) openGroups(say ui.Reporter) error {
-	if in.Groups.Path == "" {
-		return nil
-	}
-	named, err := source.GroupsOf(in.Groups, in.names, say)
-	if err != nil {
-		return err
-	}
-	in.groupNames = slices.DeleteFunc(slices.Clone(named), func(name string) bool { return name == "" })
-	slices.Sort(in.groupNames)
-	in.groupNames = slices.Compact(in.groupNames)
-	in.groups = make([]int, len(in.names))
-	for i, name := range named {
-		in.groups[i] = slices.Index(in.groupNames, name) // report.None of none
-	}
-	return in.read("groups", in.Groups.Path, nil)
-}
-
-// key is the hash of all that the report depends on.
-func (in *inputs) key() string {
-	facts, err := json.Marshal(struct {
-		Format int
-		Title  string
-		Seed   uint64
-		Inputs []report.Input
-		Data   dataset.Options
-		Images string // of the data set
-		Prep   imageprep.Options
-		Group  string
-		Lines  string // of words
-		Kernel string
-	}{report.Format, in.title(), in.Seed, in.files, in.Data, in.fingerprint, in.Images, in.Groups.Group, cache.ListHash(in.Words), cache.Family()})
-	if err != nil {
-		panic(err) // only texts and numbers
-	}
-	sum := sha256.Sum256(facts)
-	return hex.EncodeToString(sum[:])
-}
-
-// title is what the report is called.
-func (in *inputs) title() string {
-	if in.Title != "" {
-		return in.Title
-	}
-	return cmp.Or(in.from.Model, "a model") + " on " + filepath.Base(filepath.Clean(in.ScoresPath))
-}
-
 func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons }
-
-// team shares loops out.
-func (in *inputs) team() par.Team { return par.NewTeam(in.Threads) }

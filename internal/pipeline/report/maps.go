@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -9,8 +8,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/clip"
-	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -128,39 +125,22 @@ const keptTargets = 32
 // group computes the maps of some images, from place first on. One that cannot be read
 // is named and has none.
 func (w *mapper) group(ctx context.Context, first int, group []mapped) error {
-	c := w.tower.Config()
-	items := make([]dataset.Item, len(group))
-	at := make(map[string]int, len(group))
 	for i := range group {
-		name := w.names[w.maps.images[first+i]]
-		items[i] = *w.items[name]
-		at[name], group[i].Failed = i, true
+		group[i].Failed = true
 	}
-	n := max(min(w.BatchSize, len(items)), 1)
+	n := max(min(w.BatchSize, len(group)), 1)
 	out := w.tower.Room(n)
 	out.Features, out.Scores = nil, nil
-	feed := source.NewFeed(ctx, items, source.FeedOptions{Input: c.Input(), Batch: n, Threads: w.Threads, Images: w.Images, Strict: w.Strict}, w.say)
-	defer feed.Close()
-	return feed.Next(ctx, len(items), source.Visitor{
-		Read: func(p source.Image) error {
-			if !p.Loaded {
-				return nil
-			}
-			return w.recorded.CompareSum(p.Item.Name, p.Item.Path, p.Sum)
-		},
-		Skip: func(s source.Skipped) { w.skip(s) },
-		Batch: func(items []dataset.Item, pixels []float32) error {
-			k := len(items)
-			of := out.First(k, n)
-			if err := w.tower.Run(pixels, of); err != nil {
-				return err
-			}
-			for i, item := range items {
-				place := at[item.Name]
-				w.image(&group[place], first+place, of.Of(i, k))
-			}
-			return nil
-		},
+	return w.send(ctx, w.maps.images[first:first+len(group)], w.tower.Config().Input(), n, func(pixels []float32, places []int) error {
+		k := len(places)
+		of := out.First(k, n)
+		if err := w.tower.Run(pixels, of); err != nil {
+			return err
+		}
+		for i, place := range places {
+			w.image(&group[place], first+place, of.Of(i, k))
+		}
+		return nil
 	})
 }
 
@@ -301,14 +281,6 @@ func (m *mapSet) add(f *report.Maps, image int, values []byte, scales []float32,
 	each := m.side * m.side
 	f.Images, f.Scale = append(f.Images, image), append(f.Scale, scales[i])
 	f.Values.Data = append(f.Values.Data, values[i*each:(i+1)*each]...)
-}
-
-// skip notes an image that could not be read.
-func (b *builder) skip(s Skipped) {
-	at, found := slices.BinarySearchFunc(b.result.Skipped, s, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
-	if !found {
-		b.result.Skipped = slices.Insert(b.result.Skipped, at, s)
-	}
 }
 
 // tower makes the image tower, planned as for collecting, so that its maps are those of

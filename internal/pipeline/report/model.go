@@ -3,21 +3,18 @@ package report
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/quantity"
-	"github.com/clipnh/clipnh/internal/report"
-	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // openModel opens the model that maps are computed with, which must be the one that the
 // scores were collected with.
-func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
+func (in *inputs) openModel(ctx context.Context) error {
 	if in.Model == "" {
 		return nil
 	}
@@ -29,7 +26,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 		return err
 	}
 	in.model = m
-	m.Tell(say)
+	m.Tell(in.say)
 	if in.from.Weights != "" && !in.from.SameWeights(m.Origin()) {
 		err := fmt.Errorf("%s: %w: made with other weights than those of %s", in.ScoresPath, cache.ErrStale, in.Model)
 		return hint.With(err, "give the {model} that it was made with")
@@ -44,7 +41,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if c, ov := m.Config, in.scores.OV; pairs.Neurons != ov.Neurons || pairs.Heads != ov.Heads || c.OutDim != ov.OutDim {
 		return fmt.Errorf("%s: %s, %s and %s, want those of %s, %d, %d and %d", in.Model, quantity.Of(pairs.Heads, "head"), quantity.Of(pairs.Neurons, "neuron"), quantity.Of(c.OutDim, "dimension"), in.ScoresPath, ov.Heads, ov.Neurons, ov.OutDim)
 	}
-	in.files = append(in.files, report.Input{Kind: report.InputModel, Path: filepath.ToSlash(in.Model), SHA256: m.Hash})
+	in.note(m)
 	return nil
 }
 

@@ -96,7 +96,7 @@ func TestNeighboursAreComparedExactly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.close()
-	b := &builder{inputs: in, say: pipelinetest.Silent(), result: &Result{}}
+	b := &builder{inputs: in}
 	b.newPairColumns()
 	if err := b.readColumns(t.Context()); err != nil {
 		t.Fatal(err)
@@ -237,7 +237,7 @@ func TestScoresOfAllImages(t *testing.T) {
 // features, and the nearest images are found.
 func TestNearestImagesOfManyDimensions(t *testing.T) {
 	const images, O = 300, mostDimensions + 100
-	in := &inputs{Options: Options{Threads: 2, Seed: 3}, scores: &artefact.Scores{OV: &decomp.OV{OutDim: O}, Images: images}}
+	in := &inputs{base: &base{Options: Options{Threads: 2, Seed: 3}, images: images, say: pipelinetest.Silent()}, scores: &artefact.Scores{OV: &decomp.OV{OutDim: O}, Images: images}}
 	random := rand.New(rand.NewPCG(1, 2))
 	units := make([]float32, images*O)
 	for i := range images {

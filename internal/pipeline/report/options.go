@@ -19,11 +19,15 @@ type Options struct {
 	Threads   int
 	Seed      uint64 // of the projections that find neighbours
 
-	ScoresPath     string // a folder of scores
+	ScoresPath     string // a folder of scores, or of heads
 	PCsPath        string // components of pairs, .npy [H,C,O]
 	ClassesPath    string // embeddings of classes, [K,O]
 	WordScoresPath string // how well words predict pairs' scores, [H,C,4]
 	coding.WordsOptions
+
+	// Of heads, which have none of the above but embeddings, of their texts.
+	Parts     []string // the MLPs of the same features, for shares of them
+	SpansPath string   // texts that span heads; may be empty
 
 	Model     string        // for maps of images; may be empty
 	Details   model.Details // of the model; what they leave open is as in the scores
@@ -53,8 +57,9 @@ type Result struct {
 	Images  int           `json:"images"`
 	Pairs   int           `json:"pairs"`
 	Neurons int           `json:"neurons"`
-	Files   int           `json:"files"` // data files and sheets
-	Kept    int           `json:"kept"`  // of these, left by an unfinished run
+	Heads   int           `json:"heads,omitempty"` // of a report of heads, which has no pairs
+	Files   int           `json:"files"`           // data files and sheets
+	Kept    int           `json:"kept"`            // of these, left by an unfinished run
 	Bytes   int64         `json:"bytes"`
 	Parts   []report.Part `json:"parts"`
 	Skipped []Skipped     `json:"skipped"`

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/report"
@@ -81,28 +80,6 @@ func (b *builder) signs() (report.Column, error) {
 	return report.Indices(signs, 2), nil
 }
 
-// writeImages writes what is known of the images.
-func (b *builder) writeImages(context.Context) error {
-	if b.folder.has(report.FileOf(report.ImagesName)) {
-		return nil
-	}
-	images := report.Images{Names: b.names}
-	indices := func(of []int, count int) report.Column {
-		all := make([]int32, len(of))
-		for i, x := range of {
-			all[i] = int32(max(x, report.None))
-		}
-		return report.Indices(all, count)
-	}
-	if b.labels != nil {
-		images.Labels = indices(b.labels, len(b.labelNames))
-	}
-	if b.groups != nil {
-		images.Groups = indices(b.groups, len(b.groupNames))
-	}
-	return b.folder.write(report.ImagesName, images)
-}
-
 // listed is how many pairs a list of the overview has.
 const listed = 24
 
@@ -155,19 +132,11 @@ func (b *builder) unit(u int, value float64) report.Unit {
 // writeOverview writes what the first page reads; all else is there by then.
 func (b *builder) writeOverview(context.Context) error {
 	o, from, ov := &b.overview, b.from, b.scores.OV
-	o.Format, o.Title = report.Format, b.title()
-	o.Model = report.ModelFacts{
+	b.fillOverview(report.ModelFacts{
 		Name: from.Model, Weights: from.Weights, Tensors: from.Tensors, Heads: ov.Heads, Neurons: ov.Neurons, OutDim: ov.OutDim,
-		Block: from.Block, Precision: from.Precision, FirstLayer: b.units.Layers.First, LayerHeads: b.units.Layers.Heads,
-	}
-	if b.model != nil {
-		o.Model.InputSize = b.model.Config.ImageSize
-	}
-	none := func(names []string) []string { return append([]string{}, names...) }
-	o.Data = report.DataFacts{Name: b.dataName(), Images: b.scores.Images, Classes: none(b.classNames), Labels: none(b.labelNames), Groups: none(b.groupNames)}
-	if changed := b.recorded.Changed(); len(changed) > 0 { // thumbnails and maps are drawn by now
-		o.Data.Changed, o.Data.ChangedImages = len(changed), b.numbersOf(changed)
-	}
+		Block: from.Block, Precision: from.Precision, FirstLayer: b.units.Layers.First, LayerHeads: b.units.Layers.Heads, Wording: wordingOf(b.units),
+	})
+	o.Data.Classes = orNone(b.classNames)
 	o.Histograms = map[string]report.Histogram{"norm": histogramOf(b.pairsOf.meanNorms())}
 	if b.pairsOf.inertia != nil {
 		o.Histograms["polysemanticity"] = histogramOf(b.pairsOf.inertia)
@@ -179,26 +148,15 @@ func (b *builder) writeOverview(context.Context) error {
 		}
 		o.Histograms["score"] = histogramOf(scores)
 	}
-	o.Lists, o.Inputs = b.lists(), b.files
-	o.Model.Wording = wordingOf(b.units)
+	o.Lists = b.lists()
 	for _, l := range o.Lists {
 		if len(l.Units) > 0 {
 			o.Model.Wording.Example = l.Units[0].Unit
 			break
 		}
 	}
-	o.Ablation = append([]report.Ablation{}, o.Ablation...) // package gob makes nil of an empty slice
 	o.Shards = report.Shards{Images: report.ShardImages, Texts: report.ShardTexts, TextCount: b.textCount}
-	o.Parts = b.parts()
-	for i, p := range o.Parts {
-		if !p.Present {
-			b.say.Note("left out: %s (needs %s)", p.Name, p.Need)
-		}
-		if b.Spell != nil {
-			o.Parts[i].Need = b.Spell(p.Need)
-		}
-	}
-	return b.folder.write(report.OverviewName, o)
+	return b.finishOverview(b.parts())
 }
 
 // wordingOf says what is true of models that have such pairs. The example is the first pair.
@@ -207,24 +165,6 @@ func wordingOf(units unit.Layered) report.Wording {
 		return report.Wording{Form: report.FormPool, Token: "mean token", Rest: "constant", RestOf: "biases, the same for every image", Example: units.Name(0)}
 	}
 	return report.Wording{Form: report.FormLayers, Token: "class token", Rest: "rest of the feature", Example: units.Name(0)}
-}
-
-// numbersOf are the numbers of images with some names, ascending.
-func (b *builder) numbersOf(names []string) []int {
-	var numbers []int
-	for i, name := range b.names {
-		if _, is := slices.BinarySearch(names, name); is {
-			numbers = append(numbers, i)
-		}
-	}
-	return numbers
-}
-
-func (b *builder) dataName() string {
-	if from := artefact.OriginOf(b.scores.Artefact).Images; from != nil {
-		return from.Dataset
-	}
-	return ""
 }
 
 // parts says what the report has, and what would add the rest.
@@ -242,11 +182,4 @@ func (b *builder) parts() []report.Part {
 		{Name: "comparison", Present: b.With != "", Need: need(b.With != "", "{with}")},
 		{Name: "thumbnails", Present: b.overview.Thumbs != nil, Need: need(b.overview.Thumbs != nil, "{data-path}")},
 	}
-}
-
-func need(present bool, what string) string {
-	if present {
-		return ""
-	}
-	return what
 }

@@ -28,29 +28,39 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := source.WantOutside("{out}", o.Dir, o.Data); err != nil {
 		return nil, err
 	}
-	in, err := o.open(ctx, say)
-	if err != nil {
-		return nil, err
+	run := o.runPairs
+	if ofHeads(o.ScoresPath) {
+		run = o.runHeads
 	}
-	b := &builder{inputs: in, say: say, result: &Result{Dir: o.Dir, Images: in.scores.Images, Pairs: in.pairs(), Neurons: in.scores.OV.Neurons, Skipped: []Skipped{}}}
-	if b.folder, err = o.openFolder(in); err != nil {
-		return nil, errors.Join(err, in.close())
-	}
-	err = errors.Join(b.run(ctx), in.close())
-	b.folder.release()
+	result, err := run(ctx, say)
 	if errors.Is(err, context.Canceled) {
 		err = hint.With(err, "run the same command again to resume: steps that are done are kept")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return b.result, nil
+	return result, nil
 }
 
-// A step is a part of the work.
-type step struct {
-	name string
-	do   func(context.Context) error
+func (o Options) runPairs(ctx context.Context, say ui.Reporter) (*Result, error) {
+	if err := o.refuseHeads(); err != nil {
+		return nil, err
+	}
+	in, err := o.open(ctx, say)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{inputs: in}
+	b.result.Pairs, b.result.Neurons = in.pairs(), in.scores.OV.Neurons
+	return in.result, errors.Join(in.make(ctx, b.steps()), in.close())
+}
+
+func (o Options) runHeads(ctx context.Context, say ui.Reporter) (*Result, error) {
+	in, err := o.openHeads(ctx, say)
+	if err != nil {
+		return nil, err
+	}
+	return in.result, errors.Join(in.make(ctx, in.builder().steps()), in.close())
 }
 
 func (b *builder) steps() []step {
@@ -63,23 +73,8 @@ func (b *builder) steps() []step {
 		b.once("neighbours", b.newNeighbours, b.findNeighbours, b.neighbourValues),
 		{"words", b.code}, {"maps", b.findMaps},
 		{"neurons", b.writeNeurons}, {"index", b.writeIndex}, {"images", b.writeImages}, {"heads", b.writeHeads},
-		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"moved", b.writeMoved}, {"thumbnails", b.drawThumbs}, {"overview", b.writeOverview}, {"pages", b.writePages},
+		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"moved", b.writeMoved}, {"thumbnails", func(ctx context.Context) error { return b.drawThumbs(ctx, b.shownIn(b.pairsOf, b.neurons)) }}, {"overview", b.writeOverview}, {"pages", b.writePages},
 	}
-}
-
-func (b *builder) run(ctx context.Context) error {
-	for _, part := range b.steps() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := part.do(ctx); err != nil {
-			return err
-		}
-	}
-	b.result.Changed = b.recorded.Tell(b.say)
-	b.result.Parts = b.overview.Parts
-	b.result.Files, b.result.Kept, b.result.Bytes = b.folder.files, b.folder.kept, b.folder.bytes
-	return b.folder.finish(b.result.Changed)
 }
 
 // writeMoved compares the collection with another one.
@@ -95,7 +90,7 @@ func (b *builder) writeMoved(ctx context.Context) error {
 }
 
 // writePages writes the pages that show the data.
-func (b *builder) writePages(context.Context) error {
+func (b *base) writePages(context.Context) error {
 	files, err := site.Files(b.overview.Title)
 	if err != nil {
 		return err

@@ -1,11 +1,13 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
 	"image/jpeg"
 	"io"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -23,10 +25,10 @@ const (
 	thumbQuality = 82 // of JPEG
 )
 
-// shown are the images that some unit shows, ascending.
-func (b *builder) shown() []int32 {
-	is := make([]bool, b.scores.Images)
-	for _, c := range []*columns{b.pairsOf, b.neurons} {
+// shownIn are the images that some unit of columns shows, ascending.
+func (b *base) shownIn(all ...*columns) []int32 {
+	is := make([]bool, b.images)
+	for _, c := range all {
 		for _, h := range []hits{c.strongest, c.weakest, c.quantiles} {
 			for _, image := range h.images {
 				is[image] = true
@@ -44,13 +46,12 @@ func (b *builder) shown() []int32 {
 
 // drawThumbs draws thumbnails of the images that some unit shows: the middle square of
 // each. One that cannot be read is named, and has a grey square.
-func (b *builder) drawThumbs(ctx context.Context) error {
+func (b *base) drawThumbs(ctx context.Context, images []int32) error {
 	if b.items == nil {
 		return nil
 	}
-	images := b.shown()
 	each := sheetColumns * sheetRows
-	t := &report.Thumbs{Size: thumbSize, Columns: sheetColumns, Rows: sheetRows, Sheets: (len(images) + each - 1) / each, Of: report.Indices(images, b.scores.Images)}
+	t := &report.Thumbs{Size: thumbSize, Columns: sheetColumns, Rows: sheetRows, Sheets: (len(images) + each - 1) / each, Of: report.Indices(images, b.images)}
 	progress := b.say.Progress()
 	progress.Start(int64(len(images)), ui.Images, "report: thumbnails")
 	defer progress.Done()
@@ -83,7 +84,7 @@ func (b *builder) drawThumbs(ctx context.Context) error {
 }
 
 // compare compares images with what they were when they were collected.
-func (b *builder) compare(ctx context.Context, images []int32) error {
+func (b *base) compare(ctx context.Context, images []int32) error {
 	items := make([]dataset.Item, len(images))
 	for i, image := range images {
 		items[i] = *b.items[b.names[image]]
@@ -92,7 +93,7 @@ func (b *builder) compare(ctx context.Context, images []int32) error {
 }
 
 // sheet draws the thumbnails of some images.
-func (b *builder) sheet(images []int32) (image.Image, error) {
+func (b *base) sheet(images []int32) (image.Image, error) {
 	rows := (len(images) + sheetColumns - 1) / sheetColumns
 	out := image.NewRGBA(image.Rect(0, 0, sheetColumns*thumbSize, rows*thumbSize))
 	for i := range out.Pix {
@@ -133,4 +134,12 @@ func (b *builder) sheet(images []int32) (image.Image, error) {
 		}
 	}
 	return out, nil
+}
+
+// skip notes an image that could not be read.
+func (b *base) skip(s Skipped) {
+	at, found := slices.BinarySearchFunc(b.result.Skipped, s, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
+	if !found {
+		b.result.Skipped = slices.Insert(b.result.Skipped, at, s)
+	}
 }

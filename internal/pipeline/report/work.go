@@ -23,9 +23,15 @@ import (
 // mostWork bounds what is read of a step: a fifth is that of RN50x16 with 50,000 images.
 const mostWork = 4 << 30
 
+// A step is a part of the work.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
 // once is a step that takes what an unfinished run found, if there is such. values are
 // pointers to what is kept; prepare makes what they point to.
-func (b *builder) once(name string, prepare func(), do func(context.Context) error, values func() []any) step {
+func (b *base) once(name string, prepare func(), do func(context.Context) error, values func() []any) step {
 	return step{name, func(ctx context.Context) error {
 		prepare()
 		if b.folder.readWork(name, values()) {

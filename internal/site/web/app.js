@@ -265,6 +265,7 @@
     for (const key2 of ["ablation", "lists", "inputs", "parts"]) o[key2] ||= [];
     for (const key2 of ["classes", "labels", "groups"]) o.data[key2] ||= [];
     o.histograms ||= {};
+    o.model.first_layer ||= 0;
     o.model.wording ||= o.model.layer_heads ? { form: "layers", token: "class token", rest: "rest of the feature", rest_of: "", example: unitName(0) } : { form: "pool", token: "mean token", rest: "constant", rest_of: "biases, the same for every image", example: unitName(0) };
     const { thumbs } = o;
     state.changed = new Set(o.data.changed_images);
@@ -314,17 +315,18 @@
   function parseUnit(text) {
     const m = /^(?:l(\d+))?(?:h(\d+))?(?:n(\d+))?$/.exec(text.trim().toLowerCase());
     if (!m || m[2] === void 0 && m[3] === void 0) return null;
-    const { heads, neurons, first_layer: first2, layer_heads: perLayer } = shape();
+    const { heads: heads2, neurons, first_layer: first2, layer_heads: perLayer } = shape();
     let head = m[2] === void 0 ? -1 : Number(m[2]);
     const neuron = m[3] === void 0 ? -1 : Number(m[3]);
     if (perLayer && head >= 0) {
       if (m[1] === void 0 || head >= perLayer) return null;
       head += (Number(m[1]) - first2) * perLayer;
     }
-    if (head >= heads || neuron >= neurons || m[2] !== void 0 && head < 0) return null;
+    if (head >= heads2 || neuron >= neurons || m[2] !== void 0 && head < 0) return null;
     return { head, neuron, pair: head >= 0 && neuron >= 0 ? head * neurons + neuron : -1 };
   }
   var wording = () => state.overview.model.wording;
+  var ofHeads = () => wording().form === "heads";
   function part(name) {
     return state.overview.parts.find((p) => p.name === name) || { name, present: false };
   }
@@ -347,10 +349,10 @@
         };
       },
       lead: (name, pairs) => {
-        const { heads, neurons } = state.overview.model;
+        const { heads: heads2, neurons } = state.overview.model;
         return [
           `The last step of the one shown here${name} can be taken apart exactly: what it says about an image is the sum of ${pairs} parts and a constant, one part for each of its ${neurons.toLocaleString("en")} neurons`,
-          ` as each of ${heads} heads`,
+          ` as each of ${heads2} heads`,
           " reads it. Such a part is a neuron-head pair"
         ];
       },
@@ -376,16 +378,29 @@
         };
       },
       lead: (name, pairs) => {
-        const { heads, neurons } = state.overview.model;
+        const { heads: heads2, neurons } = state.overview.model;
         return [
           `A part of what the one shown here${name} says about an image is taken apart here: what the ${neurons.toLocaleString("en")} neurons of layer ${layerOf(neuronName(0))}`,
-          ` add to it through the ${heads} heads`,
+          ` add to it through the ${heads2} heads`,
           ` of later layers is the sum of ${pairs} parts, one for each neuron as each head reads it. Such a part is a neuron-head pair`
         ];
       },
       head: () => ` looks at some places of an image and reads what is there. Below are the pairs that it makes with the neurons of layer ${layerOf(neuronName(0))}.`,
       heads: () => ` of a later layer reads what the same neurons, those of layer ${layerOf(neuronName(0))}, wrote at the places where it looks.`,
       method: () => "The method is that of Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943), for the neurons of vision transformers and the later heads that read them, on which see Gandelsman, Efros and Steinhardt, Interpreting the Second-Order Effects of Neurons in CLIP (arXiv:2406.04341)."
+    },
+    heads: {
+      keys: ["clip", "head", "norm", "share", "texts", "explained", "along", "quantiles", "head_map"],
+      terms: () => ({
+        head: ["head", `In each layer of the image network, several heads look at all places at once; each weighs the places in its own way. What a head reads for the ${wording().token} goes into the image feature. A head is written ${wording().example}.`],
+        norm: ["norm", "The length of what a head adds to the image feature, not centred. The mean norm over all images says how much the model uses the head."],
+        share: ["share of the feature", "What a head adds along the image feature, as a share of its length, averaged over images. Over all heads, MLPs and the class token that enters the first layer, the shares sum to 100 %; one may be below zero."],
+        texts: ["texts of a head", "Texts along which what the head adds differs most from image to image, found one after the other (TextSpan): each takes its direction out of what the next one is looked for in."],
+        explained: ["explained variance", "How much of the variance of what the head adds the texts explain, this one and those before it together."],
+        along: ["along a text", "The product of what the head adds and the text's embedding, a unit vector: how much of the text the head adds to the image feature. It is not centred, so images at both ends of the ranking say something."],
+        head_map: ["map of a head", "What the head adds, split by the places that it reads: along its first text, orange places add to it and blue ones take away, and with the class token's part they sum to the number; without a text, the lengths of the parts."]
+      }),
+      method: () => "The method is that of Gandelsman, Efros and Steinhardt, Interpreting CLIP's Image Representation via Text-Based Decomposition (arXiv:2310.05916)."
     }
   };
   var layerOf = (name) => /^l(\d+)/.exec(name)?.[1] ?? "";
@@ -478,8 +493,8 @@
     ["l", "pinned units"],
     ["?", "this help"]
   ];
-  function start3(page, searchField, say2) {
-    const dialog = help();
+  function start3(page, searchField, say2, without) {
+    const dialog = help(without);
     document.body.append(dialog);
     document.getElementById("help").addEventListener("click", () => dialog.showModal());
     document.addEventListener("keydown", (e) => {
@@ -488,7 +503,7 @@
         return;
       }
       const action = actions(page, searchField, say2, dialog)[e.key];
-      if (!action) return;
+      if (!action || without.includes(e.key)) return;
       e.preventDefault();
       action();
     });
@@ -525,12 +540,12 @@
     next.scrollIntoView({ block: "center" });
     next.querySelector("a")?.focus({ preventScroll: true });
   }
-  function help() {
+  function help(without) {
     const dialog = el(
       "dialog",
       { "aria-labelledby": "help-heading" },
       el("h2", { id: "help-heading" }, "Keys"),
-      el("dl", { class: "terms keys" }, SHORTCUTS.map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text)))),
+      el("dl", { class: "terms keys" }, SHORTCUTS.filter(([key2]) => !without.includes(key2)).map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text)))),
       button("Close", () => dialog.close())
     );
     return dialog;
@@ -579,7 +594,8 @@
   };
   function terms() {
     const lacking2 = state.live ? [] : Object.keys(NEEDS).filter((name) => !part(name).present).flatMap((name) => NEEDS[name]);
-    return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key2]) => !lacking2.includes(key2)));
+    const { keys } = form();
+    return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key2]) => keys ? keys.includes(key2) : !lacking2.includes(key2)));
   }
   function what(key2) {
     const entry = form().terms()[key2] || TERMS[key2];
@@ -645,8 +661,8 @@
   function count(n, one2, many) {
     return `${n.toLocaleString("en")} ${n === 1 ? one2 : many || `${one2}s`}`;
   }
-  function joined(texts2) {
-    const all2 = texts2.filter(Boolean);
+  function joined(texts3) {
+    const all2 = texts3.filter(Boolean);
     return all2.length < 2 ? all2.join("") : `${all2.slice(0, -1).join(", ")} and ${all2.at(-1)}`;
   }
   function pairLink(pair, query2) {
@@ -808,20 +824,20 @@
     const sort = o.sort === "match" || !o.sort ? marks ? "match" : "norm" : o.sort;
     const all2 = order(ix, sort === "match" ? "norm" : sort);
     const weight = scratch(ix, all2.length);
-    const heads = unit && unit.head >= 0 ? /* @__PURE__ */ new Set([unit.head]) : o.heads;
+    const heads2 = unit && unit.head >= 0 ? /* @__PURE__ */ new Set([unit.head]) : o.heads;
     let [from, to] = o.neurons || [0, neurons - 1];
     if (unit && unit.neuron >= 0) [from, to] = [Math.max(from, unit.neuron), Math.min(to, unit.neuron)];
     to = Math.min(to, neurons - 1);
     const filters = { sign: o.sign && ix.pairs.sign.length > 0 ? o.sign : "", least: o.norm > 0 ? quantile(ix, "norm", o.norm) : null, most: o.purity > 0 ? quantile(ix, "purity", 1 - o.purity) : null };
     for (let h = 0; h * neurons < all2.length; h++) {
-      if (heads && !heads.has(h)) continue;
+      if (heads2 && !heads2.has(h)) continue;
       mark(ix, weight, marks, h * neurons + from, h * neurons + to, filters);
     }
     const out = new Uint32Array(all2.length);
     let found = 0;
     for (let i = 0; i < all2.length; i++) if (weight[all2[i]] > NONE) out[found++] = all2[i];
-    const list = out.subarray(0, found);
-    return sort === "match" && marks ? byWeight(list, weight) : list;
+    const list2 = out.subarray(0, found);
+    return sort === "match" && marks ? byWeight(list2, weight) : list2;
   }
   var NONE = -Infinity;
   function scratch(ix, length) {
@@ -854,21 +870,21 @@
     }
   }
   var BUCKETS = 2048;
-  function byWeight(list, weight) {
+  function byWeight(list2, weight) {
     let least = Infinity;
     let most = -Infinity;
-    for (let i = 0; i < list.length; i++) {
-      const w = weight[list[i]];
+    for (let i = 0; i < list2.length; i++) {
+      const w = weight[list2[i]];
       if (w < least) least = w;
       if (w > most) most = w;
     }
     const step2 = (most - least) / (BUCKETS - 1) || 1;
     const bucket = (p) => Math.floor((most - weight[p]) / step2);
     const starts = new Uint32Array(BUCKETS + 1);
-    for (let i = 0; i < list.length; i++) starts[bucket(list[i]) + 1]++;
+    for (let i = 0; i < list2.length; i++) starts[bucket(list2[i]) + 1]++;
     for (let b = 0; b < BUCKETS; b++) starts[b + 1] += starts[b];
-    const sorted = new Uint32Array(list.length);
-    for (let i = 0; i < list.length; i++) sorted[starts[bucket(list[i])]++] = list[i];
+    const sorted = new Uint32Array(list2.length);
+    for (let i = 0; i < list2.length; i++) sorted[starts[bucket(list2[i])]++] = list2[i];
     return sorted;
   }
   function quantile(ix, sort, share) {
@@ -889,10 +905,16 @@
     dark: { zero: [30, 34, 40], high: [150, 205, 255] }
   };
   var mix = (a, b, t) => a.map((v, i) => Math.round(v + (b[i] - v) * t));
+  function diverging(x) {
+    const map = DIVERGING[isDark() ? "dark" : "light"];
+    const t = Math.min(1, Math.abs(x));
+    return mix(map.zero, x < 0 ? map.low : map.high, t);
+  }
   function sequentialMap() {
     const map = SEQUENTIAL[isDark() ? "dark" : "light"];
     return Array.from({ length: 256 }, (_, i) => mix(map.zero, map.high, Math.sqrt(i / 255)));
   }
+  var css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
   function paintMap(canvas, side, values, both) {
     canvas.width = side;
     canvas.height = side;
@@ -907,13 +929,13 @@
     }
     context.putImageData(pixels, 0, 0);
   }
-  function legend(el2, both, texts2) {
+  function legend(el2, both, texts3) {
     return el2(
       "div",
       { class: "legend" },
-      el2("span", {}, texts2[0]),
+      el2("span", {}, texts3[0]),
       el2("span", { class: both ? "ramp both" : "ramp one", "aria-hidden": "true" }, both ? el2("i", {}, "0") : null),
-      el2("span", {}, texts2[1])
+      el2("span", {}, texts3[1])
     );
   }
 
@@ -1008,7 +1030,7 @@
   var BOTTOM = 34;
   function pairMap(ix, options = {}) {
     const { heads: allHeads, neurons } = state.overview.model;
-    const heads = options.heads || Array.from({ length: allHeads }, (_, h) => h);
+    const heads2 = options.heads || Array.from({ length: allHeads }, (_, h) => h);
     const columns2 = {
       norm: ["mean norm", ix.pairs.norm],
       score: ["description score", ix.pairs.score],
@@ -1027,15 +1049,15 @@
     let drag = null;
     const draw2 = () => {
       const [text, values] = columns2[select.value];
-      const range2 = extent(values, heads, neurons);
-      rowHeight = Math.max(8, Math.min(40, Math.round(360 / heads.length)));
-      const height = heads.length * rowHeight;
+      const range2 = extent(values, heads2, neurons);
+      rowHeight = Math.max(8, Math.min(40, Math.round(360 / heads2.length)));
+      const height = heads2.length * rowHeight;
       const plot = width - LEFT - 2;
       box.style.height = `${height + BOTTOM}px`;
       canvas.style.width = `${plot}px`;
       canvas.style.height = `${height}px`;
-      paint(canvas, values, heads, neurons, range2, plot);
-      axes(overlay, width, height, rowHeight, heads, neurons);
+      paint(canvas, values, heads2, neurons, range2, plot);
+      axes(overlay, width, height, rowHeight, heads2, neurons);
       scale.replaceChildren(legend(el, false, [format(range2[0], 2), `${format(range2[1], 2)} ${text}`]));
     };
     const observer = new ResizeObserver(() => {
@@ -1058,7 +1080,7 @@
       const plot = width - LEFT - 2;
       const n = Math.floor((e.clientX - r.left - LEFT) / plot * neurons);
       const h = Math.floor((e.clientY - r.top) / rowHeight);
-      return { n: Math.max(0, Math.min(neurons - 1, n)), row: Math.max(0, Math.min(heads.length - 1, h)), x: e.clientX - r.left, y: e.clientY - r.top };
+      return { n: Math.max(0, Math.min(neurons - 1, n)), row: Math.max(0, Math.min(heads2.length - 1, h)), x: e.clientX - r.left, y: e.clientY - r.top };
     };
     box.addEventListener("pointerdown", (e) => {
       if (e.button !== 0) return;
@@ -1076,8 +1098,8 @@
         Object.entries({ x: x0, y: y0, width: x1 - x0, height: y1 - y0 }).forEach(([k, v]) => drag.rect.setAttribute(k, v));
         return;
       }
-      const pair = heads[here.row] * neurons + here.n;
-      tip.hidden = here.x < LEFT || here.y > heads.length * rowHeight;
+      const pair = heads2[here.row] * neurons + here.n;
+      tip.hidden = here.x < LEFT || here.y > heads2.length * rowHeight;
       tip.textContent = `${unitName(pair)}: ${wordsText(wordsOf(ix, pair))}, ${columns2[select.value][0]} ${format(columns2[select.value][1][pair], 3)}`;
       tip.style.left = `${Math.min(here.x + 12, Math.max(0, width - 260))}px`;
       tip.style.top = `${here.y + 16}px`;
@@ -1089,18 +1111,18 @@
       drag.rect.remove();
       drag = null;
       if (Math.abs(from.x - to.x) < 4 && Math.abs(from.y - to.y) < 4) {
-        go(address(["p", unitName(heads[from.row] * neurons + from.n)]));
+        go(address(["p", unitName(heads2[from.row] * neurons + from.n)]));
         return;
       }
       const rows2 = [from.row, to.row].sort((a, b) => a - b);
       const cols = [from.n, to.n].sort((a, b) => a - b);
-      list(heads[rows2[0]], heads[rows2[1]], cols[0], cols[1]);
+      list2(heads2[rows2[0]], heads2[rows2[1]], cols[0], cols[1]);
     });
-    const list = (h0, h1, n0, n1) => go(address(["s"], { head: h0 === h1 ? h0 : `${h0}-${h1}`, neuron: `${n0}-${n1}`, sort: "norm" }));
+    const list2 = (h0, h1, n0, n1) => go(address(["s"], { head: h0 === h1 ? h0 : `${h0}-${h1}`, neuron: `${n0}-${n1}`, sort: "norm" }));
     const range = (name, max, value) => el("input", { type: "number", min: 0, max, value, "aria-label": name, inputmode: "numeric" });
     const inputs = [
-      range("first head", allHeads - 1, heads[0]),
-      range("last head", allHeads - 1, heads.at(-1)),
+      range("first head", allHeads - 1, heads2[0]),
+      range("last head", allHeads - 1, heads2.at(-1)),
       range("first neuron", neurons - 1, 0),
       range("last neuron", neurons - 1, neurons - 1)
     ];
@@ -1109,7 +1131,7 @@
       { class: "ranges", on: { submit: (e) => {
         e.preventDefault();
         const v = inputs.map((i) => Number(i.value));
-        list(v[0], v[1], v[2], v[3]);
+        list2(v[0], v[1], v[2], v[3]);
       } } },
       "Heads ",
       inputs[0],
@@ -1129,7 +1151,7 @@
       figure("Each cell is a pair. Click one to open it; drag over an area to list its pairs.", {
         name: "pairs",
         columns: ["unit", "head", "neuron", ...known.map(([, [text]]) => text), "words"],
-        rows: () => heads.flatMap((h) => Array.from({ length: neurons }, (_, n) => {
+        rows: () => heads2.flatMap((h) => Array.from({ length: neurons }, (_, n) => {
           const p = h * neurons + n;
           return [unitName(p), headName(h), neuronName(n), ...known.map(([, [, c]]) => c[p]), wordsText(wordsOf(ix, p))];
         }))
@@ -1137,10 +1159,10 @@
       form2
     );
   }
-  function extent(values, heads, neurons) {
+  function extent(values, heads2, neurons) {
     let low = Infinity;
     let high = -Infinity;
-    for (const h of heads) {
+    for (const h of heads2) {
       for (let i = h * neurons; i < (h + 1) * neurons; i++) {
         if (values[i] < low) low = values[i];
         if (values[i] > high) high = values[i];
@@ -1148,16 +1170,16 @@
     }
     return [Math.min(low, 0), high];
   }
-  function paint(canvas, values, heads, neurons, [low, high], plot) {
+  function paint(canvas, values, heads2, neurons, [low, high], plot) {
     const columns2 = Math.max(1, Math.min(neurons, Math.floor(plot * devicePixelRatio)));
     canvas.width = columns2;
-    canvas.height = heads.length;
+    canvas.height = heads2.length;
     const context = canvas.getContext("2d");
-    const pixels = context.createImageData(columns2, heads.length);
+    const pixels = context.createImageData(columns2, heads2.length);
     const map = sequentialMap();
     const span = high > low ? high - low : 1;
     const peaks = new Float32Array(columns2);
-    heads.forEach((h, row) => {
+    heads2.forEach((h, row) => {
       peaks.fill(-Infinity);
       for (let n = 0; n < neurons; n++) {
         const c = Math.floor(n * columns2 / neurons);
@@ -1172,12 +1194,12 @@
     });
     context.putImageData(pixels, 0, 0);
   }
-  function axes(overlay, width, height, rowHeight, heads, neurons) {
+  function axes(overlay, width, height, rowHeight, heads2, neurons) {
     overlay.setAttribute("viewBox", `0 0 ${width} ${height + BOTTOM}`);
     overlay.setAttribute("width", width);
     overlay.setAttribute("height", height + BOTTOM);
     const every = Math.ceil(14 / rowHeight);
-    const labels = heads.map((h, i) => i % every ? null : svg("text", { x: LEFT - 6, y: (i + 0.5) * rowHeight + 4, "text-anchor": "end" }, headName(h))).filter(Boolean);
+    const labels = heads2.map((h, i) => i % every ? null : svg("text", { x: LEFT - 6, y: (i + 0.5) * rowHeight + 4, "text-anchor": "end" }, headName(h))).filter(Boolean);
     const wanted = Math.max(2, Math.floor((width - LEFT) / 90));
     const step2 = nice(neurons / wanted);
     for (let n = 0; n < neurons; n += step2) {
@@ -1357,6 +1379,7 @@
     for (let length = text.length; length > 1 && fit.context.measureText(short).width > width; length--) short = cut(text, length - 1);
     return short;
   }
+  var swatch = (x) => css(diverging(x));
 
   // web/src/pages/overview.mjs
   var LISTS = {
@@ -1372,8 +1395,8 @@
   async function overview() {
     await images();
     const o = state.overview;
-    const { heads, neurons } = o.model;
-    const pairs = heads * neurons;
+    const { heads: heads2, neurons } = o.model;
+    const pairs = heads2 * neurons;
     const lead = form().lead(o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : "", pairs.toLocaleString("en"));
     const map = el("div", { class: "loading" }, "loading the map…");
     const lists = el("div", {}, o.lists.map((l) => unitList(l, null)));
@@ -1418,7 +1441,7 @@
         section("Model and images", {}, facts([
           ["model", o.model.name],
           ["image feature", `${o.model.out_dim} numbers`],
-          ["pairs", `${heads} heads × ${neurons.toLocaleString("en")} neurons = ${pairs.toLocaleString("en")}`, "pair"],
+          ["pairs", `${heads2} heads × ${neurons.toLocaleString("en")} neurons = ${pairs.toLocaleString("en")}`, "pair"],
           o.model.input_size ? ["image size", `${o.model.input_size} × ${o.model.input_size} pixels`] : null,
           o.model.precision ? ["precision", o.model.precision] : null,
           ["images", `${o.data.images.toLocaleString("en")}${o.data.name ? `, ${o.data.name}` : ""}`],
@@ -1467,15 +1490,15 @@
       )
     );
   }
-  function unitList(list, ix) {
-    const [heading, explanation, term, unit] = LISTS[list.name] || [list.name, "", null, "value"];
-    if (list.units.length === 0) return null;
-    const all2 = address(["s"], { strongest: { sort: "norm" }, purest: { sort: "purity", norm: 50 }, best_described: { sort: "score" } }[list.name]);
+  function unitList(list2, ix) {
+    const [heading, explanation, term, unit] = LISTS[list2.name] || [list2.name, "", null, "value"];
+    if (list2.units.length === 0) return null;
+    const all2 = address(["s"], { strongest: { sort: "norm" }, purest: { sort: "purity", norm: 50 }, best_described: { sort: "score" } }[list2.name]);
     return section(
       heading,
       { what: term },
       el("p", { class: "quiet" }, explanation, " ", el("a", { href: all2 }, "All in this order")),
-      el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, u.value]])))
+      el("div", { class: "cards" }, list2.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, u.value]])))
     );
   }
   function accuracy(o) {
@@ -1711,14 +1734,14 @@
   // web/src/pages/search.mjs
   function parseHeads(text) {
     if (!text) return null;
-    const heads = /* @__PURE__ */ new Set();
+    const heads2 = /* @__PURE__ */ new Set();
     for (const part2 of text.split(",")) {
       const m = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part2);
       if (!m) continue;
       const to = Math.min(Number(m[2] ?? m[1]), state.overview.model.heads - 1);
-      for (let h = Number(m[1]); h <= to; h++) heads.add(h);
+      for (let h = Number(m[1]); h <= to; h++) heads2.add(h);
     }
-    return heads.size ? heads : null;
+    return heads2.size ? heads2 : null;
   }
   function parseRange(text) {
     const m = /^(\d+)-(\d+)$/.exec(text || "");
@@ -1732,8 +1755,8 @@
     const option = (value, text2, chosen) => el("option", { value, selected: value === chosen }, text2);
     const sortKeys = Object.keys(SORTS).filter((k) => !{ score: !has("score"), purity: !has("polysemanticity"), effect: !has("effect") }[k]);
     const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query2.get("sort") || "match")));
-    const { heads } = state.overview.model;
-    const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads }, (_, h) => option(String(h), headName(h), query2.get("head") || "")));
+    const { heads: heads2 } = state.overview.model;
+    const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads2 }, (_, h) => option(String(h), headName(h), query2.get("head") || "")));
     const given = query2.get("head") || "";
     if (given && !/^\d+$/.test(given)) head.append(option(given, `heads ${given}`, given));
     const sign = el("select", {}, [["", "either sign"], ["+", "adds its direction"], ["-", "takes it away"]].map(([v, t]) => option(v, t, query2.get("sign") || "")));
@@ -1748,7 +1771,7 @@
     const live = el("div", {});
     const text = el("p", { class: "text-link", hidden: true });
     let found = new Uint32Array(0);
-    const list = virtualList((i) => {
+    const list2 = virtualList((i) => {
       const p = found[i];
       const values = [["norm", ix.pairs.norm[p]]];
       if (has("score")) values.push(["words", ix.pairs.score[p]]);
@@ -1759,15 +1782,15 @@
       const o = { query: input.value, sort: sort.value, heads: parseHeads(head.value), neurons: parseRange(neurons), sign: sign.value, norm: norm.value / 100, purity: purity.value / 100 };
       const started = performance.now();
       found = search(ix, o);
-      const most = list.most();
-      list.setLength(Math.min(found.length, most));
+      const most = list2.most();
+      list2.setLength(Math.min(found.length, most));
       state.results = found;
       linkText();
       normText.textContent = norm.value > 0 ? `strongest ${100 - norm.value} %` : "all";
       purityText.textContent = purity.value > 0 ? `purest ${100 - purity.value} %` : "all";
       replace(
         status,
-        `${found.length.toLocaleString("en")} of ${(heads * state.overview.model.neurons).toLocaleString("en")} pairs`,
+        `${found.length.toLocaleString("en")} of ${(heads2 * state.overview.model.neurons).toLocaleString("en")} pairs`,
         found.length > most ? `; the first ${most.toLocaleString("en")} are listed` : "",
         found.length === 0 ? ". Try a shorter word, or fewer facets. Words are those that describe pairs, not names of images." : ""
       );
@@ -1819,11 +1842,11 @@
         ),
         live,
         text,
-        list.node
+        list2.node
       ],
       focus: () => input,
       shown: run,
-      move: (by) => list.move(by)
+      move: (by) => list2.move(by)
     };
   }
 
@@ -1860,21 +1883,21 @@
       const v = numbers(column);
       return v.length > head ? v[head] : null;
     };
-    const { heads } = state.overview.model;
-    const row = (column, decode2) => {
-      const all2 = decode2(column);
-      const each2 = all2.length / heads;
+    const { heads: heads2 } = state.overview.model;
+    const row = (column, decode3) => {
+      const all2 = decode3(column);
+      const each2 = all2.length / heads2;
       return all2.subarray(head * each2, (head + 1) * each2);
     };
-    const list = (h) => {
+    const list2 = (h) => {
       const all2 = indices(h.images);
-      const each2 = all2.length / heads;
+      const each2 = all2.length / heads2;
       return hits(all2, numbers(h.values), head * each2, each2);
     };
     const words2 = row(p.words, indices);
     const coefficients = row(p.coefficients, numbers);
     const bins = p.histogram.counts ? numbers(p.histogram.counts) : [];
-    const perHead = bins.length / heads;
+    const perHead = bins.length / heads2;
     const near = (n) => {
       const pairs = row(n.pairs, indices);
       const values = row(n.values, numbers);
@@ -1898,8 +1921,8 @@
       normLargest: at(p.norm_largest),
       scoreMean: at(p.score_mean),
       scoreSD: at(p.score_deviation),
-      strongest: list(p.strongest).map((x, i) => ({ ...x, adds: Boolean(adds >> i & 1) })),
-      weakest: list(p.weakest),
+      strongest: list2(p.strongest).map((x, i) => ({ ...x, adds: Boolean(adds >> i & 1) })),
+      weakest: list2(p.weakest),
       quantiles: quantileHits({ images: indices(p.quantiles.images), values: numbers(p.quantiles.values) }, head),
       words: Array.from(words2, (word, i) => ({ word, text: ix.words[word], coefficient: coefficients[i] })).filter((w) => w.word >= 0),
       residual: at(p.residual),
@@ -2541,18 +2564,18 @@
   }
   function step(pair, by) {
     const found = state.results;
-    const { heads, neurons } = state.overview.model;
+    const { heads: heads2, neurons } = state.overview.model;
     const at = found ? found.indexOf(pair) : -1;
     const next = at >= 0 ? found[at + by] : pair + by;
-    if (next !== void 0 && next >= 0 && next < heads * neurons) location.hash = address(["p", unitName(next)]);
+    if (next !== void 0 && next >= 0 && next < heads2 * neurons) location.hash = address(["p", unitName(next)]);
   }
   function siblings(ix, head, neuron) {
-    const { heads, neurons } = state.overview.model;
-    const all2 = Array.from({ length: heads }, (_, h) => h).sort((a, b) => ix.pairs.norm[b * neurons + neuron] - ix.pairs.norm[a * neurons + neuron]);
+    const { heads: heads2, neurons } = state.overview.model;
+    const all2 = Array.from({ length: heads2 }, (_, h) => h).sort((a, b) => ix.pairs.norm[b * neurons + neuron] - ix.pairs.norm[a * neurons + neuron]);
     return [
       el("span", { class: "quiet" }, `${neuronName(neuron)} in `),
       all2.slice(0, 16).map((h) => h === head ? el("a", { "aria-current": "page", href: address(["p", unitName(h * neurons + neuron)]) }, headName(h)) : el("a", { href: address(["p", unitName(h * neurons + neuron)]), title: wordsText(wordsOf(ix, h * neurons + neuron)) }, headName(h))),
-      el("a", { href: address(["n", neuron]) }, heads > 16 ? `all ${heads} heads` : "side by side")
+      el("a", { href: address(["n", neuron]) }, heads2 > 16 ? `all ${heads2} heads` : "side by side")
     ];
   }
   function strongest(source, r, head, neuron, name) {
@@ -2679,9 +2702,9 @@
     const { neuron } = unit;
     const [source] = await Promise.all([neuronFile(neuron), images()]);
     const r = neuronRecord(source);
-    const { heads, neurons } = state.overview.model;
+    const { heads: heads2, neurons } = state.overview.model;
     const name = neuronName(neuron);
-    const rows2 = Array.from({ length: heads }, (_, head) => ({ head, r: pairRecord(source, head) })).sort((a, b) => b.r.normMean - a.r.normMean);
+    const rows2 = Array.from({ length: heads2 }, (_, head) => ({ head, r: pairRecord(source, head) })).sort((a, b) => b.r.normMean - a.r.normMean);
     const strong = rows2.filter((x, i) => i < 12);
     return {
       title: `${name}: ${wordsText(r.words.slice(0, 3))}`,
@@ -2750,9 +2773,9 @@
   async function headPage({ rest }) {
     if (rest === "") return headsPage();
     const unit = parseUnit(/^\d+$/.test(rest) ? `h${rest}` : rest);
-    const { heads } = state.overview.model;
+    const { heads: heads2 } = state.overview.model;
     const head = /^\d+$/.test(rest) ? Number(rest) : unit && unit.neuron < 0 ? unit.head : -1;
-    if (head < 0 || head >= heads) throw new Error(`${rest}: not a head of this model, which has ${heads}`);
+    if (head < 0 || head >= heads2) throw new Error(`${rest}: not a head of this model, which has ${heads2}`);
     const [file, ix] = await Promise.all([load(`h/${head}`), index(), images()]);
     const name = headName(head);
     const side = Math.round(Math.sqrt(file.attention?.length || 0));
@@ -2798,7 +2821,7 @@
         )
       ],
       move: (by) => {
-        if (head + by >= 0 && head + by < heads) location.hash = address(["h", head + by]);
+        if (head + by >= 0 && head + by < heads2) location.hash = address(["h", head + by]);
       }
     };
   }
@@ -2810,8 +2833,8 @@
   }
   async function headsPage() {
     const ix = await index();
-    const { heads, neurons } = state.overview.model;
-    const rows2 = Array.from({ length: heads }, (_, h) => {
+    const { heads: heads2, neurons } = state.overview.model;
+    const rows2 = Array.from({ length: heads2 }, (_, h) => {
       let sum = 0;
       let best = h * neurons;
       for (let p = h * neurons; p < (h + 1) * neurons; p++) {
@@ -2844,7 +2867,7 @@
     const totals = numbers(shard.totals);
     const count2 = totals.length / 5;
     const [logit, constant, rest, sum, norm] = totals.subarray(5 * i, 5 * i + 5);
-    const list = (items, values, make) => {
+    const list2 = (items, values, make) => {
       const all2 = indices(items);
       const each2 = all2.length / count2;
       const columns2 = values.map(numbers);
@@ -2852,10 +2875,10 @@
       for (let k = i * each2; k < (i + 1) * each2; k++) if (all2[k] >= 0) out.push(make(all2[k], ...columns2.map((c) => c[k])));
       return out;
     };
-    const parts2 = (p) => list(p.pairs, [p.parts, p.scores], (pair, part2, score) => ({ pair, part: part2, score }));
+    const parts2 = (p) => list2(p.pairs, [p.parts, p.scores], (pair, part2, score) => ({ pair, part: part2, score }));
     const maps = shard.maps.find((m) => m.image === image);
     return {
-      classes: list(shard.classes, [shard.logits, shard.probabilities], (c, l, probability) => ({ class: c, logit: l, probability })),
+      classes: list2(shard.classes, [shard.logits, shard.probabilities], (c, l, probability) => ({ class: c, logit: l, probability })),
       logit,
       constant,
       rest,
@@ -2863,8 +2886,8 @@
       feature_norm: norm,
       for: parts2(shard.for),
       against: parts2(shard.against),
-      nearest: list(shard.nearest, [shard.cosines], (other, cosine) => ({ image: other, cosine })),
-      strongest: list(shard.strongest, [shard.scores, shard.deviations], (pair, score, deviations) => ({ pair, score, deviations })),
+      nearest: list2(shard.nearest, [shard.cosines], (other, cosine) => ({ image: other, cosine })),
+      strongest: list2(shard.strongest, [shard.scores, shard.deviations], (pair, score, deviations) => ({ pair, score, deviations })),
       places: maps?.places ?? null,
       attention: maps?.attention ?? null
     };
@@ -3017,14 +3040,14 @@
     const under = el("div", {});
     const attention = r.attention ? decodeMaps(r.attention) : /* @__PURE__ */ new Map();
     const tools = el("div", { class: "tools" });
-    const show2 = (map, both, texts2) => {
+    const show2 = (map, both, texts3) => {
       square.querySelector("canvas")?.remove();
       replace(under);
       if (!map) return;
       const canvas = el("canvas", { class: "map", "aria-hidden": "true" });
       paintMap(canvas, map.side, map.values, both);
       square.append(canvas);
-      replace(under, legend(el, both, texts2));
+      replace(under, legend(el, both, texts3));
     };
     const pressed = (b) => tools.querySelectorAll("button[aria-pressed]").forEach((x) => x.setAttribute("aria-pressed", String(x === b)));
     const plain = button("image", () => {
@@ -3221,9 +3244,9 @@
     } } }, el("label", {}, "First ", inputs[0]), el("label", {}, "Second ", inputs[1]), el("button", { type: "submit" }, "Compare"));
   }
   function wordTable(a, b) {
-    const texts2 = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
+    const texts3 = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
     const of2 = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
-    const rows2 = texts2.map((t) => [t, of2(a, t), of2(b, t)]);
+    const rows2 = texts3.map((t) => [t, of2(a, t), of2(b, t)]);
     return figure(
       "Coefficients; empty where a word is not among the eight of the pair.",
       { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows: rows2 },
@@ -3239,8 +3262,8 @@
     } else {
       const known = (r) => new Map([...r.strongest, ...r.quantiles.flatMap((q) => q.items), ...r.weakest].map((h) => [h.image, h.value]));
       const [ka, kb] = [known(a.r), known(b.r)];
-      const list = [...ka.keys()].filter((i) => kb.has(i));
-      out = { images: list, xs: list.map((i) => ka.get(i)), ys: list.map((i) => kb.get(i)), all: false };
+      const list2 = [...ka.keys()].filter((i) => kb.has(i));
+      out = { images: list2, xs: list2.map((i) => ka.get(i)), ys: list2.map((i) => kb.get(i)), all: false };
     }
     const near = a.r.byScores.find((n) => n.pair === b.u.pair) || b.r.byScores.find((n) => n.pair === a.u.pair);
     out.correlation = near ? near.value : out.all ? correlation(out.xs, out.ys) : null;
@@ -3274,7 +3297,7 @@
     }
     const [moved2, ix] = await Promise.all([load("moved"), index(), images()]);
     const there = (pair) => pair < 0 ? "" : pairName(pair, moved2.there_names);
-    const list = (heading, text, items, of2 = items.length) => section(
+    const list2 = (heading, text, items, of2 = items.length) => section(
       `${heading} (${of2.toLocaleString("en")})`,
       {},
       el("p", { class: "quiet" }, text),
@@ -3306,9 +3329,9 @@
           "A pair is alive if its mean norm is 1 % of the largest or more; one whose norm merely crosses that, and is not halved, counts as alive on both sides. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
           "The shift is the mean score there less that here, in standard deviations of the scores here."
         ),
-        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved2.same, "pair")} do not${moved2.shared < 10 ? ", as far as direction, mean and deviation tell" : ""}.`, moved2.moved, moved2.differ),
-        list("Appeared", "Pairs that are alive there only.", moved2.appeared),
-        list("Died", "Pairs that are alive here only.", moved2.died)
+        list2("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved2.same, "pair")} do not${moved2.shared < 10 ? ", as far as direction, mean and deviation tell" : ""}.`, moved2.moved, moved2.differ),
+        list2("Appeared", "Pairs that are alive there only.", moved2.appeared),
+        list2("Died", "Pairs that are alive here only.", moved2.died)
       ]
     };
   }
@@ -3350,9 +3373,9 @@
       try {
         const given = parse3(await file.files[0].text());
         const merged = all();
-        for (const [n, list] of Object.entries(given)) {
+        for (const [n, list2] of Object.entries(given)) {
           const have = merged[n] || [];
-          merged[n] = [...have.filter((i) => !list.some((g) => g.unit === i.unit)), ...list];
+          merged[n] = [...have.filter((i) => !list2.some((g) => g.unit === i.unit)), ...list2];
         }
         save(merged);
         draw2();
@@ -3449,13 +3472,321 @@
           )
         ),
         parts2.length ? section("Its parts", {}, el("ul", { class: "parts" }, parts2.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
-        section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text))))),
+        section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.filter(([key2]) => !ofHeads() || !["p", "c", "l"].includes(key2)).map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text))))),
         section("How it is made", {}, note(
           "The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",
-          "Lists that you pin are kept in this browser. ",
+          ofHeads() ? "" : "Lists that you pin are kept in this browser. ",
           form().method()
         ))
       ]
+    };
+  }
+
+  // web/src/heads/heads.mjs
+  var once3 = null;
+  function heads() {
+    once3 ||= load("heads").then((file) => file.heads.map((h, head) => ({ ...h, head, lower: h.texts.map((t) => t.toLowerCase()) })));
+    return once3;
+  }
+  function headAddress(name) {
+    return address(["h", name]);
+  }
+  function valuesOf(h) {
+    const values = [["mean norm", format(h.norm, 3)]];
+    if (h.share !== null) values.push(["share", percent(h.share)]);
+    if (h.explained !== null) values.push(["explained", percent(h.explained)]);
+    return values;
+  }
+  var SHOWN = 3;
+  function headCard(h) {
+    const texts3 = h.texts.slice(0, SHOWN).join("; ");
+    return el(
+      "article",
+      { class: "card", "data-unit": h.name, "aria-label": texts3 ? `${h.name}: ${texts3}` : h.name },
+      el(
+        "div",
+        { class: "card-head" },
+        el("a", { href: headAddress(h.name), class: "unit" }, h.name),
+        el("span", { class: "card-values" }, valuesOf(h).map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
+      ),
+      el("div", { class: "card-words" }, texts3 || (part("texts").present ? el("span", { class: "quiet" }, "no texts") : null)),
+      el("div", { class: "strip" }, h.images.slice(0, 4).map((image, i) => thumb(image, { labels: false, what: `image ${i + 1} of ${h.name}` })))
+    );
+  }
+  var ranked = (h) => h.along ? "along its first text" : "by norm";
+
+  // web/src/heads/map.mjs
+  var MEASURES = {
+    norm: ["mean norm", "norm", (v) => format(v, 2)],
+    share: ["share of the feature", "share", (v) => percent(v, 0)],
+    explained: ["explained variance", "explained", (v) => percent(v, 0)]
+  };
+  function headTable(all2, key2, caption, text) {
+    const { layer_heads: each2 } = state.overview.model;
+    const per = each2 || all2.length;
+    const most = Math.max(...all2.map((h) => Math.abs(h[key2] ?? 0))) || 1;
+    const rows2 = Array.from({ length: Math.ceil(all2.length / per) }, (_, l) => all2.slice(l * per, (l + 1) * per));
+    return figure(
+      caption,
+      { name: `heads-${key2}`, columns: ["head", key2], rows: all2.map((h) => [h.name, h[key2]]) },
+      el(
+        "div",
+        { class: "scroll", tabindex: "0", role: "region", "aria-label": `heads by ${MEASURES[key2][0]}` },
+        el(
+          "table",
+          { class: "headmap" },
+          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, each2 ? "layer" : ""), Array.from({ length: per }, (_, h) => el("th", { scope: "col" }, `h${h}`)))),
+          el("tbody", {}, rows2.map((row, l) => el("tr", {}, el("th", { scope: "row" }, each2 ? l : ""), row.map((h) => {
+            const known = h[key2] !== null;
+            return el("td", {}, el("a", {
+              href: headAddress(h.name),
+              title: [h.name, ...valuesOf(h).map((v) => v.join(" ")), ...h.texts.slice(0, 3)].join(" · "),
+              "aria-label": known ? `${h.name}: ${text(h[key2])}` : h.name
+            }, el("i", { class: "cell", "aria-hidden": "true", style: { "background-color": known ? swatch(h[key2] / most) : "transparent" } }), known ? text(h[key2]) : "–"));
+          }))))
+        )
+      )
+    );
+  }
+  function headMaps2(all2) {
+    const known = Object.entries(MEASURES).filter(([key2]) => all2.some((h) => h[key2] !== null));
+    return section("All heads at a glance", {}, el("div", { class: "headmaps" }, known.map(([key2, [name, term, text]]) => headTable(all2, key2, [`Heads by ${name}`, what(term)], text))));
+  }
+
+  // web/src/heads/overview.mjs
+  var FIRST = 6;
+  async function headsOverview() {
+    const [all2] = await Promise.all([heads(), images()]);
+    const o = state.overview;
+    const name = o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : "";
+    const spanned = all2.filter((h) => h.explained !== null).sort((a, b) => b.explained - a.explained || a.head - b.head);
+    const strongest2 = [...all2].sort((a, b) => b.norm - a.norm || a.head - b.head);
+    return {
+      title: "Overview",
+      heading: o.title,
+      nodes: [
+        el(
+          "div",
+          { class: "lead" },
+          el(
+            "p",
+            {},
+            "A network of the kind called CLIP",
+            what("clip"),
+            ` turns an image into a list of numbers that can be compared with texts. What the one shown here${name} says about an image is the sum of what its ${count(all2.length, "head")}`,
+            what("head"),
+            o.model.layer_heads ? ", its MLPs and the class token that enters the first layer add." : " add."
+          ),
+          el("p", {}, `These pages show, for each head, to which of ${count(o.data.images, "image")} it adds most`, part("texts").present ? [", and the texts", what("texts"), " that span what it adds"] : "", "."),
+          searchForm2(all2)
+        ),
+        changed(o.data),
+        headMaps2(all2),
+        spanned.length ? list("Best explained by texts", "explained", "Their texts explain most of the variance of what they add.", "explained", spanned) : null,
+        list("The strongest heads", "norm", "These add most to the image feature, averaged over all images.", "norm", strongest2),
+        section("Model and images", {}, facts([
+          ["model", o.model.name],
+          ["image feature", `${o.model.out_dim} numbers`],
+          ["heads", o.model.layer_heads ? `${all2.length / o.model.layer_heads} layers × ${o.model.layer_heads} = ${all2.length}` : all2.length, "head"],
+          o.model.input_size ? ["image size", `${o.model.input_size} × ${o.model.input_size} pixels`] : null,
+          o.model.precision ? ["precision", o.model.precision] : null,
+          ["images", `${o.data.images.toLocaleString("en")}${o.data.name ? `, ${o.data.name}` : ""}`],
+          ["weights, SHA-256", el("code", { class: "hash" }, o.model.weights_sha256)]
+        ]), note("Every file that this was made from, with its hash and command: ", el("a", { href: "#/about" }, "about this report"), ".")),
+        lacking(o)
+      ]
+    };
+  }
+  function list(heading, term, text, sort, sorted) {
+    return section(
+      heading,
+      { what: term },
+      el("p", { class: "quiet" }, text, " ", el("a", { href: address(["s"], { sort }) }, "All in this order")),
+      el("div", { class: "cards" }, sorted.slice(0, FIRST).map(headCard))
+    );
+  }
+  function searchForm2(all2) {
+    const texts3 = part("texts").present;
+    const input = el("input", { type: "search", name: "q", placeholder: texts3 ? `a text, or a head such as ${example()} …` : `${example()} …`, "aria-label": texts3 ? "search heads by text or name" : "search heads by name", autocomplete: "off" });
+    return el(
+      "form",
+      { class: "big-search", role: "search", "aria-label": "heads", on: { submit: (e) => {
+        e.preventDefault();
+        go(address(["s"], { q: input.value }));
+      } } },
+      input,
+      el("button", { type: "submit" }, "Search"),
+      el("span", { class: "quiet" }, "or ", el("a", { href: "#/s" }, `browse all ${count(all2.length, "head")}`), ", ", el("a", { href: "#/i" }, "the images"))
+    );
+  }
+
+  // web/src/heads/list.mjs
+  var SORTS2 = { place: "layer and head", norm: "mean norm", share: "share of the feature", explained: "explained variance" };
+  async function headsList({ query: query2 }) {
+    const [all2] = await Promise.all([heads(), images()]);
+    const input = el("input", { type: "search", value: query2.get("q") || "", id: "search-words", autocomplete: "off", spellcheck: "false", placeholder: part("texts").present ? "part of a text, or a head" : "a head" });
+    const keys = Object.keys(SORTS2).filter((k) => k === "place" || all2.some((h) => h[k] !== null));
+    const sort = el("select", {}, keys.map((k) => el("option", { value: k, selected: k === query2.get("sort") }, SORTS2[k])));
+    const status = el("p", { role: "status", "aria-live": "polite", class: "result-count" });
+    const holder = el("div", { class: "cards" });
+    let found = all2;
+    const run = () => {
+      const q = input.value.trim().toLowerCase();
+      found = all2.filter((h) => !q || h.name === q || h.name.startsWith(`${q}h`) || h.lower.some((t) => t.includes(q)));
+      const by = sort.value;
+      if (by !== "place") found = [...found].sort((a, b) => (b[by] ?? -Infinity) - (a[by] ?? -Infinity) || a.head - b.head);
+      replace(status, `${found.length.toLocaleString("en")} of ${all2.length.toLocaleString("en")} heads`);
+      replace(holder, found.map(headCard));
+      setQuery({ q: input.value, sort: by === "place" ? "" : by });
+    };
+    input.addEventListener("input", run);
+    sort.addEventListener("change", run);
+    return {
+      title: input.value ? `Heads for “${input.value}”` : "Heads",
+      heading: "Heads",
+      nodes: [
+        el(
+          "form",
+          { class: "search-form", role: "search", "aria-label": "find heads", on: { submit: (e) => e.preventDefault() } },
+          el("label", { class: "wide" }, part("texts").present ? "Text or head " : "Head ", input),
+          el("label", {}, "Order ", sort)
+        ),
+        el("div", { class: "status-line" }, status, numbersOf({ name: "heads", columns: ["head", "norm", "share", "explained", "texts"], rows: () => found.map((h) => [h.name, h.norm, h.share, h.explained, h.texts.join("; ")]) })),
+        holder
+      ],
+      focus: () => input,
+      shown: run
+    };
+  }
+
+  // web/src/heads/head.mjs
+  var QUANTILES2 = [0.1, 0.5, 0.9];
+  async function headRecord(route) {
+    const { rest } = route;
+    if (rest === "") return headsList(route);
+    const [all2] = await Promise.all([heads(), images()]);
+    const at = all2.findIndex((h) => h.name === rest.toLowerCase());
+    const head = at >= 0 ? at : /^\d+$/.test(rest) && Number(rest) < all2.length ? Number(rest) : -1;
+    if (head < 0) throw new Error(`${rest}: not a head of this model, which has ${all2[0].name} to ${all2.at(-1).name}`);
+    const r = await load(`h/${head}`);
+    const { name } = r;
+    const maps = decode2(r);
+    return {
+      title: r.texts.length ? `${name}: ${r.texts.slice(0, 2).map((t) => t.text).join("; ")}` : name,
+      heading: [el("span", { class: "unit-name" }, name)],
+      lead: r.texts.length ? r.texts.slice(0, 4).map((t) => t.text).join("; ") : null,
+      nodes: [
+        facts([
+          ["mean norm", `${format(r.norm.mean)} ± ${format(r.norm.deviation, 3)}`, "norm"],
+          ["largest norm", format(r.norm.largest)],
+          r.share !== null ? ["share of the feature", percent(r.share, 2), "share"] : null,
+          r.explained !== null ? ["explained variance", percent(r.explained), "explained"] : null
+        ]),
+        el("nav", { class: "siblings", "aria-label": "heads of the same layer" }, siblings2(all2, head)),
+        r.along ? ranking(`Along “${r.texts[0].text}”`, "along", `along “${r.texts[0].text}”`, r.along, name, maps, r.texts[0].text) : null,
+        texts2(r, name),
+        ranking("By norm", "norm", "norm", r.norm, name, r.along ? null : maps, null)
+      ],
+      move: (by) => {
+        if (all2[head + by]) location.hash = headAddress(all2[head + by].name);
+      }
+    };
+  }
+  function siblings2(all2, head) {
+    const per = state.overview.model.layer_heads || all2.length;
+    const first2 = Math.floor(head / per) * per;
+    return all2.slice(first2, first2 + per).map((h) => el("a", { href: headAddress(h.name), class: "unit", "aria-current": h.head === head ? "page" : null }, h.name));
+  }
+  function texts2(r, name) {
+    if (r.texts.length === 0) {
+      return section("Its texts", { what: "texts" }, note(part("texts").present ? "The file of texts has none for this head: textspan spans the heads of the last layers." : "The report was made without texts of heads."));
+    }
+    const known = r.texts.some((t) => t.explained !== null);
+    return section("Its texts", { what: "texts" }, figure(known ? [
+      "In the order in which they were found. The bar is the variance",
+      what("explained"),
+      " that a text explains together with those before it.",
+      r.texts.some((t) => t.images.length) ? [" The images are those to which the head adds most along the text", what("along"), "."] : ""
+    ] : "In the order in which they were found.", {
+      name: `texts-${name}`,
+      columns: ["text", "explained", "image", "along"],
+      rows: r.texts.flatMap((t) => (t.images.length ? t.images : [null]).map((x) => [t.text, t.explained, x ? state.images.names[x.image] : null, x ? x.value : null]))
+    }, el("ol", { class: "phrases" }, r.texts.map((t, i) => el(
+      "li",
+      {},
+      el("span", { class: "phrase" }, el("b", {}, t.text)),
+      t.explained !== null ? el("span", { class: "phrase-share" }, el("span", { class: "track", "aria-hidden": "true" }, el("i", { style: { width: `${100 * Math.max(0, Math.min(1, t.explained))}%` } })), percent(t.explained)) : null,
+      t.images.length ? el("span", { class: "strip tiny" }, t.images.map((x) => thumb(x.image, { labels: false, what: `${name} along “${t.text}”` }))) : null
+    )))));
+  }
+  function ranking(heading, term, x, r, name, maps, text) {
+    const mapped3 = (items) => items.map((i) => ({ ...i, map: maps?.get(i.image) }));
+    const shown = maps && r.strongest.some((i) => maps.has(i.image));
+    return section(heading, { what: term }, el(
+      "div",
+      { class: "columns images-two" },
+      el(
+        "div",
+        {},
+        el("h3", {}, "strongest", shown ? what("head_map") : null),
+        wall(mapped3(r.strongest), `${name} ${x}, strongest`),
+        shown ? legend(el, text !== null, [text !== null ? `−${format(maps.limit, 2)}` : "0", format(maps.limit, 2)]) : null,
+        shown ? note(text !== null ? `Where the head reads what it adds: the places and the ${wording().token} sum to the number.` : "The length of what the head adds by each place.") : null
+      ),
+      el(
+        "div",
+        {},
+        [...QUANTILES2.keys()].reverse().map((q) => el("div", { class: "quantile" }, el("h3", {}, `${Math.round(100 * QUANTILES2[q])} %`), wall(r.quantiles[q] ?? [], `${name} ${x} at ${Math.round(100 * QUANTILES2[q])} %`, { small: true }))),
+        el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(mapped3(r.weakest), `${name} ${x}, weakest`, { small: true })),
+        histogram(`${term}-${name}`, r.histogram, {
+          x: text === null ? "norm" : "part along the text",
+          caption: `${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.mean, 3)}, median ${format(r.median, 3)}, standard deviation ${format(r.deviation, 3)}.`
+        })
+      )
+    ));
+  }
+  function decode2(r) {
+    const out = /* @__PURE__ */ new Map();
+    if (!r.maps?.images.length) return out;
+    const values = numbers(r.maps.values);
+    const sizes = Float32Array.from(values, Math.abs).sort();
+    out.limit = sizes[Math.floor(sizes.length * 99 / 100)] || 1;
+    const each2 = r.maps.side ** 2;
+    r.maps.images.forEach((image, i) => out.set(image, {
+      side: r.maps.side,
+      values: values.subarray(i * each2, (i + 1) * each2).map((v) => v / out.limit),
+      both: r.along !== null
+    }));
+    return out;
+  }
+
+  // web/src/heads/image.mjs
+  async function headsImage(route) {
+    if (route.rest === "") return imagesPage(route);
+    const [all2] = await Promise.all([heads(), images()]);
+    const image = imageNumber(route.rest);
+    if (image < 0) throw new Error(`${route.rest}: no image of this collection has this name`);
+    const name = state.images.names[image];
+    const of2 = all2.filter((h) => h.images.includes(image)).sort((a, b) => a.images.indexOf(image) - b.images.indexOf(image) || a.head - b.head);
+    const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
+    square.classList.add("large");
+    return {
+      title: name,
+      heading: name,
+      nodes: [
+        state.changed.has(image) ? el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one.") : null,
+        el(
+          "div",
+          { class: "image-top" },
+          el("div", { class: "image-box" }, square),
+          facts([imageLabel(image) ? ["label", imageLabel(image)] : null, imageGroup(image) ? ["group", imageGroup(image)] : null])
+        ),
+        section("Heads that show it first", {}, of2.length ? [el("p", { class: "quiet" }, `It is among the images to which these heads add most, ${of2.every((h) => h.along) ? ranked(of2[0]) : "along their first text, or by norm where they have none"}.`), el("div", { class: "cards" }, of2.map(headCard))] : note("It is not among the first images of any head."))
+      ],
+      move: (by) => {
+        const next = state.images.names[image + by];
+        if (next !== void 0) location.hash = address(["i", next]);
+      }
     };
   }
 
@@ -3474,6 +3805,7 @@
     about: aboutPage,
     toggle: togglePage
   };
+  var PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, about: aboutPage };
   var main = document.getElementById("main");
   var header = document.getElementById("search");
   var current = null;
@@ -3489,7 +3821,7 @@
     const mine = turn += 1;
     const started = performance.now();
     const route = parse(location.hash);
-    const make = PAGES[route.kind];
+    const make = (ofHeads() ? PAGES_OF_HEADS : PAGES)[route.kind];
     main.setAttribute("aria-busy", "true");
     let page;
     try {
@@ -3534,6 +3866,8 @@
     }
     title.textContent = state.overview.title;
     for (const a of document.querySelectorAll("[data-live]")) a.hidden = !state.live;
+    for (const a of document.querySelectorAll("[data-pairs]")) a.hidden = ofHeads();
+    if (ofHeads()) header.placeholder = "search texts or heads (/)";
     for (const a of document.querySelectorAll("[data-comparison]")) a.hidden = !part("comparison").present;
     header.closest("form").addEventListener("submit", (e) => {
       e.preventDefault();
@@ -3541,7 +3875,7 @@
       header.value = "";
     });
     document.addEventListener("clipnh-say", (e) => say(e.detail));
-    start3(() => current, header, say);
+    start3(() => current, header, say, ofHeads() ? ["p", "c", "l"] : []);
     addEventListener("hashchange", () => show(false));
     globalThis.clipnh = { state };
     await show(true);

@@ -16,9 +16,9 @@ export const SHORTCUTS = [
   ["?", "this help"],
 ];
 
-// start listens. page() gives what is on show: {unit, move}.
-export function start(page, searchField, say) {
-  const dialog = help();
+// start listens. page() gives what is on show: {unit, move}. without are keys that do nothing in this report.
+export function start(page, searchField, say, without) {
+  const dialog = help(without);
   document.body.append(dialog);
   document.getElementById("help").addEventListener("click", () => dialog.showModal());
   document.addEventListener("keydown", (e) => {
@@ -27,7 +27,7 @@ export function start(page, searchField, say) {
       return;
     }
     const action = actions(page, searchField, say, dialog)[e.key];
-    if (!action) return;
+    if (!action || without.includes(e.key)) return;
     e.preventDefault();
     action();
   });
@@ -68,10 +68,10 @@ function move(page, by) {
   next.querySelector("a")?.focus({ preventScroll: true });
 }
 
-function help() {
+function help(without) {
   const dialog = el("dialog", { "aria-labelledby": "help-heading" },
     el("h2", { id: "help-heading" }, "Keys"),
-    el("dl", { class: "terms keys" }, SHORTCUTS.map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text)))),
+    el("dl", { class: "terms keys" }, SHORTCUTS.filter(([key]) => !without.includes(key)).map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text)))),
     button("Close", () => dialog.close()));
   return dialog;
 }

@@ -4,7 +4,7 @@ import { el, replace, append } from "./dom.mjs";
 import { parse, address, go } from "./router.mjs";
 import * as theme from "./theme.mjs";
 import * as keys from "./keys.mjs";
-import { start, state, part } from "./state.mjs";
+import { start, state, part, ofHeads } from "./state.mjs";
 import { failure } from "./parts.mjs";
 import { overview } from "./pages/overview.mjs";
 import { searchPage } from "./pages/search.mjs";
@@ -18,11 +18,18 @@ import { movedPage } from "./pages/moved.mjs";
 import { listPage } from "./pages/list.mjs";
 import { aboutPage } from "./pages/about.mjs";
 import { togglePage } from "./live/toggle.mjs";
+import { headsOverview } from "./heads/overview.mjs";
+import { headsList } from "./heads/list.mjs";
+import { headRecord } from "./heads/head.mjs";
+import { headsImage } from "./heads/image.mjs";
 
 const PAGES = {
   "": overview, s: searchPage, p: pairPage, n: neuronPage, h: headPage, i: imagePage, t: textPage, c: comparePage, m: movedPage,
   list: listPage, about: aboutPage, toggle: togglePage,
 };
+
+// Those of a report of heads.
+const PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, about: aboutPage };
 
 const main = document.getElementById("main");
 const header = document.getElementById("search");
@@ -42,7 +49,7 @@ async function show(first) {
   const mine = (turn += 1);
   const started = performance.now();
   const route = parse(location.hash);
-  const make = PAGES[route.kind];
+  const make = (ofHeads() ? PAGES_OF_HEADS : PAGES)[route.kind];
   main.setAttribute("aria-busy", "true");
   let page;
   try {
@@ -89,6 +96,8 @@ async function boot() {
   }
   title.textContent = state.overview.title;
   for (const a of document.querySelectorAll("[data-live]")) a.hidden = !state.live;
+  for (const a of document.querySelectorAll("[data-pairs]")) a.hidden = ofHeads();
+  if (ofHeads()) header.placeholder = "search texts or heads (/)";
   for (const a of document.querySelectorAll("[data-comparison]")) a.hidden = !part("comparison").present;
   header.closest("form").addEventListener("submit", (e) => {
     e.preventDefault();
@@ -96,7 +105,7 @@ async function boot() {
     header.value = "";
   });
   document.addEventListener("clipnh-say", (e) => say(e.detail));
-  keys.start(() => current, header, say);
+  keys.start(() => current, header, say, ofHeads() ? ["p", "c", "l"] : []);
   addEventListener("hashchange", () => show(false));
   globalThis.clipnh = { state }; // for whoever looks from the console
   await show(true);

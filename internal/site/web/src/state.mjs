@@ -19,6 +19,7 @@ export async function start() {
   for (const key of ["ablation", "lists", "inputs", "parts"]) o[key] ||= [];
   for (const key of ["classes", "labels", "groups"]) o.data[key] ||= [];
   o.histograms ||= {};
+  o.model.first_layer ||= 0;
   // A report of an older build does not say how to speak of its model.
   o.model.wording ||= o.model.layer_heads
     ? { form: "layers", token: "class token", rest: "rest of the feature", rest_of: "", example: unitName(0) }
@@ -99,6 +100,9 @@ export function parseUnit(text) {
 
 // wording is how to speak of the model: {form, token, rest, rest_of, example}.
 export const wording = () => state.overview.model.wording;
+
+// ofHeads says whether the report is of heads, and has no pairs.
+export const ofHeads = () => wording().form === "heads";
 
 export function part(name) {
   return state.overview.parts.find((p) => p.name === name) || { name, present: false };

@@ -44,7 +44,8 @@ const NEEDS = {
 // explorer may have all.
 export function terms() {
   const lacking = state.live ? [] : Object.keys(NEEDS).filter((name) => !part(name).present).flatMap((name) => NEEDS[name]);
-  return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key]) => !lacking.includes(key)));
+  const { keys } = form();
+  return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key]) => (keys ? keys.includes(key) : !lacking.includes(key))));
 }
 
 // what is a mark that opens the meaning of a term.

@@ -3,7 +3,8 @@
 
 import { state, wording, unitName, headName, neuronName, parseUnit } from "./state.mjs";
 
-// FORMS by the name that the data gives: terms() in place of those of terms.mjs, and lines of pages.
+// FORMS by the name that the data gives: terms() in place of those of terms.mjs, and lines of pages. keys
+// are the terms that the form has, where it has not all.
 const FORMS = {
   pool: {
     terms: () => {
@@ -54,6 +55,19 @@ const FORMS = {
     head: () => ` looks at some places of an image and reads what is there. Below are the pairs that it makes with the neurons of layer ${layerOf(neuronName(0))}.`,
     heads: () => ` of a later layer reads what the same neurons, those of layer ${layerOf(neuronName(0))}, wrote at the places where it looks.`,
     method: () => "The method is that of Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943), for the neurons of vision transformers and the later heads that read them, on which see Gandelsman, Efros and Steinhardt, Interpreting the Second-Order Effects of Neurons in CLIP (arXiv:2406.04341).",
+  },
+  heads: {
+    keys: ["clip", "head", "norm", "share", "texts", "explained", "along", "quantiles", "head_map"],
+    terms: () => ({
+      head: ["head", `In each layer of the image network, several heads look at all places at once; each weighs the places in its own way. What a head reads for the ${wording().token} goes into the image feature. A head is written ${wording().example}.`],
+      norm: ["norm", "The length of what a head adds to the image feature, not centred. The mean norm over all images says how much the model uses the head."],
+      share: ["share of the feature", "What a head adds along the image feature, as a share of its length, averaged over images. Over all heads, MLPs and the class token that enters the first layer, the shares sum to 100 %; one may be below zero."],
+      texts: ["texts of a head", "Texts along which what the head adds differs most from image to image, found one after the other (TextSpan): each takes its direction out of what the next one is looked for in."],
+      explained: ["explained variance", "How much of the variance of what the head adds the texts explain, this one and those before it together."],
+      along: ["along a text", "The product of what the head adds and the text's embedding, a unit vector: how much of the text the head adds to the image feature. It is not centred, so images at both ends of the ranking say something."],
+      head_map: ["map of a head", "What the head adds, split by the places that it reads: along its first text, orange places add to it and blue ones take away, and with the class token's part they sum to the number; without a text, the lengths of the parts."],
+    }),
+    method: () => "The method is that of Gandelsman, Efros and Steinhardt, Interpreting CLIP's Image Representation via Text-Based Decomposition (arXiv:2310.05916).",
   },
 };
 

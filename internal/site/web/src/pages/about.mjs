@@ -1,7 +1,7 @@
 // What the report was made from, and what each number means.
 
 import { el } from "../dom.mjs";
-import { state } from "../state.mjs";
+import { state, ofHeads } from "../state.mjs";
 import { section, note, figure, flags } from "../parts.mjs";
 import { terms } from "../terms.mjs";
 import { form } from "../wording.mjs";
@@ -23,9 +23,9 @@ export async function aboutPage() {
             i.made ? el("details", {}, el("summary", {}, "what it was made from"),
               el("pre", { tabindex: "0", role: "region", "aria-label": `what ${i.path} was made from` }, el("code", {}, i.made))) : null))))),
       parts.length ? section("Its parts", {}, el("ul", { class: "parts" }, parts.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
-      section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text))))),
+      section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.filter(([key]) => !ofHeads() || !["p", "c", "l"].includes(key)).map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text))))),
       section("How it is made", {}, note("The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",
-        "Lists that you pin are kept in this browser. ", form().method())),
+        ofHeads() ? "" : "Lists that you pin are kept in this browser. ", form().method())),
     ],
   };
 }

@@ -69,7 +69,7 @@ export async function overview() {
 }
 
 // changed warns of images that are shown beside the numbers of others.
-function changed({ changed: n, changed_images: which = [] }) {
+export function changed({ changed: n, changed_images: which = [] }) {
   if (!n) return null;
   const most = 20;
   const links = which.slice(0, most).map((i) => el("a", { href: imageAddress(state.images.names[i]) }, state.images.names[i]));
@@ -123,7 +123,7 @@ function accuracy(o) {
           table(["group", "images", "accuracy"], a.by_group.map((v, i) => [o.data.groups[i], { n: a.group_images[i] }, { n: a.group_images[i] ? percent(v) : "–" }]), { label: "accuracy by group" })) : null));
 }
 
-function lacking(o) {
+export function lacking(o) {
   const missing = o.parts.filter((p) => !p.present);
   if (missing.length === 0) return null;
   return section("What this report lacks", {}, el("ul", { class: "plain" }, missing.map((p) => el("li", {}, el("b", {}, p.name.replaceAll("_", " ")), p.need ? [" (needs ", flags(p.need), ")"] : ""))));
