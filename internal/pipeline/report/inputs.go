@@ -318,7 +318,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 	}
 	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(in.Data.Path)), SHA256: in.fingerprint, Dataset: in.Data.Kind})
 	source.NameEmpty(in.data, in.Data.Shown(), say)
-	if err := source.NameOtherImages(in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, in.Strict, say); err != nil {
+	if err := source.NameOtherImages(ctx, in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, in.Strict, say); err != nil {
 		return err
 	}
 	if in.recorded, err = source.RecordedImages(in.scores.Artefact, in.ScoresPath, in.data, in.Strict); err != nil {

@@ -123,7 +123,7 @@ func (d *renderer) close() {
 // each of these units. It completes result with their paths, and returns the
 // images that could not be read.
 func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, error) {
-	if err := d.locate(result); err != nil {
+	if err := d.locate(ctx, result); err != nil {
 		return nil, err
 	}
 	if d.tower == nil && d.Model == "" {

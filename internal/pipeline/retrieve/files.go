@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -135,7 +136,7 @@ func removeOlder(folder string, written []string) error {
 }
 
 // locate finds the files of the images by their names.
-func (d *renderer) locate(result *Result) error {
+func (d *renderer) locate(ctx context.Context, result *Result) error {
 	d.items = dataset.ByName(d.data.Items)
 	for _, n := range result.Neurons {
 		for _, u := range n.Units {
@@ -154,7 +155,7 @@ func (d *renderer) locate(result *Result) error {
 		return err
 	}
 	if !artefact.IsDense(d.ScoresPath) {
-		if err := source.NameOtherImages(d.data, d.Data.Path, a, d.ScoresPath, d.Strict, d.say); err != nil {
+		if err := source.NameOtherImages(ctx, d.data, d.Data.Path, a, d.ScoresPath, d.Strict, d.say); err != nil {
 			return err
 		}
 	}
