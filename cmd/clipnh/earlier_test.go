@@ -10,7 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// TestRetrieveBesideEarlier tells of the folders that an earlier run left beside those of this
+// TestRetrieveBesideEarlier tells of the folders that another run left beside those of this
 // one; a run of the same pairs replaces its own and has none.
 func TestRetrieveBesideEarlier(t *testing.T) {
 	dir := t.TempDir()
@@ -21,14 +21,14 @@ func TestRetrieveBesideEarlier(t *testing.T) {
 		return said
 	}
 	for range 2 {
-		if said := retrieve("h1n3"); strings.Contains(said, "earlier run") {
+		if said := retrieve("h1n3"); strings.Contains(said, "another run") {
 			t.Errorf("said %q of its own", said)
 		}
 	}
 	if err := os.Mkdir(filepath.Join(sheets, "2024"), 0o777); err != nil { // a person's
 		t.Fatal(err)
 	}
-	if said, want := retrieve("h1n5"), "sheets: 1 folder of an earlier run beside those of this one, such as "+filepath.Join(sheets, "3"); !strings.Contains(said, want) {
+	if said, want := retrieve("h1n5"), "sheets: 1 folder of another run beside those of this one, such as "+filepath.Join(sheets, "3"); !strings.Contains(said, want) {
 		t.Errorf("said %q, want %q", said, want)
 	}
 }

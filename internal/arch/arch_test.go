@@ -66,7 +66,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/retrieve": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
-		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
+		"internal/foreign", "internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui",
 		"internal/unit", "internal/usage",
 	},

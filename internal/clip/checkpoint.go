@@ -257,7 +257,7 @@ func (ck *Checkpoint) Verify(ctx context.Context) error {
 }
 
 // reader reads tensors into a buffer that it reuses, so that loading needs memory for
-// one tensor in addition to the packed weights; those that are kept have memory of their own.
+// one tensor in addition to the packed weights.
 type reader struct{ buf []float32 }
 
 // read returns a tensor, row-major, valid until the next call.
@@ -301,8 +301,8 @@ func (ck *Checkpoint) float32(name string, t ptfile.Tensor, dst []float32) error
 	return ck.file.Float32(t, dst)
 }
 
-// keep reads a tensor into new memory.
-func (r *reader) keep(ck *Checkpoint, name string) ([]float32, error) {
+// keep reads a tensor into memory of its own.
+func (ck *Checkpoint) keep(name string) ([]float32, error) {
 	kept := kernel.Alloc(elements(ck.tensors[name].Shape))
 	return kept, ck.readInto(kept, name)
 }
@@ -316,7 +316,7 @@ const batchNormEpsilon = 1e-5
 //
 // Weights are [out][in][k][k], valid until the next read; bias is [out].
 func (r *reader) folded(ck *Checkpoint, conv, norm string) (weights, bias []float32, err error) {
-	scales, bias, err := r.foldedNorm(ck, norm)
+	scales, bias, err := ck.foldedNorm(norm)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -335,10 +335,10 @@ func (r *reader) folded(ck *Checkpoint, conv, norm string) (weights, bias []floa
 
 // foldedNorm reads a batch norm as what a convolution's weights are multiplied by and its
 // bias, [out] both.
-func (r *reader) foldedNorm(ck *Checkpoint, norm string) (scales []float64, bias []float32, err error) {
+func (ck *Checkpoint) foldedNorm(norm string) (scales []float64, bias []float32, err error) {
 	var parts [4][]float32
 	for i, part := range []string{"weight", "bias", "running_mean", "running_var"} {
-		if parts[i], err = r.keep(ck, norm+"."+part); err != nil {
+		if parts[i], err = ck.keep(norm + "." + part); err != nil {
 			return nil, nil, err
 		}
 	}

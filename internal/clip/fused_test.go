@@ -121,9 +121,8 @@ func TestFusedEdition(t *testing.T) {
 		}
 		edited := open(t, path)
 		values := map[string][]float32{}
-		var r reader
 		for _, p := range edited.Config.parameters() {
-			if values[p.name], err = r.keep(edited, p.name); err != nil {
+			if values[p.name], err = edited.keep(p.name); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -36,12 +36,11 @@ func (ck *Checkpoint) EditHeads(layer int, factors, outputs []float64) (*Edit, e
 		columns[c] = factors[c/D]
 	}
 	e := &Edit{columnEdit: columnEdit{matrix: name + "weight", bias: name + "bias", columns: W, band: W, factors: columns}, Of: EditedHeads}
-	var r reader
 	var err error
-	if e.before, err = r.keep(ck, e.bias); err != nil {
+	if e.before, err = ck.keep(e.bias); err != nil {
 		return nil, err
 	}
-	matrix, err := r.keep(ck, e.matrix) // [W,H·D]
+	matrix, err := ck.keep(e.matrix) // [W,H·D]
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +112,7 @@ func (ck *Checkpoint) meanHeads(t editedTower, e *Edit, outputs []float64, layer
 	if err != nil {
 		return nil, err
 	}
-	var r reader
-	matrix, err := r.keep(ck, e.matrix)
+	matrix, err := ck.keep(e.matrix)
 	return &meanHeads{t, before, tokens, matrix, e.Units, outputs, layer}, err
 }
 

@@ -20,16 +20,15 @@ func TestLastNeurons(t *testing.T) {
 	defer ck.Close()
 	const neuron = 5
 	v, N, O := ck.Config.ViT, ck.Config.Neurons(), ck.Config.OutDim
-	var r reader
-	column, err := r.keep(ck, v.layer(v.Layers-1)+"mlp.c_proj.weight")
+	column, err := ck.keep(v.layer(v.Layers-1) + "mlp.c_proj.weight")
 	if err != nil {
 		t.Fatal(err)
 	}
-	post, err := readAffine(ck, &r, "visual.ln_post")
+	post, err := ck.affine("visual.ln_post")
 	if err != nil {
 		t.Fatal(err)
 	}
-	projection, err := r.keep(ck, "visual.proj")
+	projection, err := ck.keep("visual.proj")
 	if err != nil {
 		t.Fatal(err)
 	}

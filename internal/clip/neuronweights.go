@@ -41,12 +41,11 @@ func (w neuronWeights) Edit(factors, means []float64) (*Edit, error) {
 	N, W := w.pairs.Neurons, ck.Config.ViT.Width
 	name := ck.Config.ViT.layer(w.layer) + "mlp.c_proj."
 	e := &Edit{columnEdit: columnEdit{matrix: name + "weight", bias: name + "bias", columns: N, band: W, factors: factors[:N]}, Of: EditedNeurons}
-	var r reader
 	var err error
-	if e.before, err = r.keep(ck, e.bias); err != nil {
+	if e.before, err = ck.keep(e.bias); err != nil {
 		return nil, err
 	}
-	matrix, err := r.keep(ck, e.matrix) // [W,N]
+	matrix, err := ck.keep(e.matrix) // [W,N]
 	if err != nil {
 		return nil, err
 	}
@@ -106,12 +105,11 @@ func (w neuronWeights) edited(e *Edit, matrix []float32, heads int, o ImageOptio
 	if err != nil {
 		return nil, err
 	}
-	var r reader
-	post, err := readAffine(ck, &r, "visual.ln_post")
+	post, err := ck.affine("visual.ln_post")
 	if err != nil {
 		return nil, err
 	}
-	projection, err := r.keep(ck, "visual.proj") // [W,O]
+	projection, err := ck.keep("visual.proj") // [W,O]
 	if err != nil {
 		return nil, err
 	}

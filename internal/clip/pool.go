@@ -89,10 +89,10 @@ func (l *loading) attention(w *attentionWeights) {
 	l.tensor(&w.keyBias, "visual.attnpool.k_proj.bias", C)
 }
 
-func (r *reader) keepAll(ck *Checkpoint, into map[string]*[]float32) error {
+func (ck *Checkpoint) keepAll(into map[string]*[]float32) error {
 	for _, p := range ck.Config.parameters() { // in the file's order of use, so that the first error is always the same
 		if dst, ok := into[p.name]; ok {
-			w, err := r.keep(ck, p.name)
+			w, err := ck.keep(p.name)
 			if err != nil {
 				return err
 			}

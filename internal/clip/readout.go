@@ -28,7 +28,7 @@ func (w *WeightReader) Folded(conv, norm string) (weights, bias []float32, err e
 
 // FoldedBias returns the bias alone that Folded returns.
 func (w *WeightReader) FoldedBias(norm string) ([]float32, error) {
-	_, bias, err := w.r.foldedNorm(w.ck, norm)
+	_, bias, err := w.ck.foldedNorm(norm)
 	return bias, err
 }
 

@@ -56,8 +56,7 @@ func (s *stockTower) input(data []float32, shape ...int) *G.Node {
 // weights returns a tensor of the checkpoint.
 func (s *stockTower) weights(name string) []float32 {
 	s.t.Helper()
-	var r reader
-	w, err := r.keep(s.ck, name)
+	w, err := s.ck.keep(name)
 	if err != nil {
 		s.t.Fatal(err)
 	}

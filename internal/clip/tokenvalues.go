@@ -18,7 +18,7 @@ func (l *loading) values(into **kernel.Conv) {
 	C := l.ck.Config.Neurons()
 	spec := kernel.ConvSpec{In: []int{C}, Out: C, Kernel: 1, H: 1, W: l.ck.Config.Tokens(), Images: 1}
 	l.conv(into, "visual.attnpool.v_proj", spec, func(r *reader) ([][]float32, []float32, error) {
-		bias, err := r.keep(l.ck, "visual.attnpool.v_proj.bias")
+		bias, err := l.ck.keep("visual.attnpool.v_proj.bias")
 		if err != nil {
 			return nil, nil, err
 		}

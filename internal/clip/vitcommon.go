@@ -43,11 +43,11 @@ type commonReader struct {
 
 func newCommonReader(ck *Checkpoint) (*commonReader, error) {
 	r := &commonReader{ck: ck}
-	post, err := readAffine(ck, &r.reader, "visual.ln_post")
+	post, err := ck.affine("visual.ln_post")
 	if err != nil {
 		return nil, err
 	}
-	if r.projection, err = r.keep(ck, "visual.proj"); err != nil {
+	if r.projection, err = ck.keep("visual.proj"); err != nil {
 		return nil, err
 	}
 	O := ck.Config.OutDim
@@ -72,11 +72,11 @@ func addThroughRows[X float32 | float64](dst []float64, x []X, m []float32) {
 // read returns that of a layer for the neurons of an earlier one.
 func (r *commonReader) read(neuronLayer, layer int) (*commonWeight, error) {
 	v, name := r.ck.Config.ViT, r.ck.Config.ViT.layer(layer)
-	bias, err := r.keep(r.ck, v.layer(neuronLayer)+"mlp.c_proj.bias")
+	bias, err := r.ck.keep(v.layer(neuronLayer) + "mlp.c_proj.bias")
 	if err != nil {
 		return nil, err
 	}
-	norm, err := readAffine(r.ck, &r.reader, name+"ln_1")
+	norm, err := r.ck.affine(name + "ln_1")
 	if err != nil {
 		return nil, err
 	}

@@ -42,8 +42,8 @@ func (v ViT) paddedWidth() int {
 	return (v.HeadWidth() + kernel.Lanes - 1) / kernel.Lanes * kernel.Lanes
 }
 
-func readAffine(ck *Checkpoint, r *reader, name string) (a affine, err error) {
-	err = r.keepAll(ck, map[string]*[]float32{name + ".weight": &a.gamma, name + ".bias": &a.beta})
+func (ck *Checkpoint) affine(name string) (a affine, err error) {
+	err = ck.keepAll(map[string]*[]float32{name + ".weight": &a.gamma, name + ".bias": &a.beta})
 	return a, err
 }
 
@@ -66,7 +66,7 @@ func (l *loading) product(into **kernel.Conv, name string, in, out int, activati
 
 // both reads a bias and the weights that it goes with.
 func (r *reader) both(ck *Checkpoint, weight, bias string) (w, b []float32, err error) {
-	if b, err = r.keep(ck, bias); err != nil {
+	if b, err = ck.keep(bias); err != nil {
 		return nil, nil, err
 	}
 	w, err = r.read(ck, weight)
@@ -77,7 +77,7 @@ func (l *loading) vit(w *vitWeights, precision kernel.Precision) {
 	c := l.ck.Config
 	v := c.ViT
 	l.made(&w.position, "visual.positional_embedding", "class added", c.Tokens()*v.Width, func(r *reader, dst []float32) error {
-		class, err := r.keep(l.ck, "visual.class_embedding")
+		class, err := l.ck.keep("visual.class_embedding")
 		if err != nil {
 			return err
 		}
@@ -190,11 +190,11 @@ type partWeights struct {
 func readPartWeights(ck *Checkpoint, r *reader) (*partWeights, error) {
 	c, p := ck.Config, new(partWeights)
 	v, W, O := c.ViT, c.ViT.Width, c.OutDim
-	post, err := readAffine(ck, r, "visual.ln_post")
+	post, err := ck.affine("visual.ln_post")
 	if err != nil {
 		return nil, err
 	}
-	if p.projection, err = r.keep(ck, "visual.proj"); err != nil {
+	if p.projection, err = ck.keep("visual.proj"); err != nil {
 		return nil, err
 	}
 	p.shift = throughRows(post.beta, p.projection, O)
@@ -206,7 +206,7 @@ func readPartWeights(ck *Checkpoint, r *reader) (*partWeights, error) {
 	}
 	inner := v.Heads * v.paddedWidth()
 	for i := range v.Layers {
-		bias, err := r.keep(ck, v.layer(i)+"attn.out_proj.bias")
+		bias, err := ck.keep(v.layer(i) + "attn.out_proj.bias")
 		if err != nil {
 			return nil, err
 		}
@@ -258,11 +258,11 @@ func (ck *Checkpoint) layerPairs(neuronLayer int, centre func(m []float32, rows,
 		return nil, err
 	}
 	var r reader
-	post, err := readAffine(ck, &r, "visual.ln_post")
+	post, err := ck.affine("visual.ln_post")
 	if err != nil {
 		return nil, err
 	}
-	projection, err := r.keep(ck, "visual.proj")
+	projection, err := ck.keep("visual.proj")
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +271,7 @@ func (ck *Checkpoint) layerPairs(neuronLayer int, centre func(m []float32, rows,
 			projection[w*O+o] *= post.gamma[w]
 		}
 	}
-	neurons, err := r.keep(ck, v.layer(neuronLayer)+"mlp.c_proj.weight") // [W,N]
+	neurons, err := ck.keep(v.layer(neuronLayer) + "mlp.c_proj.weight") // [W,N]
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +280,7 @@ func (ck *Checkpoint) layerPairs(neuronLayer int, centre func(m []float32, rows,
 	value, out := make([]float32, heads*D*N), make([]float32, O*heads*D)
 	for i := range v.Layers - 1 - neuronLayer {
 		name := v.layer(neuronLayer + 1 + i)
-		gamma, err := r.keep(ck, name+"ln_1.weight")
+		gamma, err := ck.keep(name + "ln_1.weight")
 		if err != nil {
 			return nil, err
 		}

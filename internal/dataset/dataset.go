@@ -47,6 +47,7 @@ type Dataset struct {
 	// the class folders.
 	Skipped []Skipped
 	Passed  Passed
+	Absent  *Absent // nil unless images that a list names are not there
 
 	listed *listedSizes // of a kept list
 }
@@ -55,6 +56,15 @@ type Dataset struct {
 type listedSizes struct {
 	path  string
 	sizes []int64
+}
+
+// Absent are the images of a list whose files are not there. They are items nevertheless, which
+// cannot be read.
+type Absent struct {
+	List   string // its path
+	Images int
+	First  int    // its place in the list, from 1
+	Path   string // of the first, as it is written
 }
 
 // Skipped is a folder or an image that was left out.

@@ -50,7 +50,7 @@ func readList(ctx context.Context, list, kind string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{Root: list, Items: make([]Item, len(l.paths))}
+	d := &Dataset{Root: list, Items: make([]Item, len(l.paths)), Absent: l.absent}
 	for i := range d.Items {
 		d.Items[i] = l.item(i)
 	}
@@ -78,6 +78,7 @@ type lines struct {
 	paths   []string // as they are written
 	names   []string // of the images; those that are written so share their memory
 	classes []string // as they are written; nil if the list has none
+	absent  *Absent
 }
 
 // openLines reads a list, at least one image of which must be there.
@@ -231,7 +232,7 @@ func (l *lines) distinct() error {
 
 // there returns an error if no image is there, or one is a folder.
 func (l *lines) there(ctx context.Context) error {
-	missing := 0
+	missing, first := 0, 0
 	for i := range l.paths {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -239,7 +240,9 @@ func (l *lines) there(ctx context.Context) error {
 		info, err := os.Stat(l.path(i))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			missing++
+			if missing++; missing == 1 {
+				first = i
+			}
 		case err == nil && info.IsDir():
 			return fmt.Errorf("%s: %s is a folder, want a list of images", l.list, l.path(i))
 		}
@@ -249,6 +252,9 @@ func (l *lines) there(ctx context.Context) error {
 			fmt.Errorf("%s: none of the %s that it lists is there; the first would be %s", l.list, quantity.Of(missing, "image"), l.path(0)),
 			"want a path on each line, or in a column of a .csv, from the list's folder",
 		}
+	}
+	if missing > 0 {
+		l.absent = &Absent{List: l.list, Images: missing, First: first + 1, Path: l.paths[first]}
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 		if a.data, err = source.OpenAs(ctx, a.Data, a.collected); err != nil {
 			return nil, err
 		}
-		if err := source.NameOtherImages(a.data, a.Data.Path, a.collected, a.ScoresPath, a.Strict, a.say); err != nil {
+		if err := source.NameOtherImages(ctx, a.data, a.Data.Path, a.collected, a.ScoresPath, a.Strict, a.say); err != nil {
 			return nil, err
 		}
 		if err := source.PrepareAsCollected(&a.Options.Images, a.collected); err != nil {

@@ -57,10 +57,6 @@ func (o Options) CheckStats() error {
 // is bounded by the images there are.
 func keptScores(topK, images int) int { return max(min(topK, images), 1) }
 
-// stateChunks is how many chunks are summed up between two states on disk: a
-// state takes 118 MiB for RN50x16, and as much time as a few images.
-const stateChunks = 8
-
 // summary sums up the scores of the images that are missing, appends their
 // features, and adds the statistics to the folder. The features and the state
 // on disk may be of different moments after a run that was killed: it goes on
@@ -74,6 +70,7 @@ type summary struct {
 	at    cache.State
 	state *sumState
 	saved int // images whose sums are on disk
+	due   pace
 	chunk int // that take is given next
 	add   func(collected) error
 }
@@ -120,16 +117,20 @@ func (s *summary) take(chunk collected) error {
 		s.state.add(chunk)
 	}
 	s.chunk++
-	if s.state.Done >= s.saved+stateChunks*s.cut.Size() {
-		s.saved = s.state.Done
-		return s.c.saveSums(s.at, s.state, s.sum)
+	if s.state.Done > s.saved && s.due.now() {
+		return s.save()
 	}
 	return nil
 }
 
+func (s *summary) save() error {
+	s.saved = s.state.Done
+	return s.due.save(func() error { return s.c.saveSums(s.at, s.state, s.sum) })
+}
+
 func (s *summary) end(err error) error {
 	if s.state.Done > s.saved {
-		err = errors.Join(err, s.c.saveSums(s.at, s.state, s.sum))
+		err = errors.Join(err, s.save())
 	}
 	if err != nil {
 		return err

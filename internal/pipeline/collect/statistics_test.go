@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -155,6 +156,22 @@ func TestStatisticsResume(t *testing.T) {
 				t.Error("the state is still there")
 			}
 		})
+	}
+}
+
+// TestStatisticsSaveByTime: sums are on disk after the first chunk, not only after many images, which
+// take minutes of a large model.
+func TestStatisticsSaveByTime(t *testing.T) {
+	o := goldenStatistics(t)
+	looked := errors.New("no second chunk")
+	look := func() {
+		u, err := cache.InspectState(o.SavePath)
+		if looked = err; err == nil && u.Done != ChunkImages {
+			looked = fmt.Errorf("%d images done", u.Done)
+		}
+	}
+	if _, err := Run(context.Background(), o, &pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), After: ChunkImages + 1, Cancel: look}); err != nil || looked != nil {
+		t.Errorf("error %v; the state in the second chunk: %v", err, looked)
 	}
 }
 

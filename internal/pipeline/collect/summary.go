@@ -54,10 +54,6 @@ func (c *collector) addToSummary(s summarySums, chunk collected) error {
 	return nil
 }
 
-// saveShare is how many times longer the work between two states of a summary is than the
-// saving of one: a state takes 380 MB for RN50x16.
-const saveShare = 20
-
 // summary collects sums, extremes and a sketch.
 func (c *collector) summary(ctx context.Context) (*Result, error) {
 	o, row := c.options, c.mode.row()
@@ -113,21 +109,18 @@ func (c *collector) summary(ctx context.Context) (*Result, error) {
 // addUp adds the images that are missing, and keeps a state on disk.
 func (c *collector) addUp(ctx context.Context, at cache.State, state *sumState, sum summarySums) error {
 	began, before := time.Now(), state.Done
-	saved, kept, cost := began, state.Done, time.Duration(0)
+	kept, due := state.Done, pace{}
 	save := func() error {
-		now := time.Now()
-		state.Rate = float64(state.Done-before) / max(now.Sub(began).Seconds(), 1e-9)
-		err := c.saveSums(at, state, sum)
-		saved, kept = time.Now(), state.Done
-		cost = saved.Sub(now)
-		return err
+		state.Rate = float64(state.Done-before) / max(time.Since(began).Seconds(), 1e-9)
+		kept = state.Done
+		return due.save(func() error { return c.saveSums(at, state, sum) })
 	}
 	err := c.run(ctx, c.from(state.Done), c.inSteps(), func(chunk collected) error {
 		if err := c.addToSummary(sum, chunk); err != nil {
 			return err
 		}
 		state.add(chunk)
-		if time.Since(saved) < saveShare*cost {
+		if !due.now() {
 			return nil
 		}
 		return save()

@@ -150,7 +150,7 @@ func (b *base) openData(ctx context.Context) error {
 	}
 	b.files = append(b.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(b.Data.Path)), SHA256: b.fingerprint, Dataset: b.Data.Kind})
 	source.NameEmpty(b.data, b.Data.Shown(), b.say)
-	if err := source.NameOtherImages(b.data, b.Data.Path, b.artefact, b.ScoresPath, b.Strict, b.say); err != nil {
+	if err := source.NameOtherImages(ctx, b.data, b.Data.Path, b.artefact, b.ScoresPath, b.Strict, b.say); err != nil {
 		return err
 	}
 	if b.recorded, err = source.RecordedImages(b.artefact, b.ScoresPath, b.data, b.Strict); err != nil {

@@ -2,11 +2,15 @@ package retrieve
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 )
@@ -14,7 +18,7 @@ import (
 // writeCopies writes the files of some images, empty ones aside, once to each of the
 // places where they are wanted. It writes many at a time: for a single one, the disk
 // takes as long to say that it is safe as for all of them.
-func writeCopies(store *cache.Store, images []int, files []bytes.Buffer, uses map[int][]*Hit) error {
+func writeCopies(ctx context.Context, store *cache.Store, images []int, files []bytes.Buffer, uses map[int][]*Hit) error {
 	var wg par.Group
 	var mu sync.Mutex
 	var errs []error
@@ -28,10 +32,7 @@ func writeCopies(store *cache.Store, images []int, files []bytes.Buffer, uses ma
 		}
 		for path := range places {
 			wg.Go(func() {
-				err := store.WriteFile(path, func(w io.Writer) error {
-					_, err := w.Write(files[i].Bytes())
-					return err
-				})
+				err := write(ctx, store, path, files[i].Bytes())
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -57,8 +58,41 @@ func asImage(img *imageprep.RGB) canvas.Image {
 	return canvas.Image{Pix: img.Pix, W: img.W, H: img.H}
 }
 
-func saveCanvas(store *cache.Store, path string, c *canvas.Canvas) error {
-	return store.WriteFile(path, func(w io.Writer) error { return c.WritePNG(w, retrieveMaker) })
+func saveCanvas(ctx context.Context, store *cache.Store, path string, c *canvas.Canvas) error {
+	var file bytes.Buffer
+	if err := c.WritePNG(&file, retrieveMaker); err != nil {
+		return err
+	}
+	return write(ctx, store, path, file.Bytes())
+}
+
+// Another run that writes into the same folder has the lock of a file for as long as the disk
+// takes to keep it.
+const (
+	patience = 30 * time.Second // in all, of a file
+	pause    = 20 * time.Millisecond
+)
+
+// write writes a file. Runs for different units share a folder and the images in it: a file that
+// another one is writing is taken as it is if it has these bytes, and else waited for.
+func write(ctx context.Context, store *cache.Store, path string, data []byte) error {
+	for waited := time.Duration(0); ; waited += pause {
+		err := store.WriteFile(path, func(w io.Writer) error {
+			_, err := w.Write(data)
+			return err
+		})
+		if !errors.Is(err, cache.ErrLocked) || waited >= patience {
+			return err
+		}
+		if there, e := foreign.ReadFile(path, int64(len(data))); e == nil && bytes.Equal(there, data) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // encode writes an image, shrunk where it is larger than CopySide.

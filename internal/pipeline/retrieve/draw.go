@@ -123,7 +123,7 @@ func (d *renderer) close() {
 // each of these units. It completes result with their paths, and returns the
 // images that could not be read.
 func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, error) {
-	if err := d.locate(result); err != nil {
+	if err := d.locate(ctx, result); err != nil {
 		return nil, err
 	}
 	if d.tower == nil && d.Model == "" {
@@ -142,7 +142,7 @@ func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, 
 		}
 	}
 	progress.Done()
-	return d.skipped, nameEarlier(d.SaveDir, result, d.say)
+	return d.skipped, nameOthers(d.SaveDir, result, d.say)
 }
 
 // images are the images that the neuron or one of its pairs is strongest on,
@@ -163,6 +163,11 @@ const drawGroup = 16
 
 // neuron makes the images of one neuron.
 func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Progress) error {
+	if !d.Copies { // an interrupted run that shares the folder removes it while it is empty
+		if err := os.MkdirAll(filepath.Join(d.SaveDir, storedFolder), 0o777); err != nil {
+			return err
+		}
+	}
 	onSheet := n.Units[:min(1+d.SheetHeads, len(n.Units))]
 	uses, sheet := map[int][]*Hit{}, map[int]*shown{} // by image
 	for i := range n.Units {
@@ -192,11 +197,11 @@ func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Pr
 	}
 	folder := neuronFolder(d.SaveDir, n.index)
 	n.Sheet = filepath.Join(folder, sheetFile)
-	if err := saveCanvas(d.Store, n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
+	if err := saveCanvas(ctx, d.Store, n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
 		return err
 	}
 	if d.tower != nil {
-		if err := d.heatSheets(onSheet, n.index, sheet); err != nil {
+		if err := d.heatSheets(ctx, onSheet, n.index, sheet); err != nil {
 			return err
 		}
 	}
@@ -204,13 +209,13 @@ func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Pr
 }
 
 // heatSheets draws one for each of some units.
-func (d *renderer) heatSheets(units []Unit, neuron int, images map[int]*shown) error {
+func (d *renderer) heatSheets(ctx context.Context, units []Unit, neuron int, images map[int]*shown) error {
 	errs := make([]error, len(units))
 	d.team.For(len(units), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			u := &units[i]
 			u.Heat = filepath.Join(unitFolder(d.SaveDir, neuron, u.head), heatFile)
-			errs[i] = saveCanvas(d.Store, u.Heat, heatSheet(*u, images, d.tower.Config().Grid(), productText(d.tower)))
+			errs[i] = saveCanvas(ctx, d.Store, u.Heat, heatSheet(*u, images, d.tower.Config().Grid(), productText(d.tower)))
 		}
 	})
 	return firstOf(errs)
@@ -271,7 +276,7 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 			}
 		}
 	})
-	if err := writeCopies(d.Store, images, files, uses); err != nil {
+	if err := writeCopies(ctx, d.Store, images, files, uses); err != nil {
 		return err
 	}
 	if !d.Copies {

@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,6 +104,9 @@ func ourImages(folder string, names *regexp.Regexp) ([]string, error) {
 		}
 		path := filepath.Join(folder, e.Name())
 		maker, err := figure.MakerOf(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another run has removed it
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +127,7 @@ func removeOlder(folder string, written []string) error {
 	}
 	for _, path := range ours {
 		if !slices.Contains(written, path) {
-			if err := os.Remove(path); err != nil {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
@@ -132,7 +136,7 @@ func removeOlder(folder string, written []string) error {
 }
 
 // locate finds the files of the images by their names.
-func (d *renderer) locate(result *Result) error {
+func (d *renderer) locate(ctx context.Context, result *Result) error {
 	d.items = dataset.ByName(d.data.Items)
 	for _, n := range result.Neurons {
 		for _, u := range n.Units {
@@ -151,7 +155,7 @@ func (d *renderer) locate(result *Result) error {
 		return err
 	}
 	if !artefact.IsDense(d.ScoresPath) {
-		if err := source.NameOtherImages(d.data, d.Data.Path, a, d.ScoresPath, d.Strict, d.say); err != nil {
+		if err := source.NameOtherImages(ctx, d.data, d.Data.Path, a, d.ScoresPath, d.Strict, d.say); err != nil {
 			return err
 		}
 	}
@@ -171,9 +175,9 @@ func (d *renderer) collection() (*cache.Artefact, error) {
 	return dense.Artefact, dense.Close()
 }
 
-// nameEarlier tells which folders of units lie in dir that earlier runs wrote and this one did
+// nameOthers tells which folders of units lie in dir that other runs wrote and this one did
 // not: their images may be of other scores.
-func nameEarlier(dir string, of *Result, say ui.Reporter) error {
+func nameOthers(dir string, of *Result, say ui.Reporter) error {
 	now := map[string]bool{}
 	for _, n := range of.Neurons {
 		now[neuronFolder(dir, n.index)] = true
@@ -181,11 +185,11 @@ func nameEarlier(dir string, of *Result, say ui.Reporter) error {
 			now[unitFolder(dir, n.index, u.head)] = true
 		}
 	}
-	var earlier []string
+	var others []string
 	look := func(folder string) error {
 		ours, err := ourImages(folder, copyName)
 		if len(ours) > 0 {
-			earlier = append(earlier, folder)
+			others = append(others, folder)
 		}
 		if errors.Is(err, cache.ErrExists) { // another program's, which nothing is said of
 			return nil
@@ -206,8 +210,8 @@ func nameEarlier(dir string, of *Result, say ui.Reporter) error {
 			}
 		}
 	}
-	if err == nil && len(earlier) > 0 {
-		say.Note("%s: %s of an earlier run beside those of this one, such as %s: remove what is of no use any more", dir, quantity.Of(len(earlier), "folder"), earlier[0])
+	if err == nil && len(others) > 0 {
+		say.Note("%s: %s of another run beside those of this one, such as %s: remove what is of no use any more", dir, quantity.Of(len(others), "folder"), others[0])
 	}
 	return err
 }

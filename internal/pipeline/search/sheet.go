@@ -47,7 +47,7 @@ func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Rep
 		if err != nil {
 			return nil, err
 		}
-		if err := source.NameOtherImages(data, o.Data.Path, src.Artefact, o.ScoresPath, o.Strict, say); err != nil {
+		if err := source.NameOtherImages(ctx, data, o.Data.Path, src.Artefact, o.ScoresPath, o.Strict, say); err != nil {
 			return nil, err
 		}
 		items = data.Items

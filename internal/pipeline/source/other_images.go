@@ -32,7 +32,7 @@ func OpenAs(ctx context.Context, o dataset.Options, a *cache.Artefact) (*dataset
 // NameOtherImages warns where images that are shown beside a collection's numbers are not
 // those that it was made of, as far as names and sizes tell. To a strict run, images of the same
 // names and other sizes are an error, which is cache.ErrStale.
-func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scores string, strict bool, say ui.Reporter) error {
+func NameOtherImages(ctx context.Context, data *dataset.Dataset, path string, a *cache.Artefact, scores string, strict bool, say ui.Reporter) error {
 	from := artefact.OriginOf(a).Images
 	if from == nil {
 		return nil
@@ -47,10 +47,15 @@ func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scor
 		switch others, e := haveOtherSizes(data, names, a); {
 		case e != nil:
 			return e
-		case others != nil && strict:
-			return otherSizes(path, scores, firstNamed(others, a))
 		case others != nil:
-			say.Warn("%s: not quite the images that %s was made of: names or sizes differ%s", path, scores, firstNamed(others, a))
+			first, err := firstNamed(ctx, others, a, say)
+			if err != nil {
+				return err
+			}
+			if strict {
+				return otherSizes(path, scores, first)
+			}
+			say.Warn("%s: not quite the images that %s was made of: names or sizes differ%s", path, scores, first)
 			return nil
 		}
 	}
@@ -65,17 +70,19 @@ func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scor
 // nameOtherSizes warns where the images that labels are taken of have the names of those of a
 // collection, but not their sizes: archives often have the same names within. names are those
 // of the rows, by which images are found whatever their order. To a strict run it is an error.
-func nameOtherSizes(data *dataset.Dataset, names []string, path string, of *cache.Artefact, strict bool, say ui.Reporter) error {
+func nameOtherSizes(ctx context.Context, data *dataset.Dataset, names []string, path string, of *cache.Artefact, strict bool, say ui.Reporter) error {
 	others, err := haveOtherSizes(data, names, of)
-	switch {
-	case err != nil:
+	if err != nil || others == nil {
 		return err
-	case others == nil:
-	case strict:
-		return otherSizes(path, of.Path(), firstNamed(others, of))
-	default:
-		say.Warn("%s: %s that %s was made of: %s%s; the labels may be those of others", path, notTheImages, of.Path(), differentSizes, firstNamed(others, of))
 	}
+	first, err := firstNamed(ctx, others, of, say)
+	if err != nil {
+		return err
+	}
+	if strict {
+		return otherSizes(path, of.Path(), first)
+	}
+	say.Warn("%s: %s that %s was made of: %s%s; the labels may be those of others", path, notTheImages, of.Path(), differentSizes, first)
 	return nil
 }
 
@@ -87,18 +94,29 @@ const (
 // firstNamed names, for the end of a message, the first of the images of a collection whose bytes
 // are not those that it was made of; empty where that is not known, or there are so many that it
 // would take long to look.
-func firstNamed(images []dataset.Item, of *cache.Artefact) string {
+func firstNamed(ctx context.Context, images []dataset.Item, of *cache.Artefact, say ui.Reporter) (string, error) {
 	const most = 2000
 	sums := of.InputSums()
 	if len(sums) != len(images) || len(images) > most {
-		return ""
+		return "", nil
 	}
+	progress := say.Progress()
+	progress.Start(int64(len(images)), ui.Images, "compare images")
+	defer progress.Done()
 	for i, item := range images {
-		if f, err := item.Load(); err != nil || cache.SumOf(f.Bytes) != sums[i] {
-			return fmt.Sprintf(" (the first is %s)", item.Path)
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		f, err := item.Load()
+		if err == nil {
+			progress.Read(f.Size)
+		}
+		progress.Add(1)
+		if err != nil || cache.SumOf(f.Bytes) != sums[i] {
+			return fmt.Sprintf(" (the first is %s)", item.Path), nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // otherSizes is the error of images at path that are not those that scores were made of; first

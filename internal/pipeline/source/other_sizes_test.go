@@ -1,10 +1,12 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -52,12 +54,39 @@ func TestNameOtherSizes(t *testing.T) {
 	} {
 		names := names[:len(names)-len(test.of.Manifest.Skipped)]
 		say, heard := pipelinetest.Heard()
-		if err := nameOtherSizes(test.data, names, "data", test.of, false, say); (heard.Len() > 0) != test.warned || err != nil {
+		if err := nameOtherSizes(t.Context(), test.data, names, "data", test.of, false, say); (heard.Len() > 0) != test.warned || err != nil {
 			t.Errorf("%s: said %q, %v, want a warning: %v", what, heard, err, test.warned)
 		}
-		if err := nameOtherSizes(test.data, names, "data", test.of, true, say); errors.Is(err, cache.ErrStale) != test.warned {
+		if err := nameOtherSizes(t.Context(), test.data, names, "data", test.of, true, say); errors.Is(err, cache.ErrStale) != test.warned {
 			t.Errorf("%s: to a strict run the error %v, want one: %v", what, err, test.warned)
 		}
+	}
+}
+
+// TestFirstNamed: the first image of other bytes is found with a task that shows how far it is, and
+// an interrupt ends it.
+func TestFirstNamed(t *testing.T) {
+	dir := t.TempDir()
+	var items []dataset.Item
+	var sums []uint32
+	for i := range 5 {
+		data, path := []byte{byte(i)}, filepath.Join(dir, strconv.Itoa(i))
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		items, sums = append(items, dataset.Item{Path: path}), append(sums, cache.SumOf(data))
+	}
+	sums[3]++
+	of := &cache.Artefact{Manifest: cache.Manifest{Inputs: 5, Payloads: []cache.Payload{{Chunks: []cache.Chunk{{Rows: 5, Inputs: cache.SumsText(sums)}}}}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	looked := int64(0)
+	say := &pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), After: 1, Cancel: func() { looked++ }}
+	if first, err := firstNamed(ctx, items, of, say); err != nil || first != " (the first is "+items[3].Path+")" || looked != 4 {
+		t.Errorf("first %q, error %v, %d images counted, want 4", first, err, looked)
+	}
+	say.After, say.Cancel = 2, cancel
+	if _, err := firstNamed(ctx, items, of, say); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: error %v", err)
 	}
 }
 

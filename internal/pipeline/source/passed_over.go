@@ -19,7 +19,30 @@ func nameLeftOut(data *dataset.Dataset, strict bool, say ui.Reporter) error {
 	if err := nameSplit(data, strict, say); err != nil {
 		return err
 	}
+	if err := nameAbsent(data, strict, say); err != nil {
+		return err
+	}
 	return NamePassedOver(data.Skipped, data.Passed, strict, say)
+}
+
+// nameAbsent says where in a list the first image is whose file is not there: those that read
+// the images name their files alone.
+func nameAbsent(data *dataset.Dataset, strict bool, say ui.Reporter) error {
+	a := data.Absent
+	if a == nil {
+		return nil
+	}
+	first := "the first"
+	if a.Images == 1 {
+		first = "it"
+	}
+	text := fmt.Sprintf("%s: %d of the %s that it lists %s not there: %s is number %d, %s",
+		a.List, a.Images, quantity.Of(len(data.Items), "image"), quantity.Is(a.Images), first, a.First, foreign.Name(a.Path))
+	if strict {
+		return errors.New(text)
+	}
+	say.Warn("%s", text)
+	return nil
 }
 
 // nameSplit says which folder was taken for the split that a kind of data set is, where

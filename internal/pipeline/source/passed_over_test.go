@@ -158,3 +158,35 @@ func TestNamePassedOver(t *testing.T) {
 		t.Errorf("said %q", say.lines)
 	}
 }
+
+// TestNameAbsent: of a list whose images are not all there, the list and the place of the first
+// that is not are named; a strict run stops.
+func TestNameAbsent(t *testing.T) {
+	dir := t.TempDir()
+	list := filepath.Join(dir, "photos.txt")
+	for names, want := range map[string]string{
+		"here.jpg\nnix.jpg\n":                   "1 of the 2 images that it lists is not there: it is number 2, nix.jpg",
+		"gone/a.jpg\nhere.jpg\n\"b\".jpg\n\n\n": "2 of the 3 images that it lists are not there: the first is number 1, gone/a.jpg",
+		"here.jpg\n":                            "",
+	} {
+		for path, text := range map[string]string{list: names, filepath.Join(dir, "here.jpg"): "image"} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o, say := dataset.Options{Kind: dataset.Images, Path: list}, said{}
+		if _, err := OpenImages(t.Context(), o, false, &say); err != nil {
+			t.Fatal(err)
+		}
+		_, err := OpenImages(t.Context(), o, true, &say)
+		if want == "" {
+			if err != nil || len(say.lines) > 0 {
+				t.Errorf("said %q, error %v, want nothing", say.lines, err)
+			}
+			continue
+		}
+		if want = list + ": " + want; len(say.lines) != 1 || say.lines[0] != "warning: "+want || err == nil || err.Error() != want {
+			t.Errorf("said %q, strictly %v, want %q", say.lines, err, want)
+		}
+	}
+}

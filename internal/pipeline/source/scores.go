@@ -276,5 +276,5 @@ func dataLabels(ctx context.Context, o Options, names []string, of *cache.Artefa
 		labels[i] = label
 	}
 	NameEmpty(data, o.Data.Shown(), say)
-	return labels, nameOtherSizes(data, names, o.Data.Path, of, o.Strict, say)
+	return labels, nameOtherSizes(ctx, data, names, o.Data.Path, of, o.Strict, say)
 }

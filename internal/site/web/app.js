@@ -533,10 +533,10 @@
       page.move(by);
       return;
     }
-    const cards = [...document.querySelectorAll("main [data-unit]")];
-    if (cards.length === 0) return;
-    const at = cards.indexOf(document.activeElement?.closest("[data-unit]"));
-    const next = cards[Math.max(0, Math.min(cards.length - 1, at < 0 ? 0 : at + by))];
+    const cards2 = [...document.querySelectorAll("main [data-unit]")];
+    if (cards2.length === 0) return;
+    const at = cards2.indexOf(document.activeElement?.closest("[data-unit]"));
+    const next = cards2[Math.max(0, Math.min(cards2.length - 1, at < 0 ? 0 : at + by))];
     next.scrollIntoView({ block: "center" });
     next.querySelector("a")?.focus({ preventScroll: true });
   }
@@ -647,16 +647,37 @@
     return el("p", { class: "note" }, children);
   }
   function format(value, digits = 4) {
-    if (value === null || value === void 0 || !Number.isFinite(value)) return "–";
-    const magnitude = Math.abs(value);
-    if (magnitude !== 0 && (magnitude >= 1e6 || magnitude < 1e-4)) return value.toExponential(2).replace("-", "−");
-    return String(Number(value.toPrecision(digits))).replace("-", "−");
+    return even([value], digits)(value);
+  }
+  function even(values, digits = 3) {
+    let most = 0;
+    for (const v of values) if (Number.isFinite(v)) most = Math.max(most, Math.abs(v));
+    const powers = most !== 0 && (most >= 1e6 || most < 1e-4);
+    const decimals = most === 0 ? 0 : digits - 1 - Number(most.toExponential(digits - 1).split("e")[1]);
+    return (value) => {
+      if (!Number.isFinite(value)) return "–";
+      if (value === 0 && (powers || decimals <= 0)) return "0";
+      if (powers) return value.toExponential(2).replace(/-/g, "−");
+      const text = decimals < 0 ? String(Number(value.toPrecision(digits))) : value.toFixed(decimals);
+      return /[1-9]/.test(text) ? text.replace("-", "−") : text.replace("-", "");
+    };
+  }
+  function withDeviation(mean, deviation) {
+    const write2 = even([mean], 4);
+    return `${write2(mean)} ± ${write2(deviation)}`;
+  }
+  function evenSigned(values, digits = 3) {
+    const write2 = even(values, digits);
+    return (value) => plus(write2(value), value);
+  }
+  function plus(text, value) {
+    return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
   }
   function percent(share, digits = 1) {
     return Number.isFinite(share) ? `${(100 * share).toFixed(digits)} %` : "–";
   }
   function signed(value, digits = 3) {
-    return value > 0 ? `+${format(value, digits)}` : format(value, digits);
+    return plus(format(value, digits), value);
   }
   function count(n, one2, many) {
     return `${n.toLocaleString("en")} ${n === 1 ? one2 : many || `${one2}s`}`;
@@ -990,14 +1011,15 @@
       options.value !== void 0 || below ? el(
         "span",
         { class: "below" },
-        options.value !== void 0 ? el("span", { class: "value" }, format(options.value, 3)) : null,
+        options.value !== void 0 ? el("span", { class: "value" }, options.value) : null,
         below ? el("span", { class: label ? "label" : "label name" }, el("bdi", {}, below)) : null
       ) : null
     );
   }
   function wall(items, whatFor, options = {}) {
     if (items.length === 0) return el("p", { class: "quiet" }, "no images");
-    return el("ul", { class: ["wall", options.small ? "small" : "", options.twelve ? "twelve" : ""].join(" ").trim() }, items.map((item, i) => el("li", {}, thumb(item.image, { ...options, ...item, what: `${whatFor}, image ${i + 1}` }))));
+    const write2 = even(items.map((item) => item.value));
+    return el("ul", { class: ["wall", options.small ? "small" : "", options.twelve ? "twelve" : ""].join(" ").trim() }, items.map((item, i) => el("li", {}, thumb(item.image, { ...options, ...item, value: item.value === void 0 ? void 0 : write2(item.value), what: `${whatFor}, image ${i + 1}` }))));
   }
   function hits(images2, values, first2, count2) {
     const out = [];
@@ -1348,6 +1370,7 @@
     const left = textWidth + (negative ? 60 : 0);
     const span = negative ? (width - textWidth - 120) / 2 : width - textWidth - 60;
     const zero = negative ? left + span : left;
+    const write2 = even(items.map((i) => i.value), digits);
     const rows2 = items.map((item, i) => {
       const w = Math.abs(item.value) / most * span;
       const y = i * height;
@@ -1358,7 +1381,7 @@
         {},
         item.href ? svg("a", { href: item.href }, text) : text,
         svg("rect", { x: at, y: y + 4, width: Math.max(w, 1), height: height - 8, rx: 2, class: item.value < 0 ? "bar low" : "bar high" }),
-        svg("text", { x: item.value < 0 ? at - 5 : at + w + 5, y: y + 16, "text-anchor": item.value < 0 ? "end" : "start", class: "value" }, format(item.value, digits))
+        svg("text", { x: item.value < 0 ? at - 5 : at + w + 5, y: y + 16, "text-anchor": item.value < 0 ? "end" : "start", class: "value" }, write2(item.value))
       );
     });
     const picture = svg(
@@ -1493,12 +1516,13 @@
   function unitList(list2, ix) {
     const [heading, explanation, term, unit] = LISTS[list2.name] || [list2.name, "", null, "value"];
     if (list2.units.length === 0) return null;
+    const write2 = even(list2.units.slice(0, 6).map((u) => u.value));
     const all2 = address(["s"], { strongest: { sort: "norm" }, purest: { sort: "purity", norm: 50 }, best_described: { sort: "score" } }[list2.name]);
     return section(
       heading,
       { what: term },
       el("p", { class: "quiet" }, explanation, " ", el("a", { href: all2 }, "All in this order")),
-      el("div", { class: "cards" }, list2.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, u.value]])))
+      el("div", { class: "cards" }, list2.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, write2(u.value)]])))
     );
   }
   function accuracy(o) {
@@ -1771,11 +1795,10 @@
     const live = el("div", {});
     const text = el("p", { class: "text-link", hidden: true });
     let found = new Uint32Array(0);
+    const columns2 = [["norm", "norm"], ["words", "score"], ["poly.", "polysemanticity"]].filter(([, column]) => has(column)).map(([name, column]) => [name, ix.pairs[column], even(ix.pairs[column])]);
     const list2 = virtualList((i) => {
       const p = found[i];
-      const values = [["norm", ix.pairs.norm[p]]];
-      if (has("score")) values.push(["words", ix.pairs.score[p]]);
-      if (has("polysemanticity")) values.push(["poly.", ix.pairs.polysemanticity[p]]);
+      const values = columns2.map(([name, column, write2]) => [name, write2(column[p])]);
       return unitCard(p, wordsOf(ix, p), imagesOf(ix, p), values);
     }, () => innerWidth < 640 ? 142 : 94, "pairs found");
     const run = () => {
@@ -1963,9 +1986,9 @@
     return figure(
       caption,
       { name, columns: ["part", "value"], rows: [...pairs, ...steps].map((s) => [s.text, s.value]) },
-      pairs.length ? [el("p", { class: "quiet" }, "The pairs that add and take away most:"), bars2(pairs, "what each listed pair adds to the logit")] : null,
+      pairs.length ? [el("p", { class: "quiet" }, "The pairs that add and take away most:"), bars2(pairs, 3, "what each listed pair adds to the logit")] : null,
       el("p", { class: "quiet" }, "All parts, on a scale of their own; each bar begins where the one above it ends:"),
-      bars2(steps, `the logit ${format(logit, 4)} as a sum of ${steps.length - 1} parts`)
+      bars2(steps, 4, `the logit ${format(logit, 4)} as a sum of ${steps.length - 1} parts`)
     );
   }
   function sumSteps(r) {
@@ -1985,7 +2008,9 @@
     }
     return [...steps, { text: "sum = logit", words: "", value: at, from: 0, to: at, sum: true }];
   }
-  function bars2(steps, label) {
+  function bars2(steps, digits, label) {
+    const numbers2 = steps.map((s) => s.value);
+    const [plain, signed2] = [even(numbers2, digits), evenSigned(numbers2, digits)];
     const ends = steps.flatMap((s) => [s.from, s.to]);
     const low = Math.min(0, ...ends);
     const high = Math.max(0, ...ends);
@@ -2008,7 +2033,7 @@
         "g",
         {},
         s.pair !== void 0 ? svg("a", { href: address(["p", s.text]) }, text) : text,
-        svg("text", { x: left + values - 14, y: y + 15, "text-anchor": "end", class: s.sum ? "value total" : "value" }, s.sum ? format(s.value, 4) : signed(s.value)),
+        svg("text", { x: left + values - 14, y: y + 15, "text-anchor": "end", class: s.sum ? "value total" : "value" }, s.sum ? plain(s.value) : signed2(s.value)),
         svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: ROW - 8, class: `bar ${s.sum ? "sum" : s.value < 0 ? "low" : "high"}` }),
         next && next.from === s.to ? svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y + 4, y2: y + ROW + 4, class: "join" }) : null
       );
@@ -2100,6 +2125,7 @@
     if (maps.length === 0) return null;
     const side = a.places.side;
     const most = Math.max(...maps.flatMap((m) => m.places.map(Math.abs))) || 1;
+    const part2 = evenSigned(maps.map((m) => m.part));
     return el(
       "div",
       { class: "head-maps" },
@@ -2115,7 +2141,7 @@
             "span",
             { class: "thumb" },
             mapped(make(`what each place adds through ${m.head}`), m, side, most),
-            el("span", { class: "below" }, el("span", { class: "value" }, signed(m.part)), el("span", { class: "label unit" }, m.head))
+            el("span", { class: "below" }, el("span", { class: "value" }, part2(m.part)), el("span", { class: "label unit" }, m.head))
           )
         ))),
         legend(el, true, [signed(-most), `${signed(most)} of the logit`])
@@ -2169,6 +2195,7 @@
     const square = face(image, `what each place of ${a.name} adds through ${m.head}`);
     square.classList.add("large");
     const [where, elsewhere] = nowhere(m);
+    const part2 = evenSigned([m.part], 4);
     return el(
       "div",
       { class: "columns two" },
@@ -2182,10 +2209,10 @@
         {},
         el("p", {}, `Of the logit of “${a.target}”, ${format(a.logit)}, on ${a.name}:`),
         facts([
-          [`${m.head} adds`, el("b", { class: "head-part" }, signed(m.part, 4)), "logit"],
+          [`${m.head} adds`, el("b", { class: "head-part" }, part2(m.part)), "logit"],
           ["share of the logit", m.share === null ? "–" : percent(m.share)],
-          ["at the places", signed(m.part - elsewhere, 4)],
-          [`${where}, at no place`, signed(elsewhere, 4)]
+          ["at the places", part2(m.part - elsewhere)],
+          [`${where}, at no place`, part2(elsewhere)]
         ])
       )
     );
@@ -2264,6 +2291,7 @@
     const top = a.classes[0];
     const off2 = top?.before !== void 0;
     const rows2 = a.classes.map((c) => [c.class, c.logit, c.probability, ...off2 ? [c.before_logit, c.before] : []]);
+    const logit = even(rows2.slice(0, 10).flatMap((r) => [r[1], r[3]]), 4);
     const map = a.places ? placesMap(a.places) : null;
     return el("div", { class: "columns two" }, el(
       "div",
@@ -2271,10 +2299,10 @@
       figure(
         "",
         { name: `asked-${name}`, columns: ["class", "logit", "probability", ...off2 ? ["logit before", "probability before"] : []], rows: rows2 },
-        table(["class", ...off2 ? ["logit before"] : [], "logit", ...off2 ? ["probability before"] : [], "probability"], rows2.slice(0, 10).map(([name2, logit, probability, logitBefore, before]) => [
+        table(["class", ...off2 ? ["logit before"] : [], "logit", ...off2 ? ["probability before"] : [], "probability"], rows2.slice(0, 10).map(([name2, now, probability, logitBefore, before]) => [
           name2,
-          ...off2 ? [{ n: format(logitBefore) }] : [],
-          { n: format(logit) },
+          ...off2 ? [{ n: logit(logitBefore) }] : [],
+          { n: logit(now) },
           ...off2 ? [{ n: percent(before) }] : [],
           { n: percent(probability) }
         ]), { label: "classes" })
@@ -2373,6 +2401,7 @@
     const was = new Map(x.before.classes.map((c) => [c.name, c]));
     const first2 = new Set([...x.before.classes.slice(0, 5), ...x.after.classes.slice(0, 5)].map((c) => c.name));
     const rows2 = x.after.classes.map((c) => [c.name, was.get(c.name).logit, c.logit, was.get(c.name).probability, c.probability]);
+    const logit = even(rows2.filter((r) => first2.has(r[0])).flatMap((r) => [r[1], r[2]]), 4);
     const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
     const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
     return el(
@@ -2389,7 +2418,7 @@
       figure(
         "The first classes before and after.",
         { name: `toggled-${x.image}`, columns: ["class", "logit before", "logit", "probability before", "probability"], rows: rows2 },
-        table(["class", "logit before", "logit", "probability before", "probability"], rows2.filter((r) => first2.has(r[0])).map(([name, before, after, p0, p1]) => [name, { n: format(before) }, { n: format(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })
+        table(["class", "logit before", "logit", "probability before", "probability"], rows2.filter((r) => first2.has(r[0])).map(([name, before, after, p0, p1]) => [name, { n: logit(before) }, { n: logit(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })
       )
     );
   }
@@ -2472,10 +2501,11 @@
     const { groups } = state.overview.data;
     const rows2 = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
     const changed2 = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
-    const show2 = (title, r) => figure(
+    const points2 = (r) => evenSigned(changed2(r).slice(0, 20).map((x) => 100 * x[3]));
+    const show2 = (title, r, write2 = points2(r)) => figure(
       `Accuracy by ${title}, where it changes most.`,
       { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
-      changed2(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed2(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
+      changed2(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed2(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: write2(100 * d) }]), { label: `accuracy by ${title}` })
     );
     return [
       a.before ? facts([
@@ -2506,7 +2536,7 @@
       lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
       nodes: [
         facts([
-          ["mean norm", `${format(r.normMean)} ± ${format(r.normSD, 3)}`, "norm"],
+          ["mean norm", withDeviation(r.normMean, r.normSD), "norm"],
           ["largest norm", format(r.normLargest)],
           ["description score", format(r.spearman, 3), "spearman"],
           ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"],
@@ -2654,13 +2684,14 @@
   }
   function neighbours(ix, heading, term, near, unit, name) {
     if (near.length === 0) return null;
+    const write2 = even(near.map((x) => x.value));
     return section(heading, { what: term }, figure(
       "",
       { name: `${unit}-${name}`, columns: ["unit", unit], rows: near.map((x) => [unitName(x.pair), x.value]) },
       el("ul", { class: "near" }, near.map((x) => el(
         "li",
         {},
-        el("span", { class: "near-name" }, pairLink(x.pair), el("span", { class: "value" }, format(x.value, 3))),
+        el("span", { class: "near-name" }, pairLink(x.pair), el("span", { class: "value" }, write2(x.value))),
         el("span", { class: "near-words" }, wordsLine(wordsOf(ix, x.pair).slice(0, 3), false)),
         el("span", { class: "strip tiny" }, imagesOf(ix, x.pair).map((image) => thumb(image, { labels: false, what: `image of ${unitName(x.pair)}` }))),
         el("a", { class: "small", href: address(["c"], { a: name, b: unitName(x.pair) }), "aria-label": `compare ${name} with ${unitName(x.pair)}` }, "compare")
@@ -2706,6 +2737,7 @@
     const name = neuronName(neuron);
     const rows2 = Array.from({ length: heads2 }, (_, head) => ({ head, r: pairRecord(source, head) })).sort((a, b) => b.r.normMean - a.r.normMean);
     const strong = rows2.filter((x, i) => i < 12);
+    const norm = even(rows2.map((x) => x.r.normMean));
     return {
       title: `${name}: ${wordsText(r.words.slice(0, 3))}`,
       unit: name,
@@ -2713,7 +2745,7 @@
       lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
       nodes: [
         facts([
-          ["mean norm", `${format(r.norm.mean)} ± ${format(r.norm.deviation, 2)}`, "norm"],
+          ["mean norm", withDeviation(r.norm.mean, r.norm.deviation), "norm"],
           ["largest norm", format(r.norm.largest)],
           ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"]
         ]),
@@ -2739,11 +2771,11 @@
               { class: "head-row-name" },
               el("a", { class: "unit", href: address(["p", unitName(head * neurons + neuron)]) }, unitName(head * neurons + neuron)),
               el("div", {}, wordsLine(p.words.slice(0, 3))),
-              el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)
+              el("div", { class: "quiet" }, `mean norm ${norm(p.normMean)}`)
             ),
             p.zero ? zeroWeights() : wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
           )),
-          rows2.length > strong.length ? note("The other heads: ", rows2.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null
+          rows2.length > strong.length ? note("The other heads: ", rows2.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${norm(p.normMean)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null
         ),
         el(
           "div",
@@ -2780,6 +2812,7 @@
     const name = headName(head);
     const side = Math.round(Math.sqrt(file.attention?.length || 0));
     const maps = decodeMaps(file.maps);
+    const norm = even(file.strongest.map((u) => u.value));
     const live = el("div", {});
     if (state.live) liveHead(live, name, maps.keys().next().value ?? file.strongest[0]?.images?.[0] ?? 0);
     return {
@@ -2817,7 +2850,7 @@
           "Its strongest pairs",
           { what: "norm" },
           el("p", { class: "quiet" }, el("a", { href: address(["s"], { head, sort: "norm" }) }, "All its pairs in this order")),
-          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length || u.zero ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value], ...u.zero ? [["weights", "zero"]] : []])))
+          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length || u.zero ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", norm(u.value)], ...u.zero ? [["weights", "zero"]] : []])))
         )
       ],
       move: (by) => {
@@ -2843,6 +2876,7 @@
       }
       return { h, mean: sum / neurons, best };
     });
+    const norm = even(rows2.map((r) => r.mean));
     return {
       title: "Heads",
       heading: "Heads",
@@ -2852,7 +2886,7 @@
           "li",
           { "data-unit": headName(h) },
           el("a", { class: "unit", href: address(["h", h]) }, headName(h)),
-          el("span", {}, `mean norm of its pairs ${format(mean, 3)}`),
+          el("span", {}, `mean norm of its pairs ${norm(mean)}`),
           el("span", {}, "strongest: ", el("a", { class: "unit", href: address(["p", unitName(best)]) }, unitName(best)), " ", wordsLine(wordsOf(ix, best).slice(0, 3)))
         ))),
         note("The map on the ", el("a", { href: "#/" }, "first page"), " shows all of them side by side.")
@@ -2944,6 +2978,7 @@
     const { classes: classes2 } = state.overview.data;
     const top = r.classes[0];
     const label = imageLabel(image);
+    const deviations = evenSigned(r.strongest.slice(0, 12).map((s) => s.deviations), 2);
     const live = el("div", {});
     if (state.live) liveImage(live, image, r, ix);
     return {
@@ -2990,7 +3025,7 @@
               el("ul", { class: "near" }, r.strongest.slice(0, 12).map((s) => el(
                 "li",
                 { "data-unit": unitName(s.pair) },
-                el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${signed(s.deviations, 2)} sd`)),
+                el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${deviations(s.deviations)} sd`)),
                 el("span", { class: "near-words" }, wordsLine(wordsOf(ix, s.pair).slice(0, 3), false)),
                 el("span", { class: "strip tiny" }, imagesOf(ix, s.pair).map((i) => thumb(i, { labels: false, what: `image of ${unitName(s.pair)}` })))
               )))
@@ -3017,6 +3052,7 @@
   }
   function classTable(r, classes2, name) {
     const most = r.classes[0].probability || 1;
+    const logit = even(r.classes.slice(0, 8).map((c) => c.logit), 4);
     return figure(
       "",
       { name: `classes-${name}`, columns: ["class", "logit", "probability"], rows: r.classes.map((c) => [classes2[c.class], c.logit, c.probability]) },
@@ -3028,7 +3064,7 @@
           "tr",
           {},
           el("th", { scope: "row" }, classes2[c.class]),
-          el("td", { class: "number" }, format(c.logit)),
+          el("td", { class: "number" }, logit(c.logit)),
           el("td", { class: "number share" }, el("span", { class: "share-bar", "aria-hidden": "true", style: { width: `${100 * c.probability / most}%` } }), el("span", { class: "share-text" }, percent(c.probability)))
         )))
       )
@@ -3120,11 +3156,12 @@
     };
   }
   function record(ix, r) {
+    const [cosine, norm] = [even(r.pairs.map((p) => p.cosine)), even(r.pairs.map((p) => p.norm))];
     return [
       section("Pairs that stand for it", { what: "cosine" }, figure(
         "",
         { name: "text-pairs", columns: ["unit", "cosine", "mean norm"], rows: r.pairs.map((p) => [unitName(p.pair), p.cosine, p.norm]) },
-        el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["mean norm", p.norm]])))
+        el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", cosine(p.cosine)], ["mean norm", norm(p.norm)]])))
       )),
       r.images?.length ? section("Images nearest to it", { what: "cosine" }, figure(
         "",
@@ -3247,10 +3284,11 @@
     const texts3 = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
     const of2 = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
     const rows2 = texts3.map((t) => [t, of2(a, t), of2(b, t)]);
+    const write2 = even(rows2.flatMap((r) => r.slice(1)));
     return figure(
       "Coefficients; empty where a word is not among the eight of the pair.",
       { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows: rows2 },
-      table(["word", a.name, b.name], rows2.map(([t, x, y]) => [t, { n: x === null ? "" : format(x, 3) }, { n: y === null ? "" : format(y, 3) }]), { label: "words of both pairs" })
+      table(["word", a.name, b.name], rows2.map(([t, x, y]) => [t, { n: x === null ? "" : write2(x) }, { n: y === null ? "" : write2(y) }]), { label: "words of both pairs" })
     );
   }
   async function sharedScores(a, b) {
@@ -3308,7 +3346,7 @@
           columns: ["here", "there", "similarity", "shift (sd here)", "norm here", "norm there"],
           rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there])
         },
-        el("div", { class: "cards" }, items.slice(0, 60).map((s) => card(ix, s, there(s.there)))),
+        el("div", { class: "cards" }, cards(ix, items.slice(0, 60), there)),
         items.length > 60 ? note(`The first 60 of ${count(items.length, "pair")}; the CSV has all.`) : null
       )
     );
@@ -3335,16 +3373,24 @@
       ]
     };
   }
-  function card(ix, s, there) {
-    const values = s.similarity < 0.9995 ? [["similarity", s.similarity]] : [];
-    if (s.shift) values.push(["shift", signed(s.shift)]);
-    values.push(["norm", `${format(s.norm_here, 3)} → ${format(s.norm_there, 3)}`]);
+  function cards(ix, items, there) {
+    const write2 = {
+      similarity: even(items.map((s) => s.similarity)),
+      shift: evenSigned(items.map((s) => s.shift)),
+      norm: even(items.flatMap((s) => [s.norm_here, s.norm_there]))
+    };
+    return items.map((s) => card(ix, s, there(s.there), write2));
+  }
+  function card(ix, s, there, write2) {
+    const values = s.similarity < 0.9995 ? [["similarity", write2.similarity(s.similarity)]] : [];
+    if (s.shift) values.push(["shift", write2.shift(s.shift)]);
+    values.push(["norm", `${write2.norm(s.norm_here)} → ${write2.norm(s.norm_there)}`]);
     if (s.here >= 0) return unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), there && there !== unitName(s.here) ? [["there", there], ...values] : values);
     return el("article", { class: "card" }, el(
       "div",
       { class: "card-head" },
       el("span", { class: "unit" }, there),
-      el("span", { class: "card-values" }, el("span", {}, "norm there ", el("b", {}, format(s.norm_there, 3))))
+      el("span", { class: "card-values" }, el("span", {}, "norm there ", el("b", {}, write2.norm(s.norm_there))))
     ));
   }
 

@@ -7,7 +7,7 @@ import { wordsLine, wordsText, format } from "./parts.mjs";
 import { thumb } from "./thumbs.mjs";
 import { pinButton } from "./pins.mjs";
 
-// unitCard shows a pair. values: [[name, number]].
+// unitCard shows a pair. values: [[name, number, or text that is even with those of other cards]].
 export function unitCard(pair, words, images, values) {
   const name = unitName(pair);
   return el("article", { class: "card", "data-unit": name, "aria-label": part("words").present ? `${name}: ${wordsText(words)}` : name },

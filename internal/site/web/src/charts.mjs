@@ -2,7 +2,7 @@
 
 import { el, svg } from "./dom.mjs";
 import { colour } from "./theme.mjs";
-import { figure, format } from "./parts.mjs";
+import { figure, format, even } from "./parts.mjs";
 import { diverging, css } from "./colours.mjs";
 
 // chart makes a box that draws with uPlot, and draws again when its width or the theme changes.
@@ -127,6 +127,7 @@ export function bars(name, items, { caption, columns, label, digits = 3, numbers
   const left = textWidth + (negative ? 60 : 0);
   const span = negative ? (width - textWidth - 120) / 2 : width - textWidth - 60;
   const zero = negative ? left + span : left;
+  const write = even(items.map((i) => i.value), digits);
   const rows = items.map((item, i) => {
     const w = (Math.abs(item.value) / most) * span;
     const y = i * height;
@@ -135,7 +136,7 @@ export function bars(name, items, { caption, columns, label, digits = 3, numbers
     return svg("g", {},
       item.href ? svg("a", { href: item.href }, text) : text,
       svg("rect", { x: at, y: y + 4, width: Math.max(w, 1), height: height - 8, rx: 2, class: item.value < 0 ? "bar low" : "bar high" }),
-      svg("text", { x: item.value < 0 ? at - 5 : at + w + 5, y: y + 16, "text-anchor": item.value < 0 ? "end" : "start", class: "value" }, format(item.value, digits)));
+      svg("text", { x: item.value < 0 ? at - 5 : at + w + 5, y: y + 16, "text-anchor": item.value < 0 ? "end" : "start", class: "value" }, write(item.value)));
   });
   const picture = svg("svg", { viewBox: `0 0 ${width} ${items.length * height + 4}`, class: "bars", role: "group", "aria-label": label, style: { "max-width": `${width}px` } },
     svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }), rows);

@@ -30,10 +30,39 @@ export function note(...children) {
 
 // format writes a number with four digits, or "–" where it is not known.
 export function format(value, digits = 4) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  const magnitude = Math.abs(value);
-  if (magnitude !== 0 && (magnitude >= 1e6 || magnitude < 1e-4)) return value.toExponential(2).replace("-", "−");
-  return String(Number(value.toPrecision(digits))).replace("-", "−");
+  return even([value], digits)(value);
+}
+
+// even returns what writes numbers that stand below or beside each other: all with the decimals that
+// give the largest of them its digits. Very large and small ones are written with powers of ten.
+export function even(values, digits = 3) {
+  let most = 0;
+  for (const v of values) if (Number.isFinite(v)) most = Math.max(most, Math.abs(v));
+  const powers = most !== 0 && (most >= 1e6 || most < 1e-4);
+  const decimals = most === 0 ? 0 : digits - 1 - Number(most.toExponential(digits - 1).split("e")[1]);
+  return (value) => {
+    if (!Number.isFinite(value)) return "–";
+    if (value === 0 && (powers || decimals <= 0)) return "0";
+    if (powers) return value.toExponential(2).replace(/-/g, "−");
+    const text = decimals < 0 ? String(Number(value.toPrecision(digits))) : value.toFixed(decimals);
+    return /[1-9]/.test(text) ? text.replace("-", "−") : text.replace("-", "");
+  };
+}
+
+// withDeviation is a mean, with its four digits, and the deviation with as many decimals.
+export function withDeviation(mean, deviation) {
+  const write = even([mean], 4);
+  return `${write(mean)} ± ${write(deviation)}`;
+}
+
+// evenSigned is even with a plus before what is above zero.
+export function evenSigned(values, digits = 3) {
+  const write = even(values, digits);
+  return (value) => plus(write(value), value);
+}
+
+function plus(text, value) {
+  return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
 export function percent(share, digits = 1) {
@@ -41,7 +70,7 @@ export function percent(share, digits = 1) {
 }
 
 export function signed(value, digits = 3) {
-  return value > 0 ? `+${format(value, digits)}` : format(value, digits);
+  return plus(format(value, digits), value);
 }
 
 export function count(n, one, many) {

@@ -2,7 +2,7 @@
 
 import { el } from "./dom.mjs";
 import { state, imageLabel } from "./state.mjs";
-import { imageAddress, format } from "./parts.mjs";
+import { imageAddress, even } from "./parts.mjs";
 import { paintMap } from "./colours.mjs";
 
 // face is the square of an image, without a link.
@@ -35,7 +35,7 @@ export function face(image, alt) {
   return box;
 }
 
-// thumb is an image with what is said below it. Options: value (a number to show), what (said in its
+// thumb is an image with what is said below it. Options: value (a number, as a text to show), what (said in its
 // label, such as "image 1 of h3n149: yellow"), mark (a short text), map ({side, values, both}), named (its
 // file name where it has no label).
 export function thumb(image, options = {}) {
@@ -56,7 +56,7 @@ export function thumb(image, options = {}) {
   options.mark ? el("span", { class: "mark" }, options.mark) : null,
   options.value !== undefined || below
     ? el("span", { class: "below" },
-      options.value !== undefined ? el("span", { class: "value" }, format(options.value, 3)) : null,
+      options.value !== undefined ? el("span", { class: "value" }, options.value) : null,
       below ? el("span", { class: label ? "label" : "label name" }, el("bdi", {}, below)) : null)
     : null);
 }
@@ -64,8 +64,9 @@ export function thumb(image, options = {}) {
 // wall is a row of thumbnails that wraps. items: [{image, value, mark, map}].
 export function wall(items, whatFor, options = {}) {
   if (items.length === 0) return el("p", { class: "quiet" }, "no images");
+  const write = even(items.map((item) => item.value));
   return el("ul", { class: ["wall", options.small ? "small" : "", options.twelve ? "twelve" : ""].join(" ").trim() }, items.map((item, i) =>
-    el("li", {}, thumb(item.image, { ...options, ...item, what: `${whatFor}, image ${i + 1}` }))));
+    el("li", {}, thumb(item.image, { ...options, ...item, value: item.value === undefined ? undefined : write(item.value), what: `${whatFor}, image ${i + 1}` }))));
 }
 
 // hits makes items of columns: count images from position first on.

@@ -4,7 +4,7 @@ import { el, svg } from "./dom.mjs";
 import { address } from "./router.mjs";
 import { unitName, wording } from "./state.mjs";
 import { wordsOf } from "./index.mjs";
-import { wordsText, figure, format, signed, count } from "./parts.mjs";
+import { wordsText, figure, format, even, evenSigned, count } from "./parts.mjs";
 import { fit } from "./charts.mjs";
 
 const ROW = 22; // pixels
@@ -17,9 +17,9 @@ export function waterfall(ix, r, name, caption) {
   const steps = sumSteps(r);
   const logit = steps.at(-1).to;
   return figure(caption, { name, columns: ["part", "value"], rows: [...pairs, ...steps].map((s) => [s.text, s.value]) },
-    pairs.length ? [el("p", { class: "quiet" }, "The pairs that add and take away most:"), bars(pairs, "what each listed pair adds to the logit")] : null,
+    pairs.length ? [el("p", { class: "quiet" }, "The pairs that add and take away most:"), bars(pairs, 3, "what each listed pair adds to the logit")] : null,
     el("p", { class: "quiet" }, "All parts, on a scale of their own; each bar begins where the one above it ends:"),
-    bars(steps, `the logit ${format(logit, 4)} as a sum of ${steps.length - 1} parts`));
+    bars(steps, 4, `the logit ${format(logit, 4)} as a sum of ${steps.length - 1} parts`));
 }
 
 // sumSteps are the parts of a logit, each from where the one before ends, and the logit from zero.
@@ -41,8 +41,10 @@ export function sumSteps(r) {
   return [...steps, { text: "sum = logit", words: "", value: at, from: 0, to: at, sum: true }];
 }
 
-// bars draws steps below each other, over one scale that holds zero.
-function bars(steps, label) {
+// bars draws steps below each other, over one scale that holds zero; the largest has so many digits.
+function bars(steps, digits, label) {
+  const numbers = steps.map((s) => s.value);
+  const [plain, signed] = [even(numbers, digits), evenSigned(numbers, digits)];
   const ends = steps.flatMap((s) => [s.from, s.to]);
   const low = Math.min(0, ...ends);
   const high = Math.max(0, ...ends);
@@ -59,7 +61,7 @@ function bars(steps, label) {
       fit(s.words ? `${s.text} ${s.words}` : s.text, left - 12, 12), svg("title", {}, `${s.text} ${s.words}`));
     return svg("g", {},
       s.pair !== undefined ? svg("a", { href: address(["p", s.text]) }, text) : text,
-      svg("text", { x: left + values - 14, y: y + 15, "text-anchor": "end", class: s.sum ? "value total" : "value" }, s.sum ? format(s.value, 4) : signed(s.value)),
+      svg("text", { x: left + values - 14, y: y + 15, "text-anchor": "end", class: s.sum ? "value total" : "value" }, s.sum ? plain(s.value) : signed(s.value)),
       svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: ROW - 8, class: `bar ${s.sum ? "sum" : s.value < 0 ? "low" : "high"}` }),
       next && next.from === s.to ? svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y + 4, y2: y + ROW + 4, class: "join" }) : null);
   });

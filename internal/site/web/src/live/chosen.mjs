@@ -3,7 +3,7 @@
 import { el, table } from "../dom.mjs";
 import { state, parseUnit, imageNumber } from "../state.mjs";
 import { imagesOf } from "../index.mjs";
-import { section, note, figure, format, percent } from "../parts.mjs";
+import { section, note, figure, even, percent } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { face } from "../thumbs.mjs";
 import { placesMap } from "./image.mjs";
@@ -50,6 +50,7 @@ function moved(x) {
   const was = new Map(x.before.classes.map((c) => [c.name, c]));
   const first = new Set([...x.before.classes.slice(0, 5), ...x.after.classes.slice(0, 5)].map((c) => c.name));
   const rows = x.after.classes.map((c) => [c.name, was.get(c.name).logit, c.logit, was.get(c.name).probability, c.probability]);
+  const logit = even(rows.filter((r) => first.has(r[0])).flatMap((r) => [r[1], r[2]]), 4);
   const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
   const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
   return el("div", {},
@@ -59,5 +60,5 @@ function moved(x) {
     maps.length ? null : note("The map of places needs the model and the images."),
     figure("The first classes before and after.", { name: `toggled-${x.image}`, columns: ["class", "logit before", "logit", "probability before", "probability"], rows },
       table(["class", "logit before", "logit", "probability before", "probability"], rows.filter((r) => first.has(r[0])).map(([name, before, after, p0, p1]) =>
-        [name, { n: format(before) }, { n: format(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })));
+        [name, { n: logit(before) }, { n: logit(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })));
 }

@@ -2,7 +2,7 @@
 
 import { el, replace } from "../dom.mjs";
 import { images, imageNumber, state } from "../state.mjs";
-import { section, figure, note, facts, format, percent, signed } from "../parts.mjs";
+import { section, figure, note, facts, format, percent, signed, evenSigned } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { face } from "../thumbs.mjs";
 import { paintMap, legend } from "../colours.mjs";
@@ -27,13 +27,14 @@ export function headMaps(a, name, make) {
   if (maps.length === 0) return null;
   const side = a.places.side;
   const most = Math.max(...maps.flatMap((m) => m.places.map(Math.abs))) || 1;
+  const part = evenSigned(maps.map((m) => m.part));
   return el("div", { class: "head-maps" },
     el("h3", {}, "By heads ", what("head_map")),
     el("p", { class: "quiet" }, `What the heads of the largest parts add to the logit of “${a.target}”, and where they find it.`),
     figure("", { name: `heads-${name}`, columns: ["head", "part", "share", nowhere(maps[0])[0], "row", "column", "place"], rows: () => rows(maps, side) },
       el("ul", { class: "wall" }, maps.map((m) => el("li", { "data-head": m.head },
         el("span", { class: "thumb" }, mapped(make(`what each place adds through ${m.head}`), m, side, most),
-          el("span", { class: "below" }, el("span", { class: "value" }, signed(m.part)), el("span", { class: "label unit" }, m.head)))))),
+          el("span", { class: "below" }, el("span", { class: "value" }, part(m.part)), el("span", { class: "label unit" }, m.head)))))),
       legend(el, true, [signed(-most), `${signed(most)} of the logit`])));
 }
 
@@ -89,13 +90,14 @@ function one(a, image) {
   const square = face(image, `what each place of ${a.name} adds through ${m.head}`);
   square.classList.add("large");
   const [where, elsewhere] = nowhere(m);
+  const part = evenSigned([m.part], 4);
   return el("div", { class: "columns two" },
     figure("", { name: `head-${m.head}-${image}`, columns: ["head", "part", "share", where, "row", "column", "place"], rows: () => rows([m], a.places.side) },
       el("div", { class: "image-box" }, mapped(square, m, a.places.side, most), legend(el, true, [signed(-most), `${signed(most)} of the logit`]))),
     el("div", {},
       el("p", {}, `Of the logit of “${a.target}”, ${format(a.logit)}, on ${a.name}:`),
-      facts([[`${m.head} adds`, el("b", { class: "head-part" }, signed(m.part, 4)), "logit"], ["share of the logit", m.share === null ? "–" : percent(m.share)],
-        ["at the places", signed(m.part - elsewhere, 4)], [`${where}, at no place`, signed(elsewhere, 4)]])));
+      facts([[`${m.head} adds`, el("b", { class: "head-part" }, part(m.part)), "logit"], ["share of the logit", m.share === null ? "–" : percent(m.share)],
+        ["at the places", part(m.part - elsewhere)], [`${where}, at no place`, part(elsewhere)]])));
 }
 
 // classChoice is a list of the classes of the last answer, of which one is explained.

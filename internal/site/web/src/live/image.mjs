@@ -1,7 +1,7 @@
 // An image with classes of one's own, without pairs that are switched off, and segmented.
 
 import { el, button, replace, table } from "../dom.mjs";
-import { section, percent, format, signed, figure, note } from "../parts.mjs";
+import { section, percent, even, signed, figure, note } from "../parts.mjs";
 import { waterfall } from "../waterfall.mjs";
 import { face } from "../thumbs.mjs";
 import { paintMap, legend } from "../colours.mjs";
@@ -58,11 +58,12 @@ export function explained(ix, name, a) {
   const top = a.classes[0];
   const off = top?.before !== undefined;
   const rows = a.classes.map((c) => [c.class, c.logit, c.probability, ...(off ? [c.before_logit, c.before] : [])]);
+  const logit = even(rows.slice(0, 10).flatMap((r) => [r[1], r[3]]), 4);
   const map = a.places ? placesMap(a.places) : null;
   return el("div", { class: "columns two" }, el("div", {},
     figure("", { name: `asked-${name}`, columns: ["class", "logit", "probability", ...(off ? ["logit before", "probability before"] : [])], rows },
-      table(["class", ...(off ? ["logit before"] : []), "logit", ...(off ? ["probability before"] : []), "probability"], rows.slice(0, 10).map(([name, logit, probability, logitBefore, before]) => [name,
-        ...(off ? [{ n: format(logitBefore) }] : []), { n: format(logit) }, ...(off ? [{ n: percent(before) }] : []), { n: percent(probability) }]), { label: "classes" })),
+      table(["class", ...(off ? ["logit before"] : []), "logit", ...(off ? ["probability before"] : []), "probability"], rows.slice(0, 10).map(([name, now, probability, logitBefore, before]) => [name,
+        ...(off ? [{ n: logit(logitBefore) }] : []), { n: logit(now) }, ...(off ? [{ n: percent(before) }] : []), { n: percent(probability) }]), { label: "classes" })),
     map), el("div", {}, a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
     editLine(a)));
 }

@@ -4,7 +4,7 @@ import { el, button, replace, table } from "../dom.mjs";
 import { address } from "../router.mjs";
 import { state, parseUnit, images } from "../state.mjs";
 import { index, wordsOf } from "../index.mjs";
-import { note, figure, percent, facts, wordsLine, signed } from "../parts.mjs";
+import { note, figure, percent, facts, wordsLine, evenSigned } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { example } from "../wording.mjs";
 import { chosenImage } from "./chosen.mjs";
@@ -88,8 +88,9 @@ function collection(a, classes) {
   const { groups } = state.overview.data;
   const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
   const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
-  const show = (title, r) => figure(`Accuracy by ${title}, where it changes most.`, { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
-    changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` }));
+  const points = (r) => evenSigned(changed(r).slice(0, 20).map((x) => 100 * x[3]));
+  const show = (title, r, write = points(r)) => figure(`Accuracy by ${title}, where it changes most.`, { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
+    changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: write(100 * d) }]), { label: `accuracy by ${title}` }));
   return [
     a.before ? facts([
       ["accuracy before", percent(a.before.all, 2), "accuracy"], ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],

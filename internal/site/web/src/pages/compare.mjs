@@ -4,7 +4,7 @@ import { el, table } from "../dom.mjs";
 import { address, go } from "../router.mjs";
 import { state, images, unitName, parseUnit } from "../state.mjs";
 import { neuronFile, pairRecord } from "../neuron.mjs";
-import { section, facts, format, wordsLine, note, figure } from "../parts.mjs";
+import { section, facts, format, even, wordsLine, note, figure } from "../parts.mjs";
 import { wall } from "../thumbs.mjs";
 import { points } from "../charts.mjs";
 import { liveScores } from "../live/api.mjs";
@@ -65,8 +65,9 @@ function wordTable(a, b) {
   const texts = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
   const of = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
   const rows = texts.map((t) => [t, of(a, t), of(b, t)]);
+  const write = even(rows.flatMap((r) => r.slice(1)));
   return figure("Coefficients; empty where a word is not among the eight of the pair.", { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows },
-    table(["word", a.name, b.name], rows.map(([t, x, y]) => [t, { n: x === null ? "" : format(x, 3) }, { n: y === null ? "" : format(y, 3) }]), { label: "words of both pairs" }));
+    table(["word", a.name, b.name], rows.map(([t, x, y]) => [t, { n: x === null ? "" : write(x) }, { n: y === null ? "" : write(y) }]), { label: "words of both pairs" }));
 }
 
 // sharedScores gives the scores of both on the same images: all where they are known, else those listed.

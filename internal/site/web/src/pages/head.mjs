@@ -6,7 +6,7 @@ import { state, images, headName, unitName, parseUnit, wording } from "../state.
 import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
 import { decodeMaps } from "../neuron.mjs";
-import { section, facts, format, note, percent, wordsLine, figure } from "../parts.mjs";
+import { section, facts, format, even, note, percent, wordsLine, figure } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { form } from "../wording.mjs";
 import { unitCard } from "../cards.mjs";
@@ -26,6 +26,7 @@ export async function headPage({ rest }) {
   const name = headName(head);
   const side = Math.round(Math.sqrt(file.attention?.length || 0));
   const maps = decodeMaps(file.maps);
+  const norm = even(file.strongest.map((u) => u.value));
   const live = el("div", {});
   if (state.live) liveHead(live, name, maps.keys().next().value ?? file.strongest[0]?.images?.[0] ?? 0);
   return {
@@ -47,7 +48,7 @@ export async function headPage({ rest }) {
       section("Its pairs", { what: "pair" }, pairMap(ix, { heads: [head] })),
       section("Its strongest pairs", { what: "norm" },
         el("p", { class: "quiet" }, el("a", { href: address(["s"], { head, sort: "norm" }) }, "All its pairs in this order")),
-        el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length || u.zero ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value], ...(u.zero ? [["weights", "zero"]] : [])])))),
+        el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length || u.zero ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", norm(u.value)], ...(u.zero ? [["weights", "zero"]] : [])])))),
     ],
     move: (by) => {
       if (head + by >= 0 && head + by < heads) location.hash = address(["h", head + by]);
@@ -74,6 +75,7 @@ async function headsPage() {
     }
     return { h, mean: sum / neurons, best };
   });
+  const norm = even(rows.map((r) => r.mean));
   return {
     title: "Heads",
     heading: "Heads",
@@ -81,7 +83,7 @@ async function headsPage() {
       el("p", { class: "lead-line" }, "Each head", what("head"), form().heads()),
       el("ul", { class: "list" }, rows.map(({ h, mean, best }) => el("li", { "data-unit": headName(h) },
         el("a", { class: "unit", href: address(["h", h]) }, headName(h)),
-        el("span", {}, `mean norm of its pairs ${format(mean, 3)}`),
+        el("span", {}, `mean norm of its pairs ${norm(mean)}`),
         el("span", {}, "strongest: ", el("a", { class: "unit", href: address(["p", unitName(best)]) }, unitName(best)), " ", wordsLine(wordsOf(ix, best).slice(0, 3)))))),
       note("The map on the ", el("a", { href: "#/" }, "first page"), " shows all of them side by side."),
     ],

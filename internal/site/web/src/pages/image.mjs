@@ -5,7 +5,7 @@ import { state, images, imageNumber, imageLabel, imageGroup, unitName, headName 
 import { index, wordsOf, imagesOf } from "../index.mjs";
 import { decodeMaps } from "../neuron.mjs";
 import { imageRecord } from "../record.mjs";
-import { section, facts, format, percent, figure, note, pairLink, wordsLine, signed } from "../parts.mjs";
+import { section, facts, format, even, evenSigned, percent, figure, note, pairLink, wordsLine, signed } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { face, wall, thumb } from "../thumbs.mjs";
 import { paintMap, legend } from "../colours.mjs";
@@ -23,6 +23,7 @@ export async function imagePage(route) {
   const { classes } = state.overview.data;
   const top = r.classes[0];
   const label = imageLabel(image);
+  const deviations = evenSigned(r.strongest.slice(0, 12).map((s) => s.deviations), 2);
   const live = el("div", {});
   if (state.live) liveImage(live, image, r, ix);
   return {
@@ -46,7 +47,7 @@ export async function imagePage(route) {
       r.strongest.length ? section("Pairs that respond to it most", { what: "score" }, el("p", { class: "quiet" }, "By how far the score on this image is from the pair's mean score, in standard deviations over all images."),
         figure("", { name: `pairs-${image}`, columns: ["unit", "score", "deviations"], rows: r.strongest.map((s) => [unitName(s.pair), s.score, s.deviations]) },
           el("ul", { class: "near" }, r.strongest.slice(0, 12).map((s) => el("li", { "data-unit": unitName(s.pair) },
-            el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${signed(s.deviations, 2)} sd`)),
+            el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${deviations(s.deviations)} sd`)),
             el("span", { class: "near-words" }, wordsLine(wordsOf(ix, s.pair).slice(0, 3), false)),
             el("span", { class: "strip tiny" }, imagesOf(ix, s.pair).map((i) => thumb(i, { labels: false, what: `image of ${unitName(s.pair)}` })))))))) : null),
       live,
@@ -63,9 +64,10 @@ export async function imagePage(route) {
 
 function classTable(r, classes, name) {
   const most = r.classes[0].probability || 1;
+  const logit = even(r.classes.slice(0, 8).map((c) => c.logit), 4);
   return figure("", { name: `classes-${name}`, columns: ["class", "logit", "probability"], rows: r.classes.map((c) => [classes[c.class], c.logit, c.probability]) },
     el("table", { class: "classes" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "class"), el("th", { scope: "col", class: "number" }, "logit", what("logit")), el("th", { scope: "col", class: "number" }, "probability", what("probability")))),
-      el("tbody", {}, r.classes.slice(0, 8).map((c) => el("tr", {}, el("th", { scope: "row" }, classes[c.class]), el("td", { class: "number" }, format(c.logit)),
+      el("tbody", {}, r.classes.slice(0, 8).map((c) => el("tr", {}, el("th", { scope: "row" }, classes[c.class]), el("td", { class: "number" }, logit(c.logit)),
         el("td", { class: "number share" }, el("span", { class: "share-bar", "aria-hidden": "true", style: { width: `${(100 * c.probability) / most}%` } }), el("span", { class: "share-text" }, percent(c.probability))))))));
 }
 

@@ -4,7 +4,7 @@ import { el } from "../dom.mjs";
 import { part, images, unitName, pairName } from "../state.mjs";
 import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
-import { section, note, facts, figure, count, format, signed } from "../parts.mjs";
+import { section, note, facts, figure, count, even, evenSigned } from "../parts.mjs";
 import { unitCard } from "../cards.mjs";
 
 const BY = {
@@ -26,7 +26,7 @@ export async function movedPage() {
     items.length === 0 ? note("None.") : figure("", {
       name: heading.toLowerCase(), columns: ["here", "there", "similarity", "shift (sd here)", "norm here", "norm there"],
       rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there]),
-    }, el("div", { class: "cards" }, items.slice(0, 60).map((s) => card(ix, s, there(s.there)))),
+    }, el("div", { class: "cards" }, cards(ix, items.slice(0, 60), there)),
     items.length > 60 ? note(`The first 60 of ${count(items.length, "pair")}; the CSV has all.`) : null));
   return {
     title: `Compared with ${moved.there}`,
@@ -48,11 +48,19 @@ export async function movedPage() {
   };
 }
 
-function card(ix, s, there) {
-  const values = s.similarity < 0.9995 ? [["similarity", s.similarity]] : [];
-  if (s.shift) values.push(["shift", signed(s.shift)]);
-  values.push(["norm", `${format(s.norm_here, 3)} → ${format(s.norm_there, 3)}`]);
+// cards are those of pairs that moved, with numbers of even length.
+function cards(ix, items, there) {
+  const write = {
+    similarity: even(items.map((s) => s.similarity)), shift: evenSigned(items.map((s) => s.shift)), norm: even(items.flatMap((s) => [s.norm_here, s.norm_there])),
+  };
+  return items.map((s) => card(ix, s, there(s.there), write));
+}
+
+function card(ix, s, there, write) {
+  const values = s.similarity < 0.9995 ? [["similarity", write.similarity(s.similarity)]] : [];
+  if (s.shift) values.push(["shift", write.shift(s.shift)]);
+  values.push(["norm", `${write.norm(s.norm_here)} → ${write.norm(s.norm_there)}`]);
   if (s.here >= 0) return unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), there && there !== unitName(s.here) ? [["there", there], ...values] : values);
   return el("article", { class: "card" }, el("div", { class: "card-head" }, el("span", { class: "unit" }, there),
-    el("span", { class: "card-values" }, el("span", {}, "norm there ", el("b", {}, format(s.norm_there, 3))))));
+    el("span", { class: "card-values" }, el("span", {}, "norm there ", el("b", {}, write.norm(s.norm_there))))));
 }

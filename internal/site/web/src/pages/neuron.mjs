@@ -4,7 +4,7 @@ import { el } from "../dom.mjs";
 import { address } from "../router.mjs";
 import { state, images, headName, neuronName, unitName, parseUnit } from "../state.mjs";
 import { neuronFile, neuronRecord, pairRecord } from "../neuron.mjs";
-import { section, facts, format, wordsLine, wordsText, figure, note, zeroWeights } from "../parts.mjs";
+import { section, facts, format, even, withDeviation, wordsLine, wordsText, figure, note, zeroWeights } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { wall } from "../thumbs.mjs";
 import { histogram } from "../charts.mjs";
@@ -20,6 +20,7 @@ export async function neuronPage({ rest }) {
   const name = neuronName(neuron);
   const rows = Array.from({ length: heads }, (_, head) => ({ head, r: pairRecord(source, head) })).sort((a, b) => b.r.normMean - a.r.normMean);
   const strong = rows.filter((x, i) => i < 12);
+  const norm = even(rows.map((x) => x.r.normMean));
   return {
     title: `${name}: ${wordsText(r.words.slice(0, 3))}`,
     unit: name,
@@ -27,7 +28,7 @@ export async function neuronPage({ rest }) {
     lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
     nodes: [
       facts([
-        ["mean norm", `${format(r.norm.mean)} ± ${format(r.norm.deviation, 2)}`, "norm"],
+        ["mean norm", withDeviation(r.norm.mean, r.norm.deviation), "norm"],
         ["largest norm", format(r.norm.largest)],
         ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"],
       ]),
@@ -40,9 +41,9 @@ export async function neuronPage({ rest }) {
           el("div", { class: "head-row-name" },
             el("a", { class: "unit", href: address(["p", unitName(head * neurons + neuron)]) }, unitName(head * neurons + neuron)),
             el("div", {}, wordsLine(p.words.slice(0, 3))),
-            el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)),
+            el("div", { class: "quiet" }, `mean norm ${norm(p.normMean)}`)),
           p.zero ? zeroWeights() : wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true }))),
-        rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null),
+        rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${norm(p.normMean)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null),
       el("div", { class: "columns two" },
         section("Ordinary images", { what: "quantiles" }, [...r.quantiles].reverse().map((q) => el("div", { class: "quantile" },
           el("h3", {}, `${Math.round(100 * q.share)} %`), wall(q.items, `${name} at ${Math.round(100 * q.share)} %`, { small: true, labels: false }))),

@@ -4,7 +4,7 @@ import { el, replace, table } from "../dom.mjs";
 import { address, go } from "../router.mjs";
 import { state, images, part } from "../state.mjs";
 import { index } from "../index.mjs";
-import { section, facts, note, percent, count, joined, format, figure, flags, imageAddress } from "../parts.mjs";
+import { section, facts, note, percent, count, joined, format, even, figure, flags, imageAddress } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { form, example } from "../wording.mjs";
 import { unitCard } from "../cards.mjs";
@@ -94,9 +94,10 @@ function searchForm(pairs) {
 function unitList(list, ix) {
   const [heading, explanation, term, unit] = LISTS[list.name] || [list.name, "", null, "value"];
   if (list.units.length === 0) return null;
+  const write = even(list.units.slice(0, 6).map((u) => u.value));
   const all = address(["s"], { strongest: { sort: "norm" }, purest: { sort: "purity", norm: 50 }, best_described: { sort: "score" } }[list.name]);
   return section(heading, { what: term }, el("p", { class: "quiet" }, explanation, " ", el("a", { href: all }, "All in this order")),
-    el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, u.value]]))));
+    el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, write(u.value)]]))));
 }
 
 function accuracy(o) {

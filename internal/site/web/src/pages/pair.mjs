@@ -6,7 +6,7 @@ import { state, images, unitName, headName, neuronName, parseUnit } from "../sta
 import { wordsOf, imagesOf } from "../index.mjs";
 import { neuronFile, neuronRecord, pairRecord, decodeMaps } from "../neuron.mjs";
 import { load } from "../data.mjs";
-import { section, facts, format, signed, pairLink, neuronLink, headLink, wordsLine, wordsText, wordsFrom, note, figure, zeroWeights } from "../parts.mjs";
+import { section, facts, format, even, withDeviation, signed, pairLink, neuronLink, headLink, wordsLine, wordsText, wordsFrom, note, figure, zeroWeights } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { wall, thumb } from "../thumbs.mjs";
 import { histogram, bars } from "../charts.mjs";
@@ -33,7 +33,7 @@ export async function pairPage({ rest }) {
     lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
     nodes: [
       facts([
-        ["mean norm", `${format(r.normMean)} ± ${format(r.normSD, 3)}`, "norm"],
+        ["mean norm", withDeviation(r.normMean, r.normSD), "norm"],
         ["largest norm", format(r.normLargest)],
         ["description score", format(r.spearman, 3), "spearman"],
         ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"],
@@ -147,9 +147,10 @@ function described(r, name) {
 
 function neighbours(ix, heading, term, near, unit, name) {
   if (near.length === 0) return null;
+  const write = even(near.map((x) => x.value));
   return section(heading, { what: term }, figure("", { name: `${unit}-${name}`, columns: ["unit", unit], rows: near.map((x) => [unitName(x.pair), x.value]) },
     el("ul", { class: "near" }, near.map((x) => el("li", {},
-      el("span", { class: "near-name" }, pairLink(x.pair), el("span", { class: "value" }, format(x.value, 3))),
+      el("span", { class: "near-name" }, pairLink(x.pair), el("span", { class: "value" }, write(x.value))),
       el("span", { class: "near-words" }, wordsLine(wordsOf(ix, x.pair).slice(0, 3), false)),
       el("span", { class: "strip tiny" }, imagesOf(ix, x.pair).map((image) => thumb(image, { labels: false, what: `image of ${unitName(x.pair)}` }))),
       el("a", { class: "small", href: address(["c"], { a: name, b: unitName(x.pair) }), "aria-label": `compare ${name} with ${unitName(x.pair)}` }, "compare"))))));

@@ -4,7 +4,7 @@ import { el, replace } from "../dom.mjs";
 import { state, images, headName, unitName, parseUnit } from "../state.mjs";
 import { index, search, SORTS, wordsOf, imagesOf } from "../index.mjs";
 import { setQuery, parse, address as link } from "../router.mjs";
-import { numbersOf, wordsText } from "../parts.mjs";
+import { numbersOf, wordsText, even } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { example } from "../wording.mjs";
 import { unitCard } from "../cards.mjs";
@@ -55,11 +55,11 @@ export async function searchPage({ query }) {
   const text = el("p", { class: "text-link", hidden: true });
   let found = new Uint32Array(0);
 
+  const columns = [["norm", "norm"], ["words", "score"], ["poly.", "polysemanticity"]].filter(([, column]) => has(column))
+    .map(([name, column]) => [name, ix.pairs[column], even(ix.pairs[column])]);
   const list = virtualList((i) => {
     const p = found[i];
-    const values = [["norm", ix.pairs.norm[p]]];
-    if (has("score")) values.push(["words", ix.pairs.score[p]]);
-    if (has("polysemanticity")) values.push(["poly.", ix.pairs.polysemanticity[p]]);
+    const values = columns.map(([name, column, write]) => [name, write(column[p])]);
     return unitCard(p, wordsOf(ix, p), imagesOf(ix, p), values);
   }, () => (innerWidth < 640 ? 142 : 94), "pairs found");
 

@@ -5,7 +5,7 @@ import { address, go } from "../router.mjs";
 import { state, images, unitName, part } from "../state.mjs";
 import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
-import { section, figure, flags, format, note } from "../parts.mjs";
+import { section, figure, flags, format, even, note } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { wall } from "../thumbs.mjs";
 import { unitCard } from "../cards.mjs";
@@ -53,9 +53,10 @@ export async function textPage({ query }) {
 
 // record shows what is near a text. The explorer answers in the same form.
 export function record(ix, r) {
+  const [cosine, norm] = [even(r.pairs.map((p) => p.cosine)), even(r.pairs.map((p) => p.norm))];
   return [
     section("Pairs that stand for it", { what: "cosine" }, figure("", { name: "text-pairs", columns: ["unit", "cosine", "mean norm"], rows: r.pairs.map((p) => [unitName(p.pair), p.cosine, p.norm]) },
-      el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["mean norm", p.norm]]))))),
+      el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", cosine(p.cosine)], ["mean norm", norm(p.norm)]]))))),
     r.images?.length ? section("Images nearest to it", { what: "cosine" }, figure("", { name: "text-images", columns: ["image", "cosine"], rows: r.images.map((x) => [state.images.names[x.image], x.cosine]) },
       wall(r.images.map((x) => ({ image: x.image, value: x.cosine })), "images near the text"))) : null,
     byGroup(r.groups ?? r.years?.map((y) => ({ group: y.year, mean: y.mean, images: y.images }))), // years: of reports of older builds
