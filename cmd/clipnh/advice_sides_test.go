@@ -58,6 +58,7 @@ func TestAdviceSides(t *testing.T) {
 		{"collect --model MODEL --dataset images --data-path DATA --save-path pc0.npy --restart", exitFailed, []string{"it holds \"components\", and this command writes \"dense\""}},
 		{"collect --model MODEL --dataset images --data-path DATA --save-path new --shard 1/90", exitUsage, []string{"want no more shards than chunks of "}},
 		{"collect --model MODEL --data-path table.csv --save-path new", exitFailed, []string{`table.csv: line 1: no column of paths, there are "datei", "label"; want one of path, `}},
+		{"embed --model MODEL --vocab VOCAB --classnames words.txt --embeddings-save-path x.npy", exitUsage, []string{`--classnames "words.txt": want IN, PC or 30k`, "hint: texts of your own: --lines FILE"}},
 		{"explore nothing", exitMissing, []string{`hint: give the folder that "clipnh report --out" wrote`}},
 		{"explore two.txt", exitMissing, []string{"two.txt: missing: it is a file"}},
 		{"search --scores scores --units h0n1 --dataset images --data-path strange --save-dir shown", exitFailed, []string{"warning: strange: none of the images that scores was made of"}},

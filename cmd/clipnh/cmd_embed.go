@@ -109,7 +109,7 @@ func (o *embedOptions) validate() error {
 			return fmt.Errorf("--classnames %s and --lines: want one of them", o.classnames)
 		}
 	default:
-		return fmt.Errorf("--classnames %q: want IN, PC or 30k", o.classnames)
+		return hinted{fmt.Errorf("--classnames %q: want IN, PC or 30k", o.classnames), "texts of your own: --lines FILE, or --text \"a dog,a cat\""}
 	}
 	if !o.useTemplates && o.templates.given() {
 		return errors.New("--templates and --use-templates=false: want one of them")
