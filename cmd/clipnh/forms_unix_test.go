@@ -59,7 +59,7 @@ func newFormWorld(t *testing.T) *formWorld {
 		found = append(found, some[:35]...)
 	}
 	classes := []string{"n01", "n02"}
-	list, table := "", "label,path\n"
+	list, table, far := "", "label,path\n", ""
 	for i, path := range found {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -76,7 +76,11 @@ func newFormWorld(t *testing.T) *formWorld {
 		w.write(t, fmt.Sprintf("samples/%02d/%03d.cls", of, i), fmt.Append(nil, of))
 		list += "folder/" + name + "\n"
 		table += classes[of] + ",folder/" + name + "\n"
+		w.write(t, "shards/folder/"+name, data)
+		far += "../folder/" + name + "\n"
 	}
+	w.write(t, "shards/lists/far.txt", []byte(far))
+	w.write(t, "shards/far.csv", []byte(table))
 	w.write(t, "list.txt", []byte(list))
 	w.write(t, "table.csv", []byte(table))
 	folder := w.at("folder")
@@ -118,8 +122,10 @@ func newFormWorld(t *testing.T) *formWorld {
 		imageForm{"http zip", "images", server.URL + "/{00..01}.zip", false},
 		imageForm{"http parquet", "images", server.URL + "/{00..01}.parquet", false},
 		imageForm{"s3", "images", "s3://bucket/{00..01}.tar", false},
+		imageForm{"http list", "images", server.URL + "/lists/far.txt", false},
+		imageForm{"s3 table", "imagenet_val", "s3://bucket/far.csv", true},
 	)
-	for name, path := range map[string]string{"folder": folder, "shards": shards, "s3": "s3://bucket/{00..01}.zip"} {
+	for name, path := range map[string]string{"folder": folder, "shards": shards, "s3": "s3://bucket/{00..01}.zip", "an http list": server.URL + "/far.csv"} {
 		kept := w.at(name + ".listing")
 		must(t, exitDone, "data", "list", "--dataset", "images", "--data-path", path, "--save-path", kept, "--quiet")
 		w.forms = append(w.forms, imageForm{"kept list of " + name, "images", kept, false})

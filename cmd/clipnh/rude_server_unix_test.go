@@ -182,7 +182,10 @@ func newRudeWorld(t *testing.T) *rudeWorld {
 	if err != nil || len(found) < 40 {
 		t.Fatalf("%d images: %v", len(found), err)
 	}
-	served := w.at("served")
+	served, list := w.at("served"), ""
+	if err := os.Mkdir(served, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	for shard := range 2 {
 		folder := w.at(fmt.Sprintf("images/%d", shard))
 		if err := os.MkdirAll(folder, 0o777); err != nil {
@@ -190,9 +193,12 @@ func newRudeWorld(t *testing.T) *rudeWorld {
 		}
 		for i, path := range found[shard*20 : shard*20+20] {
 			data, err := os.ReadFile(path)
-			if err == nil {
-				err = os.WriteFile(filepath.Join(folder, filepath.Base(path)), data, 0o666)
+			for _, in := range []string{folder, served} {
+				if err == nil {
+					err = os.WriteFile(filepath.Join(in, filepath.Base(path)), data, 0o666)
+				}
 			}
+			list += fmt.Sprintf("%d/%s\n", shard, filepath.Base(path))
 			if err == nil && i%7 == 3 { // so that images are in several blocks
 				more := make([]byte, 700_000)
 				for k := range more {
@@ -205,9 +211,7 @@ func newRudeWorld(t *testing.T) *rudeWorld {
 			}
 		}
 	}
-	if err := os.Mkdir(served, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	writeLines(t, filepath.Join(served, "list.txt"), strings.Fields(list)...)
 	for shard := range 2 {
 		for _, form := range []string{"tar", "tar.gz", "zip"} {
 			testutil.Pack(t, w.at(fmt.Sprintf("images/%d", shard)), filepath.Join(served, fmt.Sprintf("%d.%s", shard, form)), "")
@@ -221,8 +225,8 @@ func newRudeWorld(t *testing.T) *rudeWorld {
 
 func (w *rudeWorld) at(name string) string { return filepath.Join(w.dir, name) }
 
-func (w *rudeWorld) collect(images, out string) []string {
-	return []string{"collect", "--model", testutil.Golden("model/tiny_jit.pt"), "--dataset", "images", "--data-path", images, "--save-path", out, "--quiet"}
+func (w *rudeWorld) collect(images, out string, more ...string) []string {
+	return append([]string{"collect", "--model", testutil.Golden("model/tiny_jit.pt"), "--dataset", "images", "--data-path", images, "--save-path", out, "--quiet"}, more...)
 }
 
 // scoresBesidesNames are the files of a collection but its manifest, with the names of images

@@ -177,16 +177,21 @@ func TestRudeServer(t *testing.T) {
 	failures := 0
 	for seed := range thorough(12, 200) {
 		random := chance(7, seed)
-		form := []string{"tar", "tar.gz", "zip"}[random.IntN(3)]
+		images := w.url + "/" + []string{"{0..1}.tar", "{0..1}.tar.gz", "{0..1}.zip", "list.txt"}[random.IntN(4)]
 		if err := os.RemoveAll(w.at("home/listings")); err != nil {
 			t.Fatal(err)
 		}
 		out := w.at(fmt.Sprint("out", seed))
-		w.answers(bursts(random, 150))
-		when := fmt.Sprintf("%s, %d", form, seed)
-		failures += w.settles(t, when, out, w.collect(w.url+"/{0..1}."+form, out)...)
+		plan := bursts(random, 150)
+		if strings.HasSuffix(images, ".txt") { // images that are listed with a wrong size are refused for good: TestFarListFails
+			of := plan
+			plan = func(n int) string { return strings.NewReplacer("more", "cut", "less", "cut").Replace(of(n)) }
+		}
+		w.answers(plan)
+		when := fmt.Sprintf("%s, %d", images, seed)
+		failures += w.settles(t, when, out, w.collect(images, out)...)
 		sameBesidesNames(t, when, out, w.wanted)
-		if code, _, said := clipnh("verify", out, "--data-path", w.url+"/{0..1}."+form, "--quiet"); code != exitDone && code != exitFailed {
+		if code, _, said := clipnh("verify", out, "--data-path", images, "--quiet"); code != exitDone && code != exitFailed {
 			t.Errorf("%s: verify: exit code %d, said %q", when, code, said)
 		}
 	}

@@ -169,7 +169,7 @@ var allowed = map[string][]string{
 	"internal/blob":        {"internal/digest", "internal/foreign", "internal/remote"},
 	"internal/bpe":         {"internal/foreign"},
 	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/hint", "internal/hubconfig", "internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile", "internal/quantity", "internal/usage"},
-	"internal/dataset":     {"configs", "internal/archive", "internal/blob", "internal/cache", "internal/foreign", "internal/imagelist", "internal/imageprep", "internal/matfile", "internal/par", "internal/parquet", "internal/quantity", "internal/remote", "internal/textlist", "internal/usage"},
+	"internal/dataset":     {"configs", "internal/archive", "internal/cache", "internal/foreign", "internal/imagelist", "internal/imageprep", "internal/matfile", "internal/par", "internal/parquet", "internal/quantity", "internal/remote", "internal/textlist", "internal/usage"},
 	"internal/decomp":      {"internal/double", "internal/kernel", "internal/par"},
 	"internal/demo":        {},
 	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/npy", "internal/onnx", "internal/usage"},

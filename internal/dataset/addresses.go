@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +10,9 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/archive"
-	"github.com/clipnh/clipnh/internal/blob"
-	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/matfile"
 	"github.com/clipnh/clipnh/internal/parquet"
 	"github.com/clipnh/clipnh/internal/remote"
-	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -34,20 +30,17 @@ func addresses(pattern string) ([]string, error) {
 		}
 		seen[shown] = true
 		if !archive.Named(a) && !parquet.Named(a) {
-			if ext := strings.ToLower(path.Ext(shown)); ext == ".txt" || ext == ".csv" || ext == ListingEnd {
-				return nil, hinted{fmt.Errorf("%s: a list at an address, want it on disk", shown), listNear}
+			if strings.EqualFold(path.Ext(shown), ListingEnd) {
+				return nil, hinted{fmt.Errorf("%s: a kept list at an address, want it on disk", shown), "download it; what it lists may be at addresses"}
 			}
 			return nil, hinted{
-				fmt.Errorf("%s: want the address of a .tar, .tar.gz, .zip or .parquet", shown),
-				"an address is read by what its name says; images at addresses of their own are to be downloaded first, for instance with img2dataset",
+				fmt.Errorf("%s: want the address of a .tar, .tar.gz, .zip, .parquet, or of a list, .txt or .csv", shown),
+				"an address is read by what its name says; images of many hosts are to be downloaded first, for instance with img2dataset",
 			}
 		}
 	}
 	return at, nil
 }
-
-// listNear is the advice where a list is not on disk.
-const listNear = "download it; a list names images on disk, and archives at addresses are named by a pattern with braces, as in \"s3://bucket/{000..099}.tar\""
 
 // notReplaced adds to the error of an address that is not there, or cannot be told from one, that
 // no server replaces the signs of a pattern in it.
@@ -104,49 +97,14 @@ func besideAddress(ctx context.Context, at, name string) (string, error) {
 	if !ok {
 		return "", nil
 	}
-	_, err := remote.Open(ctx, beside)
+	there, err := remote.NewSingle(ctx, beside).There()
 	switch {
-	case errors.Is(err, remote.ErrMissing):
-		return "", nil
 	case errors.Is(err, remote.ErrRefused): // as buckets do of what is not there, to those who may not list them
 		return "", nil
-	case err != nil:
+	case err != nil || !there:
 		return "", err
 	}
 	return beside, nil
-}
-
-// mostLines bounds a list at an address, in bytes.
-const mostLines = 64 << 20
-
-// readLines reads a list from a file or an address.
-func readLines(ctx context.Context, at string) ([]string, error) {
-	if !remote.Named(at) {
-		return textlist.ReadFile(at)
-	}
-	data, err := readAddress(ctx, at, mostLines)
-	if err != nil {
-		return nil, err
-	}
-	lines, err := textlist.Read(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", at, err)
-	}
-	return lines, nil
-}
-
-// readAddress reads what is at an address, of at most so many bytes.
-func readAddress(ctx context.Context, at string, most int64) ([]byte, error) {
-	_, r, err := blob.List(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := foreign.Read(r, most)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", at, err)
-	}
-	return data, nil
 }
 
 // readMAT reads a MAT-file, which may be at an address.

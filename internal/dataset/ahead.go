@@ -13,6 +13,7 @@ import (
 const (
 	addressesAtOnce = 8
 	filesAtOnce     = 4
+	singlesAtOnce   = 32 // images at addresses of their own, of which one byte is asked for
 )
 
 // atOnce is how many of several archives are opened at once.

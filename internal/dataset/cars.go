@@ -276,7 +276,7 @@ type car struct {
 
 func (c *carTable) readColours(path string) error {
 	seen := map[string]int{}
-	err := readTableFile(path, []string{"image", "Class"}, make([]bool, 2), func(line int, fields []string) error {
+	err := (&tableFile{path: path}).read([]string{"image", "Class"}, make([]bool, 2), func(line int, fields []string) error {
 		image := strings.Clone(fields[0])
 		if err := onlyRow(seen, image, line); err != nil {
 			return err

@@ -230,6 +230,9 @@ func openCars(ctx context.Context, dataPath string) (*carSource, error) {
 	if err != nil {
 		return nil, err
 	}
+	if archives == nil && remote.Named(dataPath) {
+		return nil, fmt.Errorf("%s: a list of images, want the folder or archives of the data set", remote.Shown(dataPath))
+	}
 	if archives == nil {
 		return carsIn(ctx, dataPath), nil
 	}

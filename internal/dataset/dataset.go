@@ -125,7 +125,7 @@ func (d *Dataset) Stride(k int) *Dataset {
 func (d *Dataset) Ends() []int {
 	var ends []int
 	for i := range d.Items {
-		if d.Items[i].from == nil {
+		if d.Items[i].from == nil || d.Items[i].IsFar() {
 			return nil
 		}
 		if i > 0 && d.Items[i].from.store() != d.Items[i-1].from.store() {

@@ -15,14 +15,23 @@ import (
 func (d *Dataset) Sizes() ([]int64, error) {
 	sizes := make([]int64, len(d.Items))
 	var stores []store // each looked at once, not for each image
-	var paths []string
+	many := 1
 	for i := range d.Items {
 		if from := d.Items[i].from; from != nil && (stores == nil || from.store() != stores[len(stores)-1]) {
-			path, _ := d.Items[i].storePath()
-			stores, paths = append(stores, from.store()), append(paths, path)
+			if stores == nil {
+				many = d.Items[i].atOnce()
+			}
+			stores = append(stores, from.store())
 		}
 	}
-	looked := openAhead(context.Background(), len(stores), atOnce(paths), func(_ context.Context, i int) (bool, error) { return stores[i].There() })
+	ctx := context.Background()
+	far, _ := firstOf(stores).(*single)
+	if far != nil {
+		ctx = far.Context()
+	}
+	w := watcherOf(ctx, far != nil && len(stores) > 1)
+	defer w.Listed()
+	looked := openAhead(context.Background(), len(stores), many, func(_ context.Context, i int) (bool, error) { return stores[i].There() })
 	defer looked.close()
 	var last store
 	there := false
@@ -33,6 +42,7 @@ func (d *Dataset) Sizes() ([]int64, error) {
 			continue
 		}
 		if in := from.store(); in != last {
+			w.Listing(looked.taken, len(stores))
 			var err error
 			if there, err = looked.next(); err != nil {
 				return nil, err
@@ -43,7 +53,16 @@ func (d *Dataset) Sizes() ([]int64, error) {
 			sizes[i] = from.bytes()
 		}
 	}
+	w.Listing(len(stores), len(stores))
 	return sizes, nil
+}
+
+// firstOf is the first store; nil if there is none.
+func firstOf(stores []store) store {
+	if len(stores) == 0 {
+		return nil
+	}
+	return stores[0]
 }
 
 // Fingerprint is FingerprintOf the sizes that the files have now. Errors are those of Sizes.

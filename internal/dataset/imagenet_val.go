@@ -1,17 +1,14 @@
 package dataset
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
-	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // valSplit is the validation split of ImageNet, or of what is laid out like it.
@@ -100,23 +97,12 @@ func solutionFile(root string) string {
 
 // readSolution reads the class of each image.
 func readSolution(ctx context.Context, path string) (map[string]string, error) {
-	var rows io.Reader
-	if remote.Named(path) {
-		data, err := readAddress(ctx, path, mostLines)
-		if err != nil {
-			return nil, err
-		}
-		rows = bytes.NewReader(data)
-	} else {
-		f, err := foreign.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		rows = f
+	table, err := openText(ctx, path)
+	if err != nil {
+		return nil, err
 	}
 	classOf, seen := map[string]string{}, map[string]int{}
-	err := readTable(rows, []string{"ImageId", "PredictionString"}, []bool{false, false}, func(line int, fields []string) error {
+	err = table.read([]string{"ImageId", "PredictionString"}, []bool{false, false}, func(line int, fields []string) error {
 		image, objects := strings.Clone(fields[0]), strings.Fields(fields[1])
 		if err := onlyRow(seen, image, line); err != nil {
 			return err
@@ -134,7 +120,7 @@ func readSolution(ctx context.Context, path string) (map[string]string, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	return classOf, nil
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/parquet"
 	"github.com/clipnh/clipnh/internal/remote"
 )
 
@@ -27,7 +29,7 @@ type source interface {
 	bytes() int64 // how many there are
 }
 
-// A store is a file that holds images.
+// A store is a file that holds images. What is at an address of its own is a store of one.
 type store interface {
 	There() (bool, error) // whether it can be opened; an error if that is not known, or it has changed
 	Exact() string        // tells it from all others that may be there at another time; empty if it cannot
@@ -58,9 +60,24 @@ func (i *Item) loadLabels() (*imageprep.File, error) {
 // IsFile reports whether the image is a file of its own, at Path.
 func (i *Item) IsFile() bool { return i.from == nil }
 
+// IsFar reports whether the image is at an address of its own, so that each one is waited for.
+func (i *Item) IsFar() bool {
+	_, is := i.from.(*single)
+	return is
+}
+
+// Bytes is how many bytes an image has that is no file of its own, as far as that is known.
+func (i *Item) Bytes() int64 {
+	if i.from == nil {
+		return unopened
+	}
+	return i.from.bytes()
+}
+
 // HeldBy tells what holds images, one archive or Parquet file or several, from all that may be
 // there at another time, so that images of the same names have the same bytes. It is empty
-// where that cannot be told, as of images that are files of their own.
+// where that cannot be told, as of images that are files of their own. An image at an address of
+// its own is held by what is there.
 func HeldBy(items []Item) string {
 	sum := sha256.New()
 	var last store
@@ -115,4 +132,18 @@ func ByName(items []Item) map[string]*Item {
 		byName[items[i].Name] = &items[i]
 	}
 	return byName
+}
+
+// storePath returns the path of the archive or Parquet file that an image is in.
+func (i *Item) storePath() (path string, packed bool) {
+	if i.from == nil || i.IsFar() {
+		return "", false
+	}
+	switch in := i.from.store().(type) {
+	case *archive.Archive:
+		return in.Path, true
+	case *parquet.Table:
+		return in.Path, true
+	}
+	panic(errors.New("dataset: a store of another kind"))
 }

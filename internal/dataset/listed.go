@@ -16,11 +16,11 @@ import (
 	"github.com/clipnh/clipnh/internal/parquet"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/remote"
-	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // This file reads lists of images: a .txt with a path on each line, or a .csv with a
-// column of paths and perhaps one of labels. Paths start at the list's folder. The order
+// column of paths and perhaps one of labels. Paths start at the list's folder, which may be
+// at an address: then each image is at one of its own. The order
 // is that of the list. Names are the paths as they are written, or, where one of them
 // leads out of the list's folder, from the deepest folder that all images are in.
 
@@ -30,10 +30,10 @@ var (
 	urlColumns   = []string{"url", "URL", "image_url"}
 )
 
-// IsList reports whether a file is called a list of images.
+// IsList reports whether a file, or what is at an address, is called a list of images.
 func IsList(path string) bool {
-	ext := strings.ToLower(filepath.Ext(path))
-	return (ext == ".txt" || ext == ".csv") && isFile(path)
+	ext := strings.ToLower(filepath.Ext(remote.Shown(path)))
+	return (ext == ".txt" || ext == ".csv") && (remote.Named(path) || isFile(path))
 }
 
 // IsListing reports whether a file is called a kept list of images.
@@ -50,18 +50,18 @@ func readList(ctx context.Context, list, kind string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{Root: list, Items: make([]Item, len(l.paths)), Absent: l.absent}
+	d := &Dataset{Root: l.shown(), Items: make([]Item, len(l.paths)), Absent: l.absent}
 	for i := range d.Items {
-		d.Items[i] = l.item(i)
+		d.Items[i] = l.item(ctx, i)
 	}
 	if kind != ImageNetVal {
 		return d, nil
 	}
-	s := &said{texts: l.classes, where: func(i int) string { return fmt.Sprintf("%s: %s", list, foreign.Name(l.paths[i])) }}
-	if beside := filepath.Join(filepath.Dir(list), classesFile); isFile(beside) {
-		d.ClassesFile = beside
+	s := &said{texts: l.classes, where: func(i int) string { return fmt.Sprintf("%s: %s", d.Root, foreign.Name(l.paths[i])) }}
+	if d.ClassesFile, err = classesBeside(ctx, l.list); err != nil {
+		return nil, err
 	}
-	labels, names, err := s.labels(ctx, d.ClassesFile, list)
+	labels, names, err := s.labels(ctx, d.ClassesFile, d.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -74,23 +74,32 @@ func readList(ctx context.Context, list, kind string) (*Dataset, error) {
 
 // lines are the images of a list.
 type lines struct {
-	list    string
+	list    string   // its path, or its address with what is secret in it
 	paths   []string // as they are written
+	far     []string // the addresses of the images; nil of a list on disk
 	names   []string // of the images; those that are written so share their memory
 	classes []string // as they are written; nil if the list has none
 	absent  *Absent
 }
 
+// shown is the list in messages.
+func (l *lines) shown() string { return remote.Shown(l.list) }
+
 // openLines reads a list, at least one image of which must be there.
 func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
-	if kind != Images && kind != ImageNetTest && kind != ImageNetVal {
-		return nil, fmt.Errorf("%s: a list of images, want the folder of the data set", list)
+	l = &lines{list: filepath.Clean(list)}
+	if remote.Named(list) {
+		if l.list, err = listAddress(list); err != nil {
+			return nil, err
+		}
 	}
-	l = &lines{list: list}
-	if strings.EqualFold(filepath.Ext(list), ".csv") {
-		l.paths, l.classes, err = listColumns(list)
+	if kind != Images && kind != ImageNetTest && kind != ImageNetVal {
+		return nil, fmt.Errorf("%s: a list of images, want the folder of the data set", l.shown())
+	}
+	if strings.EqualFold(filepath.Ext(l.shown()), ".csv") {
+		err = l.columns(ctx)
 	} else {
-		l.paths, err = textlist.ReadFile(list)
+		l.paths, err = readLines(ctx, l.list)
 	}
 	if err != nil {
 		return nil, err
@@ -98,18 +107,18 @@ func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
 	packed := func(path string) bool { return archive.Named(path) || parquet.Named(path) }
 	if i := slices.IndexFunc(l.paths, packed); i >= 0 {
 		return nil, hinted{
-			fmt.Errorf("%s: image %d: %s: an archive, want the path of an image", list, i+1, foreign.Name(remote.Shown(l.paths[i]))),
+			fmt.Errorf("%s: image %d: %s: an archive, want the path of an image", l.shown(), i+1, foreign.Name(remote.Shown(l.paths[i]))),
 			"archives are not listed but named by a pattern with braces, as in \"shards/{000..099}.tar\"",
 		}
 	}
 	if i := slices.IndexFunc(l.paths, remote.Named); i >= 0 {
 		return nil, hinted{
-			fmt.Errorf("%s: image %d: %s: an address, want a path", list, i+1, foreign.Name(remote.Shown(l.paths[i]))), downloadFirst,
+			fmt.Errorf("%s: image %d: %s: an address, want a path", l.shown(), i+1, foreign.Name(remote.Shown(l.paths[i]))), downloadFirst,
 		}
 	}
 	if kind == ImageNetVal && l.classes == nil {
 		return nil, hinted{
-			fmt.Errorf("%s: a list without labels", list),
+			fmt.Errorf("%s: a list without labels", l.shown()),
 			"give a .csv with a column " + strings.Join(labelColumns, ", ") + ", or use \"{dataset} images\" for images without labels",
 		}
 	}
@@ -122,22 +131,26 @@ func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
 	return l, l.there(ctx)
 }
 
-// listColumns reads the columns of a table of images; classes is nil if it has none.
-func listColumns(list string) (paths, classes []string, err error) {
+// columns reads the columns of a table of images; there are no classes if it has none.
+func (l *lines) columns(ctx context.Context) error {
 	wanted := slices.Concat(pathColumns, labelColumns, urlColumns)
 	optional := make([]bool, len(wanted))
 	for i := range optional {
 		optional[i] = true
 	}
 	labelled := false
-	head, err := columnsOf(list)
+	table, err := openText(ctx, l.list)
 	if err != nil {
-		return nil, nil, err
+		return err
+	}
+	head, err := table.columns()
+	if err != nil {
+		return err
 	}
 	if holds := slices.Concat(pathColumns, urlColumns); !slices.ContainsFunc(head, func(name string) bool { return slices.Contains(holds, name) }) {
-		return nil, nil, fmt.Errorf("%s: line 1: no column of paths, there are %s; want one of %s", list, foreign.QuoteAll(head), strings.Join(pathColumns, ", "))
+		return fmt.Errorf("%s: line 1: no column of paths, there are %s; want one of %s", l.shown(), foreign.QuoteAll(head), strings.Join(pathColumns, ", "))
 	}
-	err = readTableFile(list, wanted, optional, func(_ int, fields []string) error {
+	err = table.read(wanted, optional, func(_ int, fields []string) error {
 		first := func(columns []string) (text string) {
 			for _, c := range columns {
 				if text == "" {
@@ -154,25 +167,25 @@ func listColumns(list string) (paths, classes []string, err error) {
 			return errors.New("no path of an image")
 		case label == "" && labelled:
 			return fmt.Errorf("image %s has no label, and others have", foreign.Quote(path))
-		case label != "" && !labelled && len(paths) > 0:
+		case label != "" && !labelled && len(l.paths) > 0:
 			return fmt.Errorf("image %s has a label, and others have none", foreign.Quote(path))
 		}
 		if label != "" {
 			if err := oneLine(label); err != nil {
 				return err
 			}
-			labelled, classes = true, append(classes, label)
+			labelled, l.classes = true, append(l.classes, label)
 		}
-		paths = append(paths, path)
+		l.paths = append(l.paths, path)
 		return nil
 	})
-	if err == nil && len(paths) == 0 {
-		err = fmt.Errorf("%s: no rows, want one for each image", list)
+	if err == nil && len(l.paths) == 0 {
+		err = fmt.Errorf("%s: no rows, want one for each image", l.shown())
 	}
-	return paths, classes, err
+	return err
 }
 
-// path is where an image is.
+// path is where an image on disk is.
 func (l *lines) path(i int) string {
 	path := filepath.FromSlash(l.paths[i])
 	if filepath.IsAbs(path) {
@@ -182,11 +195,19 @@ func (l *lines) path(i int) string {
 }
 
 // item makes the item of an image, without its label.
-func (l *lines) item(i int) Item { return Item{Path: l.path(i), Name: l.names[i], Label: Unlabelled} }
+func (l *lines) item(ctx context.Context, i int) Item {
+	if l.far != nil {
+		return singleItem(ctx, l.far[i], l.names[i], Unlabelled)
+	}
+	return Item{Path: l.path(i), Name: l.names[i], Label: Unlabelled}
+}
 
 // name names the images.
 func (l *lines) name(ctx context.Context) error {
 	l.names = make([]string, len(l.paths))
+	if remote.Named(l.list) {
+		return l.nameFar(ctx)
+	}
 	local := true
 	for i, written := range l.paths {
 		if err := ctx.Err(); err != nil {
@@ -227,11 +248,14 @@ func (l *lines) distinct() error {
 	if again == len(order) {
 		return nil
 	}
-	return fmt.Errorf("%s: image %s is listed twice, as number %d and %d", l.list, foreign.Name(l.names[again]), first+1, again+1)
+	return fmt.Errorf("%s: image %s is listed twice, as number %d and %d", l.shown(), foreign.Name(l.names[again]), first+1, again+1)
 }
 
 // there returns an error if no image is there, or one is a folder.
 func (l *lines) there(ctx context.Context) error {
+	if l.far != nil {
+		return l.thereFar(ctx)
+	}
 	missing, first := 0, 0
 	for i := range l.paths {
 		if err := ctx.Err(); err != nil {

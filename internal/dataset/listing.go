@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -64,6 +63,9 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 	l := &listing{head: &imagelist.Head{Dataset: o.Kind, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}, store: map[string]int{}, folder: folder, both: newIdentity(), before: -1}
 	l.head.DataPath = l.absolute(o.Path)
 	archives, err := archivesAt(o.Path)
+	if err == nil && archives == nil {
+		err = withoutKey(o.Path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -119,16 +121,24 @@ func (l *listing) addStores(archives []string) error {
 	}
 	for i, name := range below(archives) {
 		at := archives[i]
-		if remote.Shown(at) != at {
-			return hinted{
-				fmt.Errorf("%s: its address has a key in it, which a list would keep", remote.Shown(at)),
-				"give the address without it; keys are taken from the environment",
-			}
+		if err := withoutKey(at); err != nil {
+			return err
 		}
 		l.store[at] = i
 		l.head.Stores = append(l.head.Stores, imagelist.Store{Path: l.absolute(at), Name: name})
 	}
 	return nil
+}
+
+// withoutKey returns an error where an address has something secret in it.
+func withoutKey(at string) error {
+	if remote.Shown(at) == at {
+		return nil
+	}
+	return hinted{
+		fmt.Errorf("%s: its address has a key in it, which a list would keep", remote.Shown(at)),
+		"give the address without it; keys are taken from the environment",
+	}
 }
 
 // all lists a data set as Open does.
@@ -170,15 +180,18 @@ func (l *listing) eachFile(ctx context.Context, o Options) error {
 
 // eachLine lists the images of a list as Open does, and makes their items one by one.
 func (l *listing) eachLine(ctx context.Context, o Options) error {
-	list := filepath.Clean(o.Path)
-	lines, err := openLines(ctx, list, o.Kind)
+	lines, err := openLines(ctx, o.Path, o.Kind)
 	if err != nil {
 		return err
 	}
-	l.head.Base, l.head.Root = l.absolute(list), l.absolute(list)
-	for i := range lines.paths {
-		item := lines.item(i)
-		if err := l.image(ctx, &item, size(item.Path)); err != nil {
+	l.head.Base, l.head.Root = l.absolute(lines.list), l.absolute(lines.list)
+	const together = 4096 // items in memory
+	for first := 0; first < len(lines.paths); first += together {
+		d := &Dataset{}
+		for i := first; i < min(first+together, len(lines.paths)); i++ {
+			d.Items = append(d.Items, lines.item(ctx, i))
+		}
+		if err := l.take(ctx, d); err != nil {
 			return err
 		}
 	}
@@ -333,18 +346,4 @@ func (l *listing) leftOut(d *Dataset) {
 	p.Files, p.Bare, p.Folders = p.Files+d.Passed.Files, p.Bare+d.Passed.Bare, p.Folders+d.Passed.Folders
 	p.Inside += d.Passed.Inside
 	p.Split, p.Beside = d.Passed.Split, d.Passed.Beside
-}
-
-// storePath returns the path of the archive or Parquet file that an image is in.
-func (i *Item) storePath() (path string, packed bool) {
-	if i.from == nil {
-		return "", false
-	}
-	switch in := i.from.store().(type) {
-	case *archive.Archive:
-		return in.Path, true
-	case *parquet.Table:
-		return in.Path, true
-	}
-	panic(errors.New("dataset: a store of another kind"))
 }

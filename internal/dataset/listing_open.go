@@ -122,7 +122,7 @@ func (l *Listing) Names(ctx context.Context, stride int) ([]string, error) {
 // there any more is cache.ErrStale. Files are not looked at.
 func (l *Listing) Part(ctx context.Context, lo, hi, stride int) (items []Item, sizes []int64, err error) {
 	items, sizes = make([]Item, 0, hi-lo), make([]int64, 0, hi-lo)
-	in := stores{l: l, at: -1}
+	in := stores{l: l, ctx: ctx, at: -1}
 	last := min((hi-1)*stride+1, l.file.Images)
 	if len(l.file.Stores) > 0 {
 		end, err := in.ahead(ctx, lo*stride, last, stride)
@@ -149,6 +149,7 @@ func (l *Listing) Part(ctx context.Context, lo, hi, stride int) (items []Item, s
 // is kept open, and those of the next ones are opened meanwhile.
 type stores struct {
 	l     *Listing
+	ctx   context.Context
 	next  func() (*Dataset, error)
 	at    int // the store that is open
 	items map[string]*Item
@@ -184,6 +185,8 @@ func (s *stores) item(e imagelist.Entry) (Item, error) {
 	switch {
 	case e.Store >= 0:
 		return s.packed(e)
+	case remote.Named(e.Path):
+		return singleItem(s.ctx, e.Path, e.Name, e.Label), nil
 	case e.Path != "":
 		return Item{Path: e.Path, Name: e.Name, Label: e.Label}, nil
 	case base == "":

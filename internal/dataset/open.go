@@ -42,7 +42,7 @@ func Kinds() []string {
 // Options say which data set to read.
 type Options struct {
 	Kind string
-	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images, kept or not; archives and Parquet files may be at addresses
+	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images, kept or not; archives, Parquet files and lists that are not kept may be at addresses
 }
 
 // Shown is the path without what is secret in an address.
@@ -70,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		case IsListing(o.Path):
 			d, err = readListing(ctx, o)
 		case archives == nil && IsList(o.Path):
-			d, err = readList(ctx, filepath.Clean(o.Path), k.name)
+			d, err = readList(ctx, o.Path, k.name)
 		case archives == nil:
 			if err := checkFolder(o.Path); err != nil {
 				return nil, err
@@ -98,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 // pattern, which Open looks at.
 func There(dataPath string) error {
 	at, err := archivesAt(dataPath)
-	if err != nil || at != nil {
+	if err != nil || at != nil || remote.Named(dataPath) {
 		return err
 	}
 	_, err = os.Stat(dataPath)

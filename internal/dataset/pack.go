@@ -71,9 +71,12 @@ func (d damageReader) Read(p []byte) (int, error) {
 }
 
 // archivesAt returns the paths of the archives that a data path names, by itself or with
-// braces; nil if it is a folder, or nothing that is there.
+// braces; nil if it is a folder, a list, or nothing that is there.
 func archivesAt(dataPath string) ([]string, error) {
 	if remote.Named(dataPath) {
+		if IsList(dataPath) {
+			return nil, nil
+		}
 		return addresses(dataPath)
 	}
 	info, err := os.Stat(dataPath)

@@ -38,7 +38,7 @@ func (o *SceneOptions) openSceneFiles(ctx context.Context) (sceneFiles, error) {
 		return nil, err
 	}
 	if IsList(o.Path) || IsListing(o.Path) {
-		return nil, fmt.Errorf("%s: a list of images, want the folder or archives of the data set", o.Path)
+		return nil, fmt.Errorf("%s: a list of images, want the folder or archives of the data set", remote.Shown(o.Path))
 	}
 	if archives == nil {
 		if err := checkFolder(o.Path); err != nil {

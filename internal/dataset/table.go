@@ -55,23 +55,6 @@ func beginTable(r io.Reader) (c *csv.Reader, head []string, err error) {
 	return c, head, nil
 }
 
-// columnsOf returns the names of a table's columns.
-func columnsOf(path string) ([]string, error) {
-	f, err := foreign.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	_, head, err := beginTable(&io.LimitedReader{R: f, N: maxTable + 1})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	for i, name := range head {
-		head[i] = strings.TrimSpace(name)
-	}
-	return head, nil
-}
-
 // readTable reads a table of comma-separated values whose first line names the
 // columns, and hands over the wanted ones of every row in order, with the number of
 // its line. A wanted column that is missing is an error, or, where it is
@@ -197,17 +180,4 @@ func findColumns(head, wanted []string, optional []bool) ([]int, error) {
 		}
 	}
 	return at, nil
-}
-
-// readTableFile is readTable of a file, whose path errors name.
-func readTableFile(path string, wanted []string, optional []bool, do func(line int, fields []string) error) error {
-	f, err := foreign.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := readTable(f, wanted, optional, do); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }

@@ -196,8 +196,9 @@ func TestAddressesRefused(t *testing.T) {
 	for _, tt := range []struct{ path, err, hint string }{
 		{server.URL + "/cls/*.tar", "/cls/*.tar: nothing is there", "* and ? are not replaced here: name archives with braces, as in \"" + server.URL + "/cls/{000..012}.tar\""},
 		{server.URL + "/cls/0.tar", "/cls/0.tar: nothing is there", ""},
-		{"s3://b/list.txt", "s3://b/list.txt: a list at an address, want it on disk", "a list names images on disk"},
-		{"https://h/list.CSV?x", "https://h/list.CSV: a list at an address", "a list names images on disk"},
+		{"https://h/a.LISTING?x", "https://h/a.LISTING: a kept list at an address", "what it lists may be at addresses"},
+		{"https://h/{a,b}.csv?x", "https://h/{a,b}.csv: 2 lists, want one", ""},
+		{server.URL + "/list.txt?x", server.URL + "/list.txt: nothing is there", ""},
 		{"https://h/a.rar", "https://h/a.rar: want the address of a .tar", "img2dataset"},
 		{list, "image 1: s3://b/cls/000000.tar: an archive, want the path of an image", "a pattern with braces"},
 		{filepath.Join(dir, "{val,cls}"), filepath.Join(dir, "val") + " is a folder, want archives or Parquet files", ""},

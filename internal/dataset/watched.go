@@ -21,10 +21,7 @@ func WithWatcher(ctx context.Context, w Watcher) context.Context {
 // eachWatched calls list for 0 to n, in this order, until it fails, and tells the watcher if it may
 // take long.
 func eachWatched(ctx context.Context, n int, long bool, list func(i int) error) error {
-	w, _ := ctx.Value(watcherKey{}).(Watcher)
-	if w == nil || !long {
-		w = unwatched{}
-	}
+	w := watcherOf(ctx, long)
 	defer w.Listed()
 	for i := range n {
 		w.Listing(i, n)
@@ -34,6 +31,15 @@ func eachWatched(ctx context.Context, n int, long bool, list func(i int) error) 
 	}
 	w.Listing(n, n)
 	return nil
+}
+
+// watcherOf is the watcher of a context, or nobody where it need not be told.
+func watcherOf(ctx context.Context, long bool) Watcher {
+	w, _ := ctx.Value(watcherKey{}).(Watcher)
+	if w == nil || !long {
+		return unwatched{}
+	}
+	return w
 }
 
 type unwatched struct{}

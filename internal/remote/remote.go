@@ -50,9 +50,9 @@ func Shown(address string) string {
 	if !Named(address) {
 		return address
 	}
-	address, _, _ = strings.Cut(address, "#")
 	scheme, rest, _ := strings.Cut(address, "://")
 	if scheme = strings.ToLower(scheme); scheme != "s3" { // whose keys may have any character
+		rest, _, _ = strings.Cut(rest, "#")
 		rest, _, _ = strings.Cut(rest, "?")
 	}
 	host, path, slash := strings.Cut(rest, "/")
@@ -82,30 +82,39 @@ type Object struct {
 	s3       *signer // nil of others
 	tag      string  // its ETag; may be empty
 	modified string  // when, as the server says it; may be empty
+	whole    bool    // it is read by one request, which need not be answered with a range
 	blocks   reading
 }
 
 // Open looks at the object at an address. Reading it ends with ctx.
 func Open(ctx context.Context, address string) (*Object, error) {
-	o := &Object{Address: Shown(address), ctx: ctx}
-	var err error
-	if bucket, ok := strings.CutPrefix(o.Address, "s3://"); ok {
-		bucket, key, _ := strings.Cut(bucket, "/")
-		if bucket == "" || key == "" {
-			return nil, fmt.Errorf("%s: want s3://BUCKET/KEY", o.Address)
-		}
-		if o.s3, err = newSigner(bucket); err != nil {
-			return nil, fmt.Errorf("%s: %w", o.Address, err)
-		}
-		o.url = o.s3.address(key)
-	} else if o.url, err = url.Parse(address); err != nil || o.url.Host == "" {
-		return nil, fmt.Errorf("%s: not an address, want https://HOST/PATH", o.Address)
+	o, err := at(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", Shown(address), err)
 	}
 	first, err := o.look(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Address, err)
 	}
 	o.Size, o.tag, o.modified = first.size, first.tag, first.modified
+	return o, nil
+}
+
+// at is the object at an address, of which nothing is known yet.
+func at(ctx context.Context, address string) (o *Object, err error) {
+	o = &Object{Address: Shown(address), ctx: ctx}
+	if bucket, ok := strings.CutPrefix(o.Address, "s3://"); ok {
+		bucket, key, _ := strings.Cut(bucket, "/")
+		if bucket == "" || key == "" {
+			return nil, errors.New("want s3://BUCKET/KEY")
+		}
+		if o.s3, err = newSigner(bucket); err != nil {
+			return nil, err
+		}
+		o.url = o.s3.address(key)
+	} else if o.url, err = url.Parse(address); err != nil || o.url.Host == "" {
+		return nil, errors.New("not an address, want https://HOST/PATH")
+	}
 	return o, nil
 }
 

@@ -283,6 +283,7 @@ func TestShown(t *testing.T) {
 	for at, want := range map[string]string{
 		"photos?x#y": "photos?x#y", "https://h/a b/{0..9}.tar": "https://h/a b/{0..9}.tar",
 		"https://me:pass@h:8/a.tar?X-Amz-Signature=1#f": "https://h:8/a.tar", "HTTP://h": "http://h", "S3://B/K?1": "s3://B/K?1", "s3://b/k?1": "s3://b/k?1",
+		"s3://b/C#/1.tar": "s3://b/C#/1.tar", "https://h/a.tar#?x": "https://h/a.tar",
 	} {
 		if got := Shown(at); got != want {
 			t.Errorf("%s: %s, want %s", at, got, want)

@@ -26,6 +26,7 @@ const (
 	mostTries     = 8
 	silentTries   = 4 // at a host that never answered: more often than not, the address is wrong
 	mostRedirects = 10
+	mostIdle      = 32 // connections to a host that are kept for the next request
 )
 
 // errPassing wraps errors of requests that are worth repeating.
@@ -42,7 +43,7 @@ var client = &http.Client{
 		DialContext:           (&net.Dialer{Timeout: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   30 * time.Second,
 		ResponseHeaderTimeout: time.Minute,
-		MaxIdleConnsPerHost:   mostAtOnce,
+		MaxIdleConnsPerHost:   mostIdle,
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,
 	},
@@ -184,7 +185,7 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 	if status := response.StatusCode; o.s3 != nil && status >= 300 && status != http.StatusPreconditionFailed && status != http.StatusRequestedRangeNotSatisfiable {
 		says = toldBy(response, watched{response.Body, watch})
 	}
-	a, empty, err := said(response, off, len(data), says)
+	a, empty, err := said(response, off, len(data), o.whole, says)
 	if err == nil && same != nil {
 		err = same.other(a)
 	}
@@ -239,8 +240,8 @@ func (w watched) Read(p []byte) (int, error) {
 }
 
 // said reads the head of an answer about n bytes from off on, and what a service says is wrong.
-// empty says that the object has no bytes.
-func said(r *http.Response, off int64, n int, says told) (a answer, empty bool, err error) {
+// whole says that the answer may be of all bytes. empty says that the object has none.
+func said(r *http.Response, off int64, n int, whole bool, says told) (a answer, empty bool, err error) {
 	a.tag, a.modified = r.Header.Get("ETag"), r.Header.Get("Last-Modified")
 	switch status := r.StatusCode; {
 	case status == http.StatusPartialContent:
@@ -262,6 +263,11 @@ func said(r *http.Response, off int64, n int, says told) (a answer, empty bool, 
 		return a, false, ErrChanged
 	case status == http.StatusOK && r.ContentLength == 0 && off == 0:
 		return a, true, nil
+	case status == http.StatusOK && whole && off == 0:
+		if a.size = r.ContentLength; a.size < int64(n) {
+			return a, false, passing{fmt.Errorf("the server does not say how many bytes there are, want a Content-Length of at least %d", n)}
+		}
+		return a, false, nil
 	case status == http.StatusOK:
 		return a, false, hinted{errors.New("the server does not give ranges of bytes"), "download it, or serve it from a server that does, such as nginx or an object store"}
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:

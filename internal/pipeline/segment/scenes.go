@@ -89,7 +89,7 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 	}
 	for _, path := range paths {
 		if dataset.IsList(path) || dataset.IsListing(path) {
-			return nil, usage.Errorf("{image} %s: a list, want images, folders or archives", path)
+			return nil, usage.Errorf("{image} %s: a list, want images, folders or archives", remote.Shown(path))
 		}
 		first := len(list.scenes)
 		info, err := os.Stat(path)

@@ -21,9 +21,9 @@ type Image struct {
 	Sum    uint32 // of the file, see cache.SumOf
 }
 
-// decode reads and decodes the image.
-func (p *Image) decode(in imageprep.Input, o imageprep.Options) {
-	f, err := p.Item.Load()
+// decode reads the image, unless it is on its way already, and decodes it.
+func (p *Image) decode(far *fetched, in imageprep.Input, o imageprep.Options) {
+	f, err := far.load(&p.Item)
 	if err != nil {
 		p.Err = err
 		return
@@ -34,7 +34,7 @@ func (p *Image) decode(in imageprep.Input, o imageprep.Options) {
 
 // Decoder reads images ahead of whoever needs them, several at a time, and
 // hands them over in the order of the items, so that the tower does not wait
-// for files. It holds at most ahead images in memory.
+// for files. It holds at most ahead decoded images in memory.
 type Decoder struct {
 	order chan chan Image
 	free  chan []float32
@@ -52,9 +52,11 @@ func NewDecoder(ctx context.Context, items []dataset.Item, in imageprep.Input, w
 	}
 	type job struct {
 		Image
-		to chan Image
+		far *fetched
+		to  chan Image
 	}
 	jobs := make(chan job)
+	far := fetchAhead(ctx, &d.wg, items)
 	d.wg.Go(func() {
 		defer close(d.order)
 		defer close(jobs)
@@ -67,7 +69,7 @@ func NewDecoder(ctx context.Context, items []dataset.Item, in imageprep.Input, w
 			case <-ctx.Done():
 				return
 			}
-			j := job{Image{Item: item, Pixels: pixels}, make(chan Image, 1)}
+			j := job{Image{Item: item, Pixels: pixels}, far.next(&item), make(chan Image, 1)}
 			jobs <- j
 			d.order <- j.to // never full: each entry holds one of the ahead images
 		}
@@ -76,8 +78,9 @@ func NewDecoder(ctx context.Context, items []dataset.Item, in imageprep.Input, w
 		d.wg.Go(func() {
 			for j := range jobs {
 				if j.Err = ctx.Err(); j.Err == nil {
-					j.panic = par.Catch(func() { j.decode(in, o) })
+					j.panic = par.Catch(func() { j.decode(j.far, in, o) })
 				}
+				far.done(j.far)
 				j.to <- j.Image
 			}
 		})

@@ -146,7 +146,7 @@ func ListImages(ctx context.Context, paths []string, o dataset.Options, stride i
 	}
 	for _, path := range paths {
 		if dataset.IsList(path) || dataset.IsListing(path) {
-			return nil, hint.With(usage.Errorf("%s: a list, want images, folders or archives", path), "{data-path} takes lists of images")
+			return nil, hint.With(usage.Errorf("%s: a list, want images, folders or archives", dataset.Options{Path: path}.Shown()), "{data-path} takes lists of images")
 		}
 	}
 	data, err := dataset.Files(ctx, paths)

@@ -90,6 +90,9 @@ func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Pr
 	defer progress.Done()
 	sums := make([]uint32, len(items))
 	var failed atomic.Pointer[error]
+	if anyFar(items) {
+		threads = max(threads, mostFetched)
+	}
 	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
 		for i := lo; i < hi && ctx.Err() == nil && failed.Load() == nil; i++ {
 			f, err := items[i].Load()

@@ -47,6 +47,12 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(d.Items) > 0 && d.Items[0].IsFar() {
+		return nil, hint.With(
+			fmt.Errorf("%s: images at addresses, and links are to files: want a folder of images", d.Root),
+			"take fewer of them with {sample-stride}, in the command that reads them",
+		)
+	}
 	if len(d.Items) > 0 && !d.Items[0].IsFile() {
 		return nil, hint.With(
 			fmt.Errorf("%s: an archive, and links are to files: want a folder of images", d.Root),
