@@ -50,10 +50,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui", "internal/usage",
 	},
-	"internal/pipeline/score": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/describe", "internal/foreign", "internal/kernel", "internal/npy", "internal/omp",
-		"internal/origin", "internal/par", "internal/pipeline/coding", "internal/quantity", "internal/rank", "internal/ui", "internal/usage",
-	},
+	"internal/pipeline/score": {"internal/artefact", "internal/cache", "internal/dataset", "internal/describe", "internal/kernel", "internal/omp", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/quantity", "internal/rank", "internal/ui", "internal/usage"},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/origin", "internal/par",
@@ -81,11 +78,7 @@ var allowed = map[string][]string{
 		"internal/attribution", "internal/dataset", "internal/foreign", "internal/hint", "internal/par", "internal/pipeline/model",
 		"internal/pipeline/source", "internal/textlist", "internal/ui", "internal/usage",
 	},
-	"internal/pipeline/search": {
-		"internal/artefact", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin", "internal/par", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
-	},
+	"internal/pipeline/search": {"internal/artefact", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign", "internal/imageprep", "internal/lowrank", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit", "internal/usage"},
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
