@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
+	"github.com/clipnh/clipnh/internal/pipeline/concepts"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -27,6 +28,21 @@ the words that predict the scores of units best, as measured by score;
 docs/descriptions.md has the comparison. The help of sparse explains the
 methods.
 
+Images take the place of units with --image: files, or images of a collection
+(--scores) by their names. An image has the words of those units whose effect on
+it, their contribution less its mean over the collection, is among their
+--top-images largest on images of the collection: words that say what it shows,
+without any classes. A word's weight is the sum over these units of its
+coefficient times the projection of the effect on the component; the units that
+add most are named. An image file needs --model, which the collection was made
+with, and is prepared as its images were.
+
+--attributes, a table with columns image and any others, says what is true of
+images, perhaps with other names after |: brown|chocolate. It prints for each
+column how many images have a word among the --list first that names it, and
+how many would by the words of another image, drawn at random; without --image
+of all images of the collection.
+
 Reads what sparse reads and computes the codes; or reads codes that sparse wrote
 (--codes) and prints the --num-components largest coefficients, with a residual
 only if these are all of them. A decomposition written by the reference needs
@@ -38,19 +54,18 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 	var opts describeOptions
 	cmd := &cobra.Command{
 		Use:   "describe UNIT... --text-descs-list-path FILE",
-		Short: "Print the words that describe a few units",
+		Short: "Print the words that describe a few units, or images",
 		Long:  describeHelp,
 		Example: "clipnh describe h12n624 h3n7 --pcs-path caches/pc0.npy \\\n" +
 			"  --text-descs-list-path 30k.txt \\\n" +
 			"  --text-descs-embeddings-path caches/30k_embed.npy\n" +
 			"clipnh describe n624 --codes caches/codes.npz \\\n" +
-			"  --text-descs-list-path 30k.txt",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError{errors.New("no unit given: want at least one, such as h12n624 or n624" + ofTransformers)}
-			}
-			return nil
-		},
+			"  --text-descs-list-path 30k.txt\n" +
+			"clipnh describe --image photo.jpg --scores caches/photos \\\n" +
+			"  --model RN50x16.pt --pcs-path caches/pc0_n.npy \\\n" +
+			"  --text-descs-list-path 30k.txt \\\n" +
+			"  --text-descs-embeddings-path caches/30k_embed.npy",
+		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.units = splitUnits(strings.Join(args, " "))
@@ -97,17 +112,25 @@ type describeOptions struct {
 	given, set givenFlags // on the command line; by someone
 	codingOptions
 	units             []string
+	images            concepts.Options // in place of units
 	decompositionPath string
 }
 
 func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
 	o.codingOptions.addFlags(fs, describeComponents, describe.BestNormalization)
 	fs.StringVar(&o.decompositionPath, "codes", "", "`FILE` of codes to read instead of computing them, .npz")
+	o.addImageFlags(fs)
 }
 
 func (o *describeOptions) validate() error {
-	if len(o.units) == 0 {
+	if o.ofImages() {
+		if err := o.validateImages(); err != nil {
+			return err
+		}
+	} else if len(o.units) == 0 {
 		return errors.New("no unit given: want at least one, such as h12n624 or n624" + ofTransformers)
+	} else if err := o.given.refuse("without --image or --attributes", imageFlagNames...); err != nil {
+		return err
 	}
 	if err := once("unit", o.units); err != nil {
 		return err
@@ -136,6 +159,9 @@ func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) er
 	options, err := opts.pipeline(g)
 	if err != nil {
 		return err
+	}
+	if opts.ofImages() {
+		return runDescribeImages(ctx, opts, options, g)
 	}
 	options.Units = opts.units
 	all, err := coding.Describe(ctx, coding.DescribeOptions{Options: options, DecompositionPath: opts.decompositionPath})

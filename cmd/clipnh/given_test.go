@@ -19,6 +19,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 	heads := "retrieve --head-idxs l3h1 --model m.pt --data-path d"
 	shift := "shift --concepts a --pcs-path p.npy --text-embeddings-path e.npy --scores s"
 	watch := shift + " --watch r"
+	mislead := "mislead --from a --to b --pcs-path p.npy --text-descs-list-path w.txt --text-descs-embeddings-path e.npy"
 	segment := "segment --model m.pt --pcs-path p.npy --classes a,b --image i.jpg"
 	collect := "collect --model m.pt --data-path d --save-path s"
 	count := 0
@@ -116,6 +117,14 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{"segment --model m.pt --vocab v --classes a,b --image i.jpg --method values", "--text-for-topk t.npy", "--method values"},
 		{"describe n1 --codes c.npz --text-descs-list-path w.txt", "--normalize rows", "--codes"},
 		{"describe n1 --codes c.npz --text-descs-list-path w.txt", "--text-descs-embeddings-path e.npy", "--codes"},
+		{"describe n1 --codes c.npz --text-descs-list-path w.txt", "--scores s", "without --image or --attributes"},
+		{"describe n1 --codes c.npz --text-descs-list-path w.txt", "--top-images 3", "without --image or --attributes"},
+		{mislead + " --model m.pt --vocab v --codes c.npz", "--normalize rows", "--codes"},
+		{mislead + " --model m.pt --vocab v", "--classes a,b", "--imagenet-zeroshot-path"},
+		{mislead + " --model m.pt --vocab v", "--seed 3", "--sentences"},
+		{mislead + " --model m.pt --vocab v", "--labels-csv l.csv", "--scores"},
+		{mislead + " --model m.pt --vocab v --scores s --labels-csv l.csv", "--dataset images", "--data-path"},
+		{mislead + " --classes a,b --imagenet-zeroshot-path z.npy", "--vocab v", "--imagenet-zeroshot-path"},
 		{"explain i.jpg --model m.pt --vocab v --classes a,b", "--sample-stride 2", "--data-path"},
 		{"explain i.jpg --model m.pt --vocab v --classes a,b", "--dataset images", "--data-path"},
 		{"explain i.jpg --model m.pt --vocab v --classes a,b", "--num-components 2", "--codes"},

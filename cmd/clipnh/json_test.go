@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/audit"
 	"github.com/clipnh/clipnh/internal/pipeline/classify"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/concepts"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/edit"
@@ -30,6 +31,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/headmap"
 	imagelists "github.com/clipnh/clipnh/internal/pipeline/listing"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
+	"github.com/clipnh/clipnh/internal/pipeline/mislead"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/report"
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
@@ -60,7 +62,7 @@ var jsonResults = map[string][]jsonResult{
 	"data list":         {{"", imagelists.Result{}}},
 	"data subset":       {{"", subset.Result{}}},
 	"demo":              {{"", demoResult{}}, {"with `--files-only`", demoFiles{}}},
-	"describe":          {{"", describedUnits{}}},
+	"describe":          {{"", describedUnits{}}, {"with `--image` or `--attributes`", concepts.Result{}}},
 	"docs":              {{"", docsResult{}}},
 	"edit":              {{"", edit.Result{}}},
 	"embed":             {{"", words.EmbedResult{}}},
@@ -71,6 +73,7 @@ var jsonResults = map[string][]jsonResult{
 	"info":              {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}, {"with `--devices`", device.Report{}}, {"with `--cache` or `--clear-cache`", keptWeights{}}},
 	"mask":              {{"", evaluate.MaskResult{}}},
 	"merge":             {{"", merge.Result{}}},
+	"mislead":           {{"", mislead.Result{}}},
 	"status":            {{"", status.Result{}}},
 	"submit kubernetes": {{"", submitted{}}},
 	"submit slurm":      {{"", submitted{}}},

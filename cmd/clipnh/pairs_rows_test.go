@@ -21,6 +21,8 @@ const (
 	classified = dataFlags + " --imagenet-zeroshot-path {classes.npy}"
 	texts      = " --use-templates=false --vocab VOCAB"
 	descs      = " --text-descs-embeddings-path {words.npy} --text-descs-list-path {words.txt}"
+	misled     = "mislead --from dog --to cat --max-cosine 1 --scores {scores} --labels-csv LABELS"
+	spanned    = " --method textspan --num-components 2"
 	watched    = " --concepts-path {words.txt} --text-embeddings-path {words.npy} --pcs-path {pc0.npy}"
 )
 
@@ -311,4 +313,33 @@ var pairings = []pairing{
 		"model": "scores words.npy pc0_n.npy codes.npz", "block": "scores pc0_n.npy codes.npz", "precision": "scores pc0_n.npy codes.npz",
 		"texts": "words.npy words.txt codes.npz", "order": "words.npy words.txt codes.npz", "kind": "line pc0_n.npy"},
 		map[string]string{"stride": "scores pc0_n.npy codes.npz"}},
+	{"describe images", "describe --image IMAGE --model {checkpoint} --scores {scores} --pcs-path {pc0.npy}" + descs, map[string]string{
+		"model": "checkpoint scores pc0.npy words.npy", "block": "line scores pc0.npy", "precision": "scores pc0.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores pc0.npy"}},
+	{"describe images by codes", "describe --image IMAGE --model {checkpoint} --scores {scores} --pcs-path {pc0.npy} --codes {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+		"model": "checkpoint scores pc0.npy codes.npz", "block": "line scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
+		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores"}},
+	{"describe images by neurons", "describe --image IMAGE --model {checkpoint} --scores {scores} --pcs-path {pc0_n.npy} --svd-scores {collection}" + descs + " --method textspan --num-components 2", map[string]string{
+		"model": "checkpoint scores pc0_n.npy collection words.npy", "block": "line scores pc0_n.npy collection", "precision": "scores pc0_n.npy collection",
+		"stride": "pc0_n.npy collection", "texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "scores"}},
+
+	{"mislead", misled + " --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --pcs-path {pc0.npy} --codes {codes.npz}" + descs, map[string]string{
+		"model": "scores classes.npy pc0.npy codes.npz words.npy", "block": "pc0.npy codes.npz", "precision": "pc0.npy codes.npz", "stride": "pc0.npy codes.npz",
+		"texts": "classes.npy classes.txt; codes.npz words.npy words.txt", "order": "classes.npy classes.txt; codes.npz words.npy words.txt", "kind": "line classes.npy pc0.npy"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores"}},
+	{"mislead, words computed", misled + " --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --pcs-path {pc0_n.npy} --svd-scores {collection}" + descs + spanned, map[string]string{
+		"model": "scores classes.npy pc0_n.npy collection words.npy", "block": "pc0_n.npy collection", "precision": "pc0_n.npy collection", "stride": "pc0_n.npy collection",
+		"texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt", "kind": "line classes.npy pc0_n.npy"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores"}},
+	{"mislead by a model", misled + " --model {checkpoint}" + texts + " --pcs-path {pc0.npy} --codes {codes.npz}" + descs, map[string]string{
+		"model": "checkpoint scores pc0.npy codes.npz words.npy", "block": "pc0.npy codes.npz", "precision": "pc0.npy codes.npz", "stride": "pc0.npy codes.npz",
+		"texts": "codes.npz words.npy words.txt", "order": "codes.npz words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores"}},
+	{"mislead by a model, words computed", misled + " --model {checkpoint}" + texts + " --pcs-path {pc0_n.npy} --svd-scores {collection}" + descs + spanned, map[string]string{
+		"model": "checkpoint scores pc0_n.npy collection words.npy", "block": "pc0_n.npy collection", "precision": "pc0_n.npy collection", "stride": "pc0_n.npy collection",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores"}},
 }

@@ -37,8 +37,9 @@ var ownMeanings = map[string][]string{
 	"explain":     {"imagenet-zeroshot-path"}, // has other classes than those named
 	"audit":       {"imagenet-zeroshot-path"},
 	"classify":    {"imagenet-zeroshot-path"},
-	"reconstruct": {"codes"},  // instead of components
-	"textspan":    {"scores"}, // are heads
+	"mislead":     {"imagenet-zeroshot-path", "classes", "scores", "data-path", "dataset"}, // of images with labels, which it does not need
+	"reconstruct": {"codes"},                                                               // instead of components
+	"textspan":    {"scores"},                                                              // are heads
 }
 
 // isTyped reports whether a flag of a command is one of typedFlags.
@@ -87,6 +88,9 @@ const towerOnly = "precision batch-size exif max-pixels strict preprocess sample
 // notOfHeads are the flags of retrieve that are about pairs and neurons.
 const notOfHeads = "neur-idxs pairs text-pairs weigh-by-norm scores shape pcs-path neuron-pcs-path neuron-layer heads copies copy-side codes " +
 	"text-descs-list-path text-descs-embeddings-path num-components"
+
+// imagesOnly are the flags of describe that are about images in place of units.
+const imagesOnly = "scores model vit-heads activation image-mean image-std image-resize top-images list"
 
 const tokenModes = "mode=neur_acts mode=zero_sink mode=zero_register_neurons"
 
@@ -166,7 +170,17 @@ var presetRules = []presetRule{
 	{commands: "show retrieve explain audit report", flags: "codes", needs: "text-descs-list-path"},
 	{commands: "report", flags: "model", needs: "data-path"},
 	{commands: "describe", flags: "codes", given: "method normalize svd-scores text-descs-embeddings-path"},
-	{commands: "sparse describe", flags: "svd-scores", needs: "method=textspan"},
+	{commands: "describe", flags: imagesOnly, needs: "image attributes"},
+	{commands: "describe", flags: "image attributes", given: "image attributes", not: "args"},
+	{commands: "sparse describe mislead", flags: "svd-scores", needs: "method=textspan"},
+	{commands: "mislead", flags: "codes", given: "method normalize svd-scores"},
+	{commands: "mislead", flags: "imagenet-zeroshot-path", given: "model vit-heads activation vocab templates use-templates classes", needs: "classes"},
+	{commands: "mislead", flags: "classes", needs: "imagenet-zeroshot-path"},
+	{commands: "mislead", flags: "model vit-heads activation vocab templates use-templates", not: "imagenet-zeroshot-path"},
+	{commands: "mislead", flags: "scores", needs: "labels-csv data-path"},
+	{commands: "mislead", flags: "labels-csv data-path", given: "labels-csv data-path", needs: "scores"},
+	{commands: "mislead", flags: "labels-csv", not: "data-path"},
+	{commands: "mislead", flags: "seed", needs: "sentences"},
 	{commands: "reconstruct", flags: "pcs-paths", not: "codes"},
 	{commands: "reconstruct", flags: "codes", not: "pcs-paths", needs: "text-descs-embeddings-path"},
 	{commands: "reconstruct", flags: "text-descs-embeddings-path", needs: "codes"},

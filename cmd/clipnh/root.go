@@ -51,6 +51,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newAblateCommand(g),
 			newReconstructCommand(g),
 			newAuditCommand(g),
+			newMisleadCommand(g),
 			newEditCommand(g),
 			newExportCommand(g),
 		}},

@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/onnxtower", "internal/pipeline/device",
-		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/headmap", "internal/pipeline/listing", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/quantity", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/concepts", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/headmap", "internal/pipeline/listing", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/mislead", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/quantity", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	"cmd/clipnh-ort": {"internal/ort", "internal/pipe"},
@@ -50,10 +50,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui", "internal/usage",
 	},
-	"internal/pipeline/score": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/describe", "internal/foreign", "internal/kernel", "internal/npy", "internal/omp",
-		"internal/origin", "internal/par", "internal/pipeline/coding", "internal/quantity", "internal/rank", "internal/ui", "internal/usage",
-	},
+	"internal/pipeline/score": {"internal/artefact", "internal/cache", "internal/dataset", "internal/describe", "internal/kernel", "internal/omp", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/quantity", "internal/rank", "internal/ui", "internal/usage"},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/origin", "internal/par",
@@ -81,16 +78,14 @@ var allowed = map[string][]string{
 		"internal/attribution", "internal/dataset", "internal/foreign", "internal/hint", "internal/par", "internal/pipeline/model",
 		"internal/pipeline/source", "internal/textlist", "internal/ui", "internal/usage",
 	},
-	"internal/pipeline/search": {
-		"internal/artefact", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin", "internal/par", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
-	},
+	"internal/pipeline/search": {"internal/artefact", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign", "internal/imageprep", "internal/lowrank", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit", "internal/usage"},
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
 		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
+	"internal/pipeline/mislead":  {"internal/artefact", "internal/attribution", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/par", "internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/quantity", "internal/textlist", "internal/ui", "internal/usage"},
+	"internal/pipeline/concepts": {"internal/artefact", "internal/dataset", "internal/decomp", "internal/double", "internal/imageprep", "internal/par", "internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/ui", "internal/unit", "internal/usage"},
 	"internal/pipeline/export": {
 		"internal/artefact", "internal/build", "internal/cache", "internal/hint", "internal/npy", "internal/onnx",
 		"internal/onnxtower", "internal/origin", "internal/pipeline/model", "internal/quantity", "internal/ui",

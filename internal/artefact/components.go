@@ -82,6 +82,24 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 	return c, nil
 }
 
+// ComponentsBeside opens components of the pairs or of the neurons of scores with these weights.
+func (r Reader) ComponentsBeside(path string, facts Facts, ov *decomp.OV) (*Components, error) {
+	c, err := r.Components(path, facts)
+	if err != nil {
+		return nil, err
+	}
+	want := []int{ov.Heads, ov.Neurons}
+	if !c.Units.IsPairs() {
+		want = want[1:]
+	}
+	if !slices.Equal(c.Units.Shape, want) || c.OutDim != ov.OutDim {
+		c.Close()
+		return nil, fmt.Errorf("%s: shape %s, want %s as the scores have it", path,
+			npy.ShapeString(append(slices.Clone([]int(c.Units.Shape)), c.OutDim)), npy.ShapeString(append(want, ov.OutDim)))
+	}
+	return c, nil
+}
+
 // DirectionsOf are pairs' components as far as the weights alone tell: v/|v|, which is
 // PC0 up to its sign, the direction that a larger score adds. It is zero where v is.
 func DirectionsOf(p *decomp.OV, team par.Team) *Components {

@@ -1,12 +1,14 @@
 package artefact
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -152,6 +154,29 @@ func (s *Scores) Read(rows []float32, first int) error {
 		return err
 	}
 	return s.finite(rows, first)
+}
+
+// rowImages is how many images' scores EachRows has in memory: 76 MB for RN50x16.
+const rowImages = 128
+
+// EachRows hands over the scores of all images in groups, [b,H,C], with the number of the
+// first image of each.
+func (s *Scores) EachRows(ctx context.Context, do func(first int, rows []float32) error) error {
+	each := s.OV.Heads * s.OV.Neurons
+	buf := kernel.Alloc(min(rowImages, s.Images) * each)
+	for lo := 0; lo < s.Images; lo += rowImages {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := buf[:min(rowImages, s.Images-lo)*each]
+		if err := s.Read(rows, lo); err != nil {
+			return err
+		}
+		if err := do(lo, rows); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finite returns an error unless all scores of rows, of the images from first on, are.

@@ -3,6 +3,7 @@ package coding
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/omp"
@@ -32,52 +33,89 @@ type Description struct {
 // all the words that they were made with, of which the first Components are
 // returned.
 func Describe(ctx context.Context, o DescribeOptions) ([]Description, error) {
-	if o.DecompositionPath != "" {
-		return o.read()
-	}
-	c, err := Open(o.Options)
+	d, err := OpenDescriber(o)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	if err := c.Prepare(ctx, len(c.Indices)); err != nil {
-		return nil, err
-	}
-	codes, err := c.Code(ctx, c.Indices, nil)
-	if err != nil {
-		return nil, err
-	}
-	order := make([]int, len(c.Indices)) // the codes' rows are the units asked for
-	for i := range order {
-		order[i] = i
-	}
-	d := artefact.NewCodes(codes, order, len(order))
-	return o.describe(d, c.PCs.Units, c.Indices, order), nil
+	defer d.Close()
+	return d.Describe(ctx, d.Named)
 }
 
-// read describes units by a finished decomposition.
-func (o DescribeOptions) read() ([]Description, error) {
-	d, err := o.Artefacts.Codes(o.DecompositionPath, nil)
-	if err != nil {
+// A Describer describes units that are chosen while it is open.
+type Describer struct {
+	DescribeOptions
+	Shape unit.Layered // of all units
+	Named []int        // those that the options name, without repetition
+
+	codes    *artefact.Codes // that were read; nil: they are computed
+	coding   *Coding
+	prepared bool
+}
+
+// OpenDescriber reads a finished decomposition, or opens what codes are computed from.
+func OpenDescriber(o DescribeOptions) (*Describer, error) {
+	d := &Describer{DescribeOptions: o}
+	var err error
+	if o.DecompositionPath == "" {
+		if d.coding, err = Open(o.Options); err != nil {
+			return nil, err
+		}
+		d.Shape, d.Named = d.coding.PCs.Units, d.coding.Indices
+		return d, nil
+	}
+	if d.codes, err = o.Artefacts.Codes(o.DecompositionPath, nil); err != nil {
 		return nil, err
 	}
-	shape, err := o.shape(d)
-	if err != nil {
+	if d.Shape, err = o.shape(d.codes); err != nil {
 		return nil, err
 	}
-	if err := d.Want(shape.Count(), len(o.Words)); err != nil {
+	if err := d.codes.Want(d.Shape.Count(), len(o.Words)); err != nil {
 		return nil, err
 	}
-	units, err := shape.Find(o.Units)
-	if err != nil {
+	if d.Named, err = d.Shape.Find(o.Units); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.DecompositionPath, err)
 	}
-	for _, u := range units {
-		if !d.IsCoded(u) {
-			return nil, fmt.Errorf("%s: %s is not among the units that were coded", o.DecompositionPath, shape.Name(u))
-		}
+	return d, nil
+}
+
+// Close closes the files.
+func (d *Describer) Close() error {
+	if d.coding == nil {
+		return nil
 	}
-	return o.describe(d, shape, units, units), nil
+	return d.coding.Close()
+}
+
+// Describe describes units, which are coded together where codes are computed. All of them
+// must be in codes that are read.
+func (d *Describer) Describe(ctx context.Context, units []int) ([]Description, error) {
+	if d.codes != nil {
+		for _, u := range units {
+			if !d.codes.IsCoded(u) {
+				return nil, fmt.Errorf("%s: %s is not among the units that were coded", d.DecompositionPath, d.Shape.Name(u))
+			}
+		}
+		return d.describe(d.codes, d.Shape, units, units), nil
+	}
+	if !d.prepared {
+		if err := d.coding.Prepare(ctx, len(units)); err != nil {
+			return nil, err
+		}
+		d.prepared = true
+	}
+	all := make([]Description, 0, len(units))
+	for batch := range slices.Chunk(units, BatchUnits) {
+		codes, err := d.coding.Code(ctx, batch, nil)
+		if err != nil {
+			return nil, err
+		}
+		order := make([]int, len(batch)) // the codes' rows are the units of the batch
+		for i := range order {
+			order[i] = i
+		}
+		all = append(all, d.describe(artefact.NewCodes(codes, order, len(order)), d.Shape, batch, order)...)
+	}
+	return all, nil
 }
 
 // shape is what the rows of a decomposition are, after the principal directions

@@ -49,24 +49,12 @@ func (c *Coding) contributions(s *artefact.Scores) error {
 	return c.Artefacts.Check(c.PCs.Artefact, artefact.Facts{}.Parent("contributions", s.Hash()))
 }
 
-// spreadImages is how many images' scores are in memory at a time.
-const spreadImages = 64
-
 // read sums up the scores of all images.
 func (s *spread) read(ctx context.Context, team par.Team) error {
-	row := s.scores.OV.Heads * s.scores.OV.Neurons
-	buf := make([]float32, min(spreadImages, s.scores.Images)*row)
-	for lo := 0; lo < s.scores.Images; lo += spreadImages {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		rows := buf[:min(spreadImages, s.scores.Images-lo)*row]
-		if err := s.scores.Read(rows, lo); err != nil {
-			return err
-		}
+	return s.scores.EachRows(ctx, func(_ int, rows []float32) error {
 		s.covariances.Add(rows, team)
-	}
-	return nil
+		return nil
+	})
 }
 
 // factors returns those of neurons' covariances, [units,H,O].

@@ -9,7 +9,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
-	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -90,7 +89,7 @@ func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Orig
 	if u.stats != nil {
 		sums = u.stats.Sum
 	} else {
-		err := u.eachRows(ctx, func(rows []float32) {
+		err := u.scores.EachRows(ctx, func(_ int, rows []float32) error {
 			team.For(pairs, func(lo, hi, _ int) {
 				for row := range slices.Chunk(rows, pairs) {
 					for i := lo; i < hi; i++ {
@@ -98,6 +97,7 @@ func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Orig
 					}
 				}
 			})
+			return nil
 		})
 		if err != nil {
 			return err
@@ -105,26 +105,6 @@ func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Orig
 	}
 	for i := range u.means {
 		u.means[i] = sums.Of(i) / float64(u.images)
-	}
-	return nil
-}
-
-// rowsAtATime is how many images' scores are in memory: 76 MB for RN50x16.
-const rowsAtATime = 128
-
-// eachRows hands over the scores of all images in groups, [b,H,C].
-func (u *usual) eachRows(ctx context.Context, do func(rows []float32)) error {
-	pairs := len(u.means)
-	buf := kernel.Alloc(min(rowsAtATime, u.images) * pairs)
-	for lo := 0; lo < u.images; lo += rowsAtATime {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		rows := buf[:min(rowsAtATime, u.images-lo)*pairs]
-		if err := u.scores.Read(rows, lo); err != nil {
-			return err
-		}
-		do(rows)
 	}
 	return nil
 }
@@ -202,7 +182,7 @@ func (u *usual) rank(ctx context.Context, wanted []rankedPart, team par.Team) er
 		return u.rankByColumns(ctx, wanted)
 	}
 	larger, pairs := make([]int, len(wanted)), len(u.means)
-	err := u.eachRows(ctx, func(rows []float32) {
+	err := u.scores.EachRows(ctx, func(_ int, rows []float32) error {
 		team.For(len(wanted), func(lo, hi, _ int) {
 			for i := lo; i < hi; i++ {
 				for at := wanted[i].pair; at < len(rows); at += pairs {
@@ -212,6 +192,7 @@ func (u *usual) rank(ctx context.Context, wanted []rankedPart, team par.Team) er
 				}
 			}
 		})
+		return nil
 	})
 	for i, w := range wanted {
 		rank := larger[i] + 1

@@ -29,6 +29,20 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
+// WriteNPY writes a .npy file of another program, without a manifest, and returns its path.
+func WriteNPY(t testing.TB, shape []int, data []float32) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "array.npy")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(npy.WriteFloat32(f, shape, data), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // ReadNPY reads a whole .npy file and its shape.
 func ReadNPY(t testing.TB, path string) ([]float32, []int) {
 	t.Helper()

@@ -156,8 +156,8 @@ func (m *measurement) summary(d *description, f *findings) Description {
 		}
 		if m.attributes != nil {
 			best := &m.best[i]
-			unit.Best, unit.BestAUC = m.attributes.all[best.attribute].names[0], &best.auc
-			names, contains := m.attributes.all[best.attribute].isNamed(unit.Terms)
+			unit.Best, unit.BestAUC = m.attributes.all[best.attribute].Names[0], &best.auc
+			names, contains := isNamed(&m.attributes.all[best.attribute], unit.Terms)
 			unit.Names = names
 			if names {
 				*s.NamesBest++

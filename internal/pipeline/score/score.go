@@ -25,7 +25,6 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/kernel"
-	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -237,16 +236,8 @@ func (in *inputs) openOthers(say ui.Reporter) error {
 	}
 	from := artefact.OriginOf(s.Artefact)
 	var err error
-	if in.pcs, err = in.Artefacts.Components(in.PCsPath, artefact.Of(from)); err != nil {
+	if in.pcs, err = in.Artefacts.ComponentsBeside(in.PCsPath, artefact.Of(from), ov); err != nil {
 		return err
-	}
-	want := []int{ov.Heads, ov.Neurons}
-	if !in.pcs.Units.IsPairs() {
-		want = want[1:]
-	}
-	if !slices.Equal(in.pcs.Units.Shape, want) || in.pcs.OutDim != ov.OutDim {
-		return fmt.Errorf("%s: shape %s, want %s as the scores have it", in.PCsPath,
-			npy.ShapeString(append(slices.Clone([]int(in.pcs.Units.Shape)), in.pcs.OutDim)), npy.ShapeString(append(want, ov.OutDim)))
 	}
 	if err := in.warnOfSame(say); err != nil {
 		return err

@@ -89,23 +89,9 @@ func world(t testing.TB) Options {
 		o.Words = append(o.Words, fmt.Sprintf("kind %d", k))
 		embeddings[k*worldDims+k] = 1
 	}
-	o.PCsPath = array(t, []int{worldHeads, worldNeurons, worldDims}, components)
-	o.EmbeddingsPath = array(t, []int{worldThings, worldDims}, embeddings)
+	o.PCsPath = pipelinetest.WriteNPY(t, []int{worldHeads, worldNeurons, worldDims}, components)
+	o.EmbeddingsPath = pipelinetest.WriteNPY(t, []int{worldThings, worldDims}, embeddings)
 	return o
-}
-
-// array writes a .npy file of another program.
-func array(t testing.TB, shape []int, data []float32) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "array.npy")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(npy.WriteFloat32(f, shape, data), f.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // TestTrueWords holds that words which are true predict scores, whichever side the

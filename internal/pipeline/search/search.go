@@ -106,7 +106,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := s.expandExamples(); err != nil {
+	if s.o.Examples, err = src.ExpandNames(s.o.Examples); err != nil {
 		return nil, err
 	}
 	if err := s.openQueries(ctx, say); err != nil {

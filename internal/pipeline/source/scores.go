@@ -211,6 +211,15 @@ func (s *Source) Collected() bool {
 	return ok
 }
 
+// Scores are those of a folder of them, which Close closes.
+func (s *Source) Scores() (*artefact.Scores, error) {
+	r, ok := s.reader.(*scoresReader)
+	if !ok {
+		return nil, errNotCollected
+	}
+	return r.Scores, nil
+}
+
 // Head fills dst [B,C] with the collected scores of one head's pairs.
 func (s *Source) Head(dst []float32, head int) error {
 	r, ok := s.reader.(*scoresReader)
