@@ -167,7 +167,7 @@ func (c Config) check(tensors map[string]ptfile.Tensor) error {
 	for _, p := range c.parameters() {
 		t, ok := tensors[p.name]
 		if !ok {
-			return missingTensor{p.name, p.shape}
+			return missingTensor(p)
 		}
 		if !slices.Equal(t.Shape, p.shape) {
 			return fmt.Errorf("%s: shape %s, want %v", p.name, shapeText(t.Shape), p.shape)
