@@ -94,8 +94,8 @@ func (r Reader) ComponentsOfUnits(path string, facts Facts, pairs unit.Shape, ou
 
 // A Neuron is one with all of its pairs, and how close its component is to a text.
 type Neuron struct {
-	Unit   string  `json:"unit"`
-	Cosine float64 `json:"cosine"`
+	Unit   string  `json:"unit"`   // such as l9n624
+	Cosine float64 `json:"cosine"` // of its component and the text's embedding
 }
 
 // NeuronsOf are units as neurons; none of pairs.
