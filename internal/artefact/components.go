@@ -109,7 +109,7 @@ func NeuronsOf(near []Near, units unit.Layered) (neurons []Neuron) {
 	return neurons
 }
 
-// PairsWithin are the pairs, of so many heads, that units of a shape stand for: themselves, or all
+// PairsWithin are the pairs that units of a shape stand for, seen through heads: themselves, or all
 // of a neuron, those of the first head first.
 func PairsWithin(near []Near, units unit.Shape, heads int) []Near {
 	if units.IsPairs() {
