@@ -31,8 +31,8 @@ A pair's page has the images on which it is strongest, weakest and in between,
 the histogram of its scores, its words, its neighbours by direction and by
 scores, and means by label. Images are ranked as retrieve ranks them.
 
-Reads scores or heads that collect wrote (--scores). Everything else is optional;
-what is missing is named on standard error and on the first page:
+Reads scores or heads that collect wrote (--scores). Everything else is
+optional; what is missing is named on standard error and on the first page:
 
   --codes, --text-descs-list-path
                             words (from sparse), as show takes them

@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 const retrieveHelp = `
@@ -123,7 +124,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	textsFlag(fs, &o.texts, "text", "", "the pairs closest to texts, or with --head-idxs what heads add along them"+textsHelp, nil)
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
 	fs.BoolVar(&o.stage.WeighByNorm, "weigh-by-norm", false, "rank the pairs near a text by cosine times largest norm, not by cosine alone")
-	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for --text and for words")
+	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for --text and for words; for --text also those of neurons (svd --mode n)")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "text")
@@ -317,7 +318,11 @@ func (o *retrieveOptions) sayFewer(r *retrieve.Result, g *globalOptions) {
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {
 	if len(result.Found) > 0 {
-		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"), ui.Right("largest norm"))
+		kind := "pair"
+		if !unit.NamesHead(result.Found[0].Pair) {
+			kind = "neuron"
+		}
+		t := ui.NewTable(ui.Left("text"), ui.Left(kind), ui.Right("cosine"), ui.Right("largest norm"))
 		for _, f := range result.Found {
 			t.Row(f.Text, f.Pair, fmt.Sprintf("%.4f", f.Cosine), fmt.Sprintf("%#.4g", f.Norm))
 		}

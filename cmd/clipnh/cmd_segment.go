@@ -124,7 +124,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	neuronLayerFlag(fs, &o.NeuronLayer, layerOfInputs)
 	vocabFlag(fs, &o.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
-	fs.StringVarP(&o.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
+	fs.StringVarP(&o.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]; those of neurons (svd --mode n) take a neuron with all of its pairs")
 	fs.StringArrayVar(&o.Paths, "image", nil, "`PATH` of an image, or of a folder of them; may be given several times")
 	fs.StringVarP(&o.DataPath, "data-path", "d", "", "data set at `PATH`, a folder or archives; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")

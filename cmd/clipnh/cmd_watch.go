@@ -96,7 +96,7 @@ func (o *shiftOptions) addConceptFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.conceptsPath, "concepts-path", "", "`FILE` of concepts, as --concepts @FILE")
 	hide(fs, "text", "concepts-path")
 	fs.IntVar(&o.concepts.K, "k", 5, "use the `K` pairs closest to a concept")
-	fs.StringVarP(&o.concepts.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy")
+	fs.StringVarP(&o.concepts.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy; those of neurons (svd --mode n) take a neuron with all of its pairs")
 	vocabFlag(fs, &o.concepts.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	templatesFlag(fs, &o.templates, "text")

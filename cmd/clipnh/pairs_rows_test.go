@@ -244,6 +244,9 @@ var pairings = []pairing{
 		"model": "scores checkpoint pc0.npy pc0_n.npy words.npy classes.npy", "block": "line scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
 		"texts": "words.npy words.txt; line classes.npy", "order": "words.npy words.txt; line classes.npy", "kind": "line pc0.npy pc0_n.npy classes.npy"},
 		map[string]string{"stride": "scores pc0.npy pc0_n.npy reference", "model": "reference", "block": "reference", "precision": "reference"}},
+	{"report of heads", "report --scores {heads} --model {checkpoint} --spans-path {spans.txt}" + descs + dataFlags + " --out OUT", map[string]string{
+		"model": "heads checkpoint words.npy spans.txt", "texts": "words.npy words.txt spans.txt", "order": "words.npy words.txt", "precision": "heads spans.txt"},
+		map[string]string{"stride": "heads spans.txt", "order": "spans.txt"}},
 	{"compare", "compare {scores} {reference}", nil,
 		map[string]string{"model": "scores reference", "block": "scores reference", "precision": "scores reference", "stride": "scores reference"}},
 

@@ -121,6 +121,8 @@ func TestPresetsStandAside(t *testing.T) {
 		"templates given":              {"use-templates: false", "explain --templates t.txt", "use-templates", ""},
 		"an image given":               {"data-path: d\ndataset: images", "explain photo.jpg", "data-path dataset", ""},
 		"tower flags":                  {"scores: s\nmodel: m", "reconstruct --precision f32", "scores", "model"},
+		"texts of heads given":         {"pcs-path: p\ncodes: c\ntext-descs-list-path: w\ntext-descs-embeddings-path: e", "report --spans-path s.txt", "pcs-path codes", "text-descs-list-path text-descs-embeddings-path"},
+		"components in place of heads": {"report: {spans-path: s.txt, parts: m}", "report --pcs-path p", "spans-path parts", ""},
 		"codes or components":          {"reconstruct: {pcs-paths: p, codes: c, text-descs-embeddings-path: e}", "reconstruct", "codes text-descs-embeddings-path", "pcs-paths"},
 		"codes given":                  {"reconstruct: {pcs-paths: p, text-descs-embeddings-path: e}", "reconstruct --codes c", "pcs-paths", "text-descs-embeddings-path"},
 		"words of nothing":             {"text-descs-list-path: w", "show n1 -s s", "text-descs-list-path", ""},

@@ -27,7 +27,7 @@ func printShift(p *ui.Printer, r *shift.Result) error {
 			columns = append(columns, ui.Right("r by "+r.Grouping))
 		}
 	}
-	t := ui.NewTable(append(columns, ui.Left("pairs"))...)
+	t := ui.NewTable(append(columns, ui.Left(unitsNoun(len(r.Concepts) > 0 && r.Concepts[0].Neurons != nil)))...)
 	for _, c := range r.Concepts {
 		cells := []string{c.Concept, fmt.Sprint(c.Images), ratioText(c.MeanRatio)}
 		if labelled {
@@ -42,7 +42,7 @@ func printShift(p *ui.Printer, r *shift.Result) error {
 				cells = append(cells, correlationText(m.Groups))
 			}
 		}
-		t.Row(append(cells, pairNames(c.Pairs))...)
+		t.Row(append(cells, unitNames(c.Pairs, c.Neurons))...)
 	}
 	grouped := slices.ContainsFunc(r.Concepts, func(c shift.ConceptResult) bool { return len(c.Groups) > 0 })
 	if err := p.Table(t); err != nil || !grouped {
@@ -87,15 +87,29 @@ func pText(p, log10 *float64) string {
 	return fmt.Sprintf("%.2fe%.0f", math.Pow(10, *log10-exponent), exponent)
 }
 
-// pairNames returns the names of the first few pairs of a concept.
-func pairNames(pairs []artefact.Pair) string {
+// unitsNoun is what the units that stand for concepts are called.
+func unitsNoun(neurons bool) string {
+	if neurons {
+		return "neurons"
+	}
+	return "pairs"
+}
+
+// unitNames returns the names of the first few pairs of a concept, or of the neurons that stand
+// for it.
+func unitNames(pairs []artefact.Pair, neurons []artefact.Neuron) string {
 	const most = 5
 	var names []string
-	for _, p := range pairs[:min(len(pairs), most)] {
-		names = append(names, p.Name())
+	if neurons == nil {
+		for _, p := range pairs {
+			names = append(names, p.Name())
+		}
 	}
-	if more := len(pairs) - most; more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
+	for _, n := range neurons {
+		names = append(names, n.Unit)
+	}
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, " ")
 }
@@ -150,7 +164,7 @@ func printWatch(p *ui.Printer, r *shift.WatchResult) error {
 		}
 		columns := []ui.Column{ui.Left(title), ui.Right("change (pooled sd)"), ui.Left("95 %"), ui.Right("q"), ui.Right("mean " + digits), ui.Right("in reference")}
 		if i == 0 {
-			columns = append(columns, ui.Left("pairs"))
+			columns = append(columns, ui.Left(unitsNoun(len(moved) > 0 && moved[0].Neurons != nil)))
 		} else if moved[0].Quantiles != nil {
 			columns = append(columns, ui.Right("median"), ui.Right("in reference"), ui.Right("99 %"), ui.Right("in reference"))
 		}
@@ -158,7 +172,7 @@ func printWatch(p *ui.Printer, r *shift.WatchResult) error {
 		for _, m := range moved {
 			cells := []string{m.Name, movedText(m), intervalText(m, r.Intervals), fmt.Sprintf("%.2g", m.Q), figureText(m.Mean), figureText(m.ReferenceMean)}
 			if i == 0 {
-				cells = append(cells, pairNames(m.Pairs))
+				cells = append(cells, unitNames(m.Pairs, m.Neurons))
 			}
 			for _, q := range m.Quantiles {
 				if q.Share == 0.5 || q.Share == 0.99 {

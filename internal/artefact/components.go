@@ -100,6 +100,48 @@ func (r Reader) ComponentsBeside(path string, facts Facts, ov *decomp.OV) (*Comp
 	return c, nil
 }
 
+// ComponentsOfUnits opens components of these pairs, [H,C], of O dimensions, or of their neurons,
+// each of which stands for all of its pairs.
+func (r Reader) ComponentsOfUnits(path string, facts Facts, pairs unit.Shape, outDim int) (*Components, error) {
+	units := pairs
+	if a, err := npy.ReadFile(path); err == nil && len(a.Shape) == 2 { // what is wrong with it, its reader says
+		units = pairs[1:]
+	}
+	return r.ComponentsOf(path, facts, units, outDim)
+}
+
+// A Neuron is one with all of its pairs, and how close its component is to a text.
+type Neuron struct {
+	Unit   string  `json:"unit"`   // such as l9n624
+	Cosine float64 `json:"cosine"` // of its component and the text's embedding
+}
+
+// NeuronsOf are units as neurons; none of pairs.
+func NeuronsOf(near []Near, units unit.Layered) (neurons []Neuron) {
+	if units.IsPairs() {
+		return nil
+	}
+	for _, n := range near {
+		neurons = append(neurons, Neuron{units.Name(n.Unit), n.Cosine})
+	}
+	return neurons
+}
+
+// PairsWithin are the pairs that units of a shape stand for, seen through heads: themselves, or all
+// of a neuron, those of the first head first.
+func PairsWithin(near []Near, units unit.Shape, heads int) []Near {
+	if units.IsPairs() {
+		return near
+	}
+	all := make([]Near, 0, len(near)*heads)
+	for _, n := range near {
+		for h := range heads {
+			all = append(all, Near{h*units.Neurons() + n.Unit, n.Cosine})
+		}
+	}
+	return all
+}
+
 // DirectionsOf are pairs' components as far as the weights alone tell: v/|v|, which is
 // PC0 up to its sign, the direction that a larger score adds. It is zero where v is.
 func DirectionsOf(p *decomp.OV, team par.Team) *Components {

@@ -45,6 +45,18 @@ type Pairs struct {
 	Score []float32 // [P,K], principal direction · text
 }
 
+// OfNeurons are all pairs of neurons, which were chosen by components of their own: Index has the
+// numbers of the neurons, below the number of these.
+func (p *Pairs) OfNeurons(heads, neurons int) *Pairs {
+	all := &Pairs{K: p.K * heads}
+	for i, n := range p.Index {
+		for h := range heads {
+			all.Index, all.Score = append(all.Index, int32(h*neurons)+n), append(all.Score, p.Score[i])
+		}
+	}
+	return all
+}
+
 // A Choice compares principal directions with queries, group by group, so that
 // the directions need not be in memory at once.
 type Choice struct {

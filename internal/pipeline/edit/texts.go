@@ -6,7 +6,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -25,15 +24,9 @@ type TextOptions struct {
 // Text is a text and the pairs that were removed for it, closest first, or the neurons, where
 // their components were given.
 type Text struct {
-	Text    string          `json:"text"`
-	Pairs   []artefact.Pair `json:"pairs"`
-	Neurons []Neuron        `json:"neurons,omitempty"`
-}
-
-// Neuron is one that is close to a text.
-type Neuron struct {
-	Unit   string  `json:"unit"`
-	Cosine float64 `json:"cosine"`
+	Text    string            `json:"text"`
+	Pairs   []artefact.Pair   `json:"pairs"`
+	Neurons []artefact.Neuron `json:"neurons,omitempty"`
 }
 
 // applyTexts removes the pairs that are closest to texts.
@@ -69,17 +62,10 @@ func (e *editor) applyTexts(ctx context.Context, c *choice) error {
 	for i, text := range e.Texts {
 		found, named := Text{Text: text, Pairs: []artefact.Pair{}}, unit.Layered{Shape: pcs.Units.Shape, Layers: e.units.Layers}
 		var pairs []int
-		for _, near := range nearest[i] {
-			if named.IsPairs() {
-				pairs = append(pairs, near.Unit)
-				continue
-			}
-			for h := range e.ov.Heads {
-				pairs = append(pairs, h*e.ov.Neurons+near.Unit)
-			}
-			found.Neurons = append(found.Neurons, Neuron{named.Name(near.Unit), near.Cosine})
+		for _, near := range artefact.PairsWithin(nearest[i], named.Shape, e.ov.Heads) {
+			pairs = append(pairs, near.Unit)
 		}
-		if named.IsPairs() {
+		if found.Neurons = artefact.NeuronsOf(nearest[i], named); found.Neurons == nil {
 			found.Pairs = artefact.PairsOf(nearest[i], named)
 		}
 		if err := c.set(pairs, 0, fmt.Sprintf("{remove-text} %q", text)); err != nil {
@@ -95,11 +81,7 @@ func (e *editor) components() (*artefact.Components, error) {
 	if e.PCsPath == "" {
 		return artefact.DirectionsOf(e.ov, e.team), nil
 	}
-	shape := e.units.Shape
-	if a, err := npy.ReadFile(e.PCsPath); err == nil && len(a.Shape) == 2 { // what is wrong with it, its reader says
-		shape = shape[1:]
-	}
-	pcs, err := e.Artefacts.ComponentsOf(e.PCsPath, e.facts(), shape, e.ov.OutDim)
+	pcs, err := e.Artefacts.ComponentsOfUnits(e.PCsPath, e.facts(), e.units.Shape, e.ov.OutDim)
 	if err != nil {
 		return nil, err
 	}

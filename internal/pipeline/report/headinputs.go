@@ -29,6 +29,7 @@ type headInputs struct {
 	parts      *artefact.FirstOrder
 	texts      [][]artefact.HeadText // of each head; nil: none
 	embeddings [][]float32           // of these, unit vectors [K,O], of each head; nil: none
+	places     bool                  // the model has places that heads read
 }
 
 // refusePairs returns an error where something is given that heads do not have.
@@ -167,7 +168,7 @@ func (in *headInputs) openTexts() error {
 }
 
 // openModel opens the model that maps are computed with, which must be the one that the heads are
-// of, and must have places that its heads read.
+// of. Without places that its heads read there are none.
 func (in *headInputs) openModel(ctx context.Context) error {
 	if in.Model == "" {
 		return nil
@@ -180,18 +181,20 @@ func (in *headInputs) openModel(ctx context.Context) error {
 		return err
 	}
 	in.model = m
-	if err := m.Require(clip.Residual); err != nil {
-		return hint.With(fmt.Errorf("%w: places are the tokens that heads of its layers read", err), "leave out {model}: the report then has no maps")
-	}
 	m.Tell(in.say)
 	if err := m.WantOf(in.ScoresPath, in.from); err != nil {
 		return err
+	}
+	in.note(m)
+	if err := m.Require(clip.Residual); err != nil {
+		in.say.Note("no maps: %v: places are the tokens that heads of its layers read", err)
+		return nil
 	}
 	f := in.parts
 	if layers, heads := m.Config.Layered(); layers != f.Layers || heads != f.LayerHeads || m.Config.OutDim != f.OutDim {
 		return fmt.Errorf("%s: %s of %s and %s, want those of %s, %d, %d and %d", in.Model, quantity.Of(layers, "layer"), quantity.Of(heads, "head"),
 			quantity.Of(m.Config.OutDim, "dimension"), in.ScoresPath, f.Layers, f.LayerHeads, f.OutDim)
 	}
-	in.note(m)
+	in.places = true
 	return nil
 }

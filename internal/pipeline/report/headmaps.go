@@ -43,7 +43,7 @@ func (b *headBuilder) shownOf(h int) []int32 {
 
 // findMaps computes maps, in groups that an unfinished run leaves to the next one.
 func (b *headBuilder) findMaps(ctx context.Context) error {
-	if b.model == nil {
+	if !b.places {
 		return nil
 	}
 	m := b.chooseMaps(b.model.Config.Grid())

@@ -183,7 +183,7 @@ func TestReportOfHeadsRefuses(t *testing.T) {
 		"{text-descs-embeddings-path} has no effect on heads":  func(o *Options) { o.SpansPath = "" },
 		"text \"text 7\" of l4h3 is not among those of":        func(o *Options) { o.Words = slices.Clone(o.Words); o.Words[7] = "another" },
 		"{model} is for maps of images: want {data-path} too":  func(o *Options) { o.Data.Path = "" },
-		"the image tower is a CLIP-ResNet":                     func(o *Options) { o.Model = pipelinetest.TinyModel() },
+		"made with other weights than those of":                func(o *Options) { o.Model = pipelinetest.TinyModel() },
 		"texts of heads, but " + golden.Parts[0] + " has none": func(o *Options) { o.ScoresPath, o.Parts = o.Parts[0], nil },
 		"embeddings of 40 texts, but":                          func(o *Options) { o.Words = o.Words[:11] },
 	} {
@@ -200,8 +200,18 @@ func TestReportOfHeadsRefuses(t *testing.T) {
 func TestReportOfPoolHeads(t *testing.T) {
 	o := collecttest.GoldenImages(t, "pool")
 	o.Mode = collect.ModeHeads
-	r := Options{Store: new(cache.Store), Threads: 2, ScoresPath: collecttest.Collect(t, o).Path, Dir: filepath.Join(t.TempDir(), "report")}
-	result := run(t, r)
+	r := Options{
+		Store: new(cache.Store), Threads: 2, ScoresPath: collecttest.Collect(t, o).Path, Dir: filepath.Join(t.TempDir(), "report"),
+		Model: o.Model, Data: o.Data, Details: o.Details,
+	}
+	say, heard := pipelinetest.Heard()
+	result, err := Run(t.Context(), r, say)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(heard.String(), "no maps: ") {
+		t.Errorf("said %q, want why there are no maps", heard)
+	}
 	sum := 0.0
 	for h := range result.Heads {
 		x := read[report.HeadRecord](t, r.Dir, report.HeadName(h))

@@ -227,7 +227,7 @@ func (o Options) find(ctx context.Context, src *source.Source, say ui.Reporter) 
 		return nil, err
 	}
 	of = of.WithWeights(m.Origin())
-	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{src.Heads, src.Neurons}, src.OutDim)
+	pcs, err := o.Artefacts.ComponentsOfUnits(o.PCsPath, artefact.Of(of), unit.Shape{src.Heads, src.Neurons}, src.OutDim)
 	if err != nil {
 		return nil, err
 	}
@@ -246,8 +246,9 @@ func (o Options) find(ctx context.Context, src *source.Source, say ui.Reporter) 
 	}
 	var found []FoundPair
 	for i := range nearest {
-		for _, p := range artefact.PairsOf(nearest[i], src.Units()) {
-			found = append(found, FoundPair{Text: o.Texts[i], Pair: p.Name(), Cosine: p.Cosine})
+		named := unit.Layered{Shape: pcs.Units.Shape, Layers: src.Units().Layers}
+		for _, near := range nearest[i] {
+			found = append(found, FoundPair{Text: o.Texts[i], Pair: named.Name(near.Unit), Cosine: near.Cosine})
 		}
 	}
 	return found, nil
@@ -263,7 +264,7 @@ type askedNeuron struct {
 // number, in a pair, or by a text.
 func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, error) {
 	if src.Heads == 0 { // summed over heads
-		if len(o.Pairs)+len(found) > 0 {
+		if len(o.Pairs) > 0 || slices.ContainsFunc(found, func(f FoundPair) bool { return unit.NamesHead(f.Pair) }) {
 			return nil, usage.Errorf("%s: contributions summed over heads: want neurons, which {neur-idxs} names, not pairs", o.ScoresPath)
 		}
 	}
@@ -297,6 +298,10 @@ func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, er
 		return nil, err
 	}
 	for _, p := range pairs {
+		if src.Heads == 0 {
+			add(p)
+			continue
+		}
 		add(p%src.Neurons, p/src.Neurons)
 	}
 	if len(all) == 0 {

@@ -161,7 +161,7 @@ func TestSegmentMistakes(t *testing.T) {
 	}{
 		{"block", "{conv-map-idx} 2: the last stage has 2 blocks, want -2 to 1", func(o *Options) { o.Setup.Block = 2 }},
 		{"pool's block", "{sim-map-idx} -3", func(o *Options) { o.SimBlock = -3 }},
-		{"directions of neurons", "want 4x256x32", func(o *Options) { o.PCsPath = testutil.Golden("pc0_n.npy") }},
+		{"directions of words", "want 256x32", func(o *Options) { o.PCsPath = testutil.Golden("text/words.npy") }},
 		{"embeddings of other words", "want 7, one for each word", func(o *Options) { o.MainWords = true }},
 		{"gaps", "windows of 64 pixels every 65 leave gaps", func(o *Options) { o.Setup.SlideStride = 65 }},
 		{"no image", "manifest.json: unknown format", func(o *Options) { o.Paths[0] = testutil.Golden("manifest.json") }},

@@ -101,7 +101,7 @@ func (o *Options) components(m *model.Model) (*artefact.Components, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.Artefacts.ComponentsOf(o.PCsPath, o.componentFacts(m), unit.Shape{pairs.Heads, pairs.Neurons}, m.Config.OutDim)
+	return o.Artefacts.ComponentsOfUnits(o.PCsPath, o.componentFacts(m), unit.Shape{pairs.Heads, pairs.Neurons}, m.Config.OutDim)
 }
 
 // componentFacts are what components must be of: the model's last block, or the one
@@ -132,9 +132,17 @@ func (s *segmenter) pairs(m *model.Model, pcs *artefact.Components, text []float
 	}
 	k := s.o.Setup.Pairs
 	if k > count {
-		s.say.Note("{k} %d: the model has %s, so each text takes all of them", k, quantity.Of(count, "pair"))
+		s.say.Note("{k} %d: the model has %s, so each text takes all of them", k, quantity.Of(count, pcs.Units.Kind()))
 		k = count
 	}
 	s.result.K = k
-	return choice.Best(k, s.team), nil
+	best := choice.Best(k, s.team)
+	if pcs.Units.IsPairs() {
+		return best, nil
+	}
+	pairs, err := m.Pairs(s.o.NeuronLayer)
+	if err != nil {
+		return nil, err
+	}
+	return best.OfNeurons(pairs.Heads, pairs.Neurons), nil
 }

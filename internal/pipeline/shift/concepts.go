@@ -24,8 +24,8 @@ type ConceptOptions struct {
 	Artefacts artefact.Reader
 
 	Concepts []string // texts, without repetition
-	K        int      // pairs that stand for each
-	PCsPath  string   // principal directions of pairs, [H,C,O]
+	K        int      // pairs, or neurons, that stand for each
+	PCsPath  string   // principal directions of pairs, [H,C,O], or of neurons, [C,O]
 
 	// Texts are embedded by a model, not centred,
 	Model, Vocab string
@@ -38,23 +38,41 @@ type ConceptOptions struct {
 	TextsPath      string // where Texts are from
 }
 
-// concept is a text and the pairs that stand for it, closest first.
+// concept is a text and the pairs that stand for it, closest first; all pairs of neurons, where
+// these stand for it.
 type concept struct {
-	text  string
-	pairs []artefact.Pair
+	text    string
+	pairs   []artefact.Pair
+	neurons []artefact.Neuron
+}
+
+// units is how many units stand for a concept.
+func (c concept) units() int {
+	if c.neurons != nil {
+		return len(c.neurons)
+	}
+	return len(c.pairs)
+}
+
+// unitsOf is how many units stand for each of the concepts; 0 of none.
+func unitsOf(concepts []concept) int {
+	if len(concepts) == 0 {
+		return 0
+	}
+	return concepts[0].units()
 }
 
 // openConcepts finds the pairs of every concept: the K whose direction has the
 // largest product with the text's embedding, both unit vectors. What has a
 // manifest must be of the model with these weights, if they are known.
 func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, threads int, say ui.Reporter) ([]concept, error) {
-	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(src.Origin), unit.Shape{src.Heads, src.Neurons}, src.OutDim)
+	pcs, err := o.Artefacts.ComponentsOfUnits(o.PCsPath, artefact.Of(src.Origin), unit.Shape{src.Heads, src.Neurons}, src.OutDim)
 	if err != nil {
 		return nil, err
 	}
 	defer pcs.Close()
 	if units := pcs.Units.Count(); o.K > units {
-		say.Note("{k} %d: the model has %s, so each concept takes all of them", o.K, quantity.Of(units, "pair"))
+		say.Note("{k} %d: the model has %s, so each concept takes all of them", o.K, quantity.Of(units, pcs.Units.Kind()))
 	}
 	weights := src.Origin
 	if weights.Weights == "" {
@@ -75,7 +93,10 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, thr
 	}
 	concepts := make([]concept, len(o.Concepts))
 	for i, text := range o.Concepts {
-		concepts[i] = concept{text, artefact.PairsOf(nearest[i], src.Units())}
+		concepts[i] = concept{
+			text: text, pairs: artefact.PairsOf(artefact.PairsWithin(nearest[i], pcs.Units.Shape, src.Heads), src.Units()),
+			neurons: artefact.NeuronsOf(nearest[i], unit.Layered{Shape: pcs.Units.Shape, Layers: src.Units().Layers}),
+		}
 	}
 	return concepts, nil
 }

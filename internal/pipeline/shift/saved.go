@@ -30,9 +30,10 @@ type savedRatios struct {
 }
 
 type savedConcept struct {
-	Concept string          `json:"concept"`
-	Pairs   []artefact.Pair `json:"pairs"`
-	Label   string          `json:"label,omitempty"`
+	Concept string            `json:"concept"`
+	Pairs   []artefact.Pair   `json:"pairs"`
+	Neurons []artefact.Neuron `json:"neurons,omitempty"`
+	Label   string            `json:"label,omitempty"`
 }
 
 type savedRatio struct {
@@ -177,7 +178,7 @@ func (o *Options) origin(src *source.Source, labels *dataset.Labels) (origin.Ori
 func (r *Result) save(concepts []concept, labels []string, images []shiftImage, skipped []source.Skipped) *savedRatios {
 	s := &savedRatios{K: r.K, Grouping: r.Grouping, Images: make([]savedRatio, len(images)), Skipped: append([]source.Skipped{}, skipped...)}
 	for i, c := range concepts {
-		s.Concepts = append(s.Concepts, savedConcept{c.text, c.pairs, labels[i]})
+		s.Concepts = append(s.Concepts, savedConcept{c.text, c.pairs, c.neurons, labels[i]})
 	}
 	for i, image := range images {
 		s.Images[i] = savedRatio{image.name, image.ratios, image.group, image.answers}
@@ -248,7 +249,7 @@ func Merge(shards []shard.Part, savePath, plotPath string, store *cache.Store, s
 	r.K, r.Grouping = first.K, first.Grouping
 	concepts, labels := make([]concept, len(first.Concepts)), make([]string, len(first.Concepts))
 	for i, c := range first.Concepts {
-		concepts[i], labels[i] = concept{c.Concept, c.Pairs}, c.Label
+		concepts[i], labels[i] = concept{c.Concept, c.Pairs, c.Neurons}, c.Label
 	}
 	r.sumUp(concepts, labels)
 	r.warnSmallGroups(say)

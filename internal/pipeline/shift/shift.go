@@ -52,7 +52,7 @@ type Options struct {
 // Result is how concepts run through groups of images, such as years.
 type Result struct {
 	Images   int              `json:"images"` // that have a ratio
-	K        int              `json:"k"`      // pairs that stand for a concept
+	K        int              `json:"k"`      // pairs, or neurons, that stand for a concept
 	Grouping string           `json:"grouping,omitempty"`
 	Concepts []ConceptResult  `json:"concepts"`
 	Skipped  []source.Skipped `json:"skipped"`
@@ -69,13 +69,14 @@ type Result struct {
 // where there is no label, and null where they are not defined, as of labels that
 // are all the same.
 type ConceptResult struct {
-	Concept   string          `json:"concept"`
-	Pairs     []artefact.Pair `json:"pairs"`
-	Label     string          `json:"label,omitempty"` // it is compared with; empty: none
-	Images    int             `json:"images"`          // with a label, or of all where there is none
-	MeanRatio float64         `json:"mean_ratio"`
-	Measured  *Correlation    `json:"correlation,omitempty"`
-	Groups    []Group         `json:"groups,omitempty"`
+	Concept   string            `json:"concept"`
+	Pairs     []artefact.Pair   `json:"pairs"`
+	Neurons   []artefact.Neuron `json:"neurons,omitempty"` // whose pairs these are, where neurons stand for it
+	Label     string            `json:"label,omitempty"`   // it is compared with; empty: none
+	Images    int               `json:"images"`            // with a label, or of all where there is none
+	MeanRatio float64           `json:"mean_ratio"`
+	Measured  *Correlation      `json:"correlation,omitempty"`
+	Groups    []Group           `json:"groups,omitempty"`
 }
 
 // Correlation is that of ratio and label, by image (point-biserial) and of
@@ -140,7 +141,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{K: min(o.K, src.Heads*src.Neurons), Path: o.SavePath, Plot: o.PlotPath}
+	result := &Result{K: unitsOf(concepts), Path: o.SavePath, Plot: o.PlotPath}
 	if result.Changed, err = o.compareCollected(ctx, src, say); err != nil {
 		return nil, err
 	}
@@ -301,7 +302,7 @@ func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]str
 
 // concept sums up concept number i.
 func (r *Result) concept(i int, of concept, label string) ConceptResult {
-	c := ConceptResult{Concept: of.text, Pairs: of.pairs, Label: label}
+	c := ConceptResult{Concept: of.text, Pairs: of.pairs, Neurons: of.neurons, Label: label}
 	var ratios []float64
 	var shown []bool
 	positive := 0

@@ -226,7 +226,7 @@ func TestShiftLabels(t *testing.T) {
 func TestShiftRefuses(t *testing.T) {
 	words := testutil.Golden("text/words.npy")
 	for want, change := range map[string]func(o *Options){
-		"want 4x256x32": func(o *Options) { o.PCsPath = testutil.Golden("pc0_n.npy") },
+		"want 256x32": func(o *Options) { o.PCsPath = testutil.Golden("text/words.npy") },
 		"embeddings of 300 texts, want 2, those of the concepts": func(o *Options) { o.EmbeddingsPath = words },
 		`words.txt: no line "a yellow car"`: func(o *Options) {
 			o.Concepts = []string{"a yellow car"}

@@ -100,7 +100,9 @@ func watchScores(ctx context.Context, o WatchOptions, both [2]*watched, say ui.R
 	}
 	result := newWatchResult(o, both, say)
 	result.Bootstrap, result.WatchedConcepts, result.WatchedPairs = o.Bootstrap, len(concepts), w.pairs
-	result.K = min(o.K, w.pairs)
+	if result.K = min(o.K, w.pairs); len(concepts) > 0 {
+		result.K = unitsOf(concepts)
+	}
 	all := ranked(w.ofConcepts, len(concepts), o)
 	w.nameConcepts(all)
 	result.allConcepts = all
@@ -226,6 +228,6 @@ func (w *watcher) bound(ctx context.Context, r *WatchResult) error {
 // nameConcepts names the changes of all concepts.
 func (w *watcher) nameConcepts(all []Change) {
 	for i := range all {
-		all[i].Name, all[i].Pairs = w.concepts[i].text, w.concepts[i].pairs
+		all[i].Name, all[i].Pairs, all[i].Neurons = w.concepts[i].text, w.concepts[i].pairs, w.concepts[i].neurons
 	}
 }

@@ -104,10 +104,11 @@ type WatchResult struct {
 
 // Change is a concept by its ratio, or a pair by its score, in two collections.
 type Change struct {
-	Name          string          `json:"name"`            // the concept's text, or h12n624
-	Pairs         []artefact.Pair `json:"pairs,omitempty"` // of a concept
-	ReferenceMean float64         `json:"reference_mean"`
-	Mean          float64         `json:"mean"`
+	Name          string            `json:"name"`              // the concept's text, or h12n624
+	Pairs         []artefact.Pair   `json:"pairs,omitempty"`   // of a concept
+	Neurons       []artefact.Neuron `json:"neurons,omitempty"` // whose pairs these are, where neurons stand for it
+	ReferenceMean float64           `json:"reference_mean"`
+	Mean          float64           `json:"mean"`
 	// Difference is that of the means over the pooled standard deviation; null, for
 	// infinite, of values that never vary and have moved.
 	Difference *float64 `json:"difference"`
