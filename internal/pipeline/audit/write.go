@@ -106,7 +106,7 @@ func (o *Options) canFill() error {
 		if of, ok := cache.TemporaryOf(name); ok { // of a run that was killed
 			name = of
 		}
-		name = strings.TrimSuffix(name, ".lock") // of another run: who writes waits for it or fails
+		name = strings.TrimSuffix(strings.TrimSuffix(name, ".lock"), running) // of another run: who writes fails
 		if other == "" && !slices.Contains(own, name) {
 			other = e.Name()
 		}
@@ -178,6 +178,10 @@ func (a *auditor) saveList(file string, names []string) error {
 	return a.Store.WriteFile(a.path(file), writing([]byte(strings.Join(names, "\n")+"\n")))
 }
 
+// running ends the name of the page where it stands for all files of an audit: its lock file keeps
+// out other audits, whose files would be among this one's.
+const running = ".run"
+
 // write writes the page, after its figures. Nothing is begun before everything is known.
 func (a *auditor) write(ctx context.Context) error {
 	r := &a.result
@@ -191,6 +195,11 @@ func (a *auditor) write(ctx context.Context) error {
 	if err := artefact.MakeFolders(a.path(pageFile)); err != nil {
 		return err
 	}
+	release, err := a.Store.LockArtefact(a.path(pageFile) + running)
+	if err != nil {
+		return err
+	}
+	defer release()
 	r.Files = []string{a.path(pageFile), a.path(jsonFile)}
 	if len(r.Curve) > 1 {
 		r.Files = append(r.Files, a.path(curveFile))

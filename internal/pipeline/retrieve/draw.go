@@ -195,6 +195,9 @@ func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Pr
 		}
 		progress.Add(int64(len(group)))
 	}
+	if err := ctx.Err(); err != nil { // sheets take seconds
+		return err
+	}
 	folder := neuronFolder(d.SaveDir, n.index)
 	n.Sheet = filepath.Join(folder, sheetFile)
 	if err := saveCanvas(ctx, d.Store, n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
@@ -213,6 +216,9 @@ func (d *renderer) heatSheets(ctx context.Context, units []Unit, neuron int, ima
 	errs := make([]error, len(units))
 	d.team.For(len(units), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
+			if errs[i] = ctx.Err(); errs[i] != nil {
+				return
+			}
 			u := &units[i]
 			u.Heat = filepath.Join(unitFolder(d.SaveDir, neuron, u.head), heatFile)
 			errs[i] = saveCanvas(ctx, d.Store, u.Heat, heatSheet(*u, images, d.tower.Config().Grid(), productText(d.tower)))

@@ -22,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // retrievedFiles are the files below a folder and their contents.
@@ -203,6 +204,30 @@ func TestRetrieveIsInterrupted(t *testing.T) {
 	for name, content := range undisturbed {
 		if got[name] != content {
 			t.Errorf("%s: other bytes than in an undisturbed run", name)
+		}
+	}
+}
+
+// endOfSheets interrupts when the last image of the sheets was looked at.
+type endOfSheets struct{ *pipelinetest.Interrupting }
+
+func (r endOfSheets) Progress() ui.Progress { return r }
+func (r endOfSheets) Start(total int64, _ ui.Unit, label string) {
+	if r.After = math.MaxInt64; label == "sheets" {
+		r.After = total
+	}
+}
+
+// TestRetrieveIsInterruptedAtItsEnd: an interrupt is heeded while sheets are drawn, too.
+func TestRetrieveIsInterruptedAtItsEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	o := Options{Options: goldenImages(), Neurons: []int{37}, Top: 2, Threads: 1, SaveDir: t.TempDir()}
+	if _, err := Run(ctx, o, endOfSheets{&pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), Cancel: cancel}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want interrupted", err)
+	}
+	for name := range retrievedFiles(t, o.SaveDir) {
+		if !strings.HasPrefix(name, storedFolder) {
+			t.Errorf("%s was drawn after the interrupt", name)
 		}
 	}
 }

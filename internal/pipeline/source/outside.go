@@ -9,15 +9,19 @@ import (
 )
 
 // WantOutside refuses a folder for pictures that is one of the folders of images, or inside of
-// one, where the next run would take them for images. option names it. Data sets of other kinds
-// than dataset.Images take those of their classes only. Of an image that is given by itself, the
-// folder that holds it is refused, and none below: where photos and results are side by side, the
-// results have a folder of their own.
+// one, where the next run would take them for images. option names it. Of a data set that is the
+// folder of its classes, or that of its images alone; those of some kinds are named. Of an image
+// that is given by itself, the folder that holds it is refused, and none below: where photos and
+// results are side by side, the results have a folder of their own.
 func WantOutside(option, dir string, data dataset.Options, paths ...string) error {
-	if data.Kind == dataset.Images {
-		paths = append(paths[:len(paths):len(paths)], data.Path)
+	alone := "" // its folders are not looked at
+	if folder, within := data.Takes(); folder != "" && data.Path != "" {
+		paths = append(paths[:len(paths):len(paths)], folder)
+		if !within {
+			alone = folder
+		}
 	}
-	for _, path := range paths {
+	for i, path := range paths {
 		info, err := os.Stat(path)
 		switch {
 		case dir == "" || err != nil:
@@ -31,6 +35,10 @@ func WantOutside(option, dir string, data dataset.Options, paths ...string) erro
 		inside, err := isInside(dir, path)
 		if err != nil {
 			return err
+		}
+		if alone != "" && i == len(paths)-1 {
+			there, err := os.Stat(dir)
+			inside = err == nil && os.SameFile(info, there)
 		}
 		if inside {
 			return usage.Errorf("%s %s: it is in the folder of images %s, and what is written there would be taken for images: want another folder", option, dir, path)

@@ -11,7 +11,8 @@ import (
 )
 
 func TestWantOutside(t *testing.T) {
-	photos := filepath.Join(t.TempDir(), "photos")
+	above := t.TempDir()
+	photos := filepath.Join(above, "val")
 	if err := os.Mkdir(photos, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -23,13 +24,18 @@ func TestWantOutside(t *testing.T) {
 		for name, err := range map[string]error{
 			"data":      WantOutside("{out}", dir, images),
 			"arguments": WantOutside("{out}", dir, dataset.Options{}, filepath.Join(photos, "no such file"), photos),
+			"classes":   WantOutside("{out}", dir, dataset.Options{Kind: dataset.ImageNetVal, Path: photos}),
+			"val":       WantOutside("{out}", dir, dataset.Options{Kind: dataset.ImageNetVal, Path: above}),
 		} {
 			if errors.Is(err, usage.Err) != refused {
 				t.Errorf("%s, %s: error %v", name, dir, err)
 			}
 		}
-		if err := WantOutside("{out}", dir, dataset.Options{Kind: dataset.ImageNetVal, Path: photos}); err != nil {
-			t.Errorf("classes, %s: %v", dir, err)
+		if err := WantOutside("{out}", dir, dataset.Options{Kind: dataset.ImageNetTest, Path: photos}); errors.Is(err, usage.Err) != (dir == photos) {
+			t.Errorf("images of one folder alone, %s: %v", dir, err)
+		}
+		if err := WantOutside("{out}", dir, dataset.Options{Kind: dataset.Cars, Path: photos}); err != nil {
+			t.Errorf("images that are named, %s: %v", dir, err)
 		}
 	}
 	image, notes := filepath.Join(photos, "a.jpg"), filepath.Join(photos, "photos.tar")

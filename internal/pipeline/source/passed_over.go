@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -39,11 +40,17 @@ func nameAbsent(data *dataset.Dataset, strict bool, say ui.Reporter) error {
 	text := fmt.Sprintf("%s: %d of the %s that it lists %s not there: %s is number %d, %s",
 		a.List, a.Images, quantity.Of(len(data.Items), "image"), quantity.Is(a.Images), first, a.First, foreign.Name(a.Path))
 	if strict {
-		return errors.New(text)
+		return absentError(text)
 	}
 	say.Warn("%s", text)
 	return nil
 }
+
+// absentError is an fs.ErrNotExist that says all itself.
+type absentError string
+
+func (e absentError) Error() string        { return string(e) }
+func (e absentError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // nameSplit says which folder was taken for the split that a kind of data set is, where
 // that is not what was asked for: the images next to it are left out, and of a split
