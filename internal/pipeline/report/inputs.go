@@ -316,7 +316,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 	if in.fingerprint, err = in.data.Fingerprint(); err != nil {
 		return err
 	}
-	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(in.Data.Path)), SHA256: in.fingerprint, Dataset: in.Data.Kind})
+	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(in.Data.Path)), SHA256: in.fingerprint, Dataset: in.Data.Kind, LabelKey: in.Data.LabelKey})
 	source.NameEmpty(in.data, in.Data.Shown(), say)
 	if err := source.NameOtherImages(in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, in.Strict, say); err != nil {
 		return err
