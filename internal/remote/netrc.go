@@ -55,7 +55,7 @@ func readNetrc() ([]login, error) {
 
 // parseNetrc reads entries: "machine HOST login NAME password WORD", over one line or several, in
 // any order behind the host; "default" in place of "machine HOST"; "account WORD", which is not used; "macdef NAME"
-// and the lines behind it up to an empty one; and comments. Words may be in double quotes, with backslashes.
+// and the lines behind it until one is empty; and comments. Words may be in double quotes, with backslashes.
 func parseNetrc(text string) (logins []login, err error) {
 	var to *string
 	what := ""

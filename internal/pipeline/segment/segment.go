@@ -161,10 +161,8 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 			}
 			return tally.finish(), nil
 		}
-		if !file.Held {
-			if err := unchanged(ctx, scenes[:done], file.Sums, o.Threads, say.Progress()); err != nil {
-				return nil, err
-			}
+		if err := unchanged(ctx, scenes[:done], file, o.Threads, say.Progress()); err != nil {
+			return nil, err
 		}
 	}
 	if err := o.canDraw(scenes); err != nil {
