@@ -119,6 +119,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	takesCollectedKind(fs)
+	labelKeyFlag(fs, &o.from.Data.LabelKey)
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
 	fs.StringVar(&s.LabelsPath, "labels-csv", "", "`FILE` with columns image, label and group (default images lie in LABEL/GROUP/)")
 	classesFlag(fs, &o.classes)
@@ -278,6 +279,9 @@ func (o *auditOptions) editLine(r audit.Removed, model, units, save, step string
 			collect = append(collect, "--mode", "heads")
 		}
 		collect = append(append(collect, of...), "--dataset", o.from.Data.Kind, "--data-path", cmp.Or(remote.Shown(o.from.Data.Path), "PATH"))
+		if key := o.from.Data.LabelKey; key != "" {
+			collect = append(collect, "--label-key", key)
+		}
 		if o.from.Stride > 1 {
 			collect = append(collect, "--sample-stride", fmt.Sprint(o.from.Stride))
 		}

@@ -169,18 +169,18 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 
 // collectOptions is everything the collect command can be told.
 type collectOptions struct {
-	given                                givenFlags // on the command line
-	model, dataset, dataPath, savePath   string
-	mode, form, dtype, precision, shard  string
-	device                               string
-	lens, stride, batch                  int
-	topK                                 int
-	mean, stats, expand, strict, restart bool
-	noFeatures                           bool // with stats
-	verify                               bool
-	images                               imageprep.Options
-	details                              model.Details
-	neuronLayers                         []int
+	given                                        givenFlags // on the command line
+	model, dataset, dataPath, labelKey, savePath string
+	mode, form, dtype, precision, shard          string
+	device                                       string
+	lens, stride, batch                          int
+	topK                                         int
+	mean, stats, expand, strict, restart         bool
+	noFeatures                                   bool // with stats
+	verify                                       bool
+	images                                       imageprep.Options
+	details                                      model.Details
+	neuronLayers                                 []int
 }
 
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
@@ -190,6 +190,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.Var(layersFlag{&o.neuronLayers}, "neuron-layer", "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0; of several, as 9,10, each goes to a folder, layer9 and layer10, within --save-path")
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &o.labelKey)
 	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVarP(&o.savePath, "save-path", "o", "", "`PATH` of the folder to write, or of a .dat or .npy file")
 	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4, features; of a vision transformer neurons+heads, neurons, heads, mlps, tokens, cls_attn, neuron_acts, features")
@@ -338,7 +339,7 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 	return collect.Options{
 		Details: o.details, NeuronLayer: neuronLayer, Device: o.device, Published: o.form == collect.FormPublished,
 		Shard: shard,
-		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
+		Model: o.model, Data: dataset.Options{Kind: o.dataset, LabelKey: o.labelKey, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
 		StatsOnly: o.stats, NoFeatures: o.noFeatures, TopK: o.topK, FitTopK: o.given == nil || !o.given("top-k"), Precision: precisions[o.precision],
 		SavePath: o.savePath, DType: dtypes[o.dtype], Expand: o.expand,

@@ -59,6 +59,7 @@ type listOptions struct {
 func (o *listOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.data.Kind, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &o.data.LabelKey)
 	fs.StringVarP(&o.data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVarP(&o.savePath, "save-path", "o", "", "`FILE` to write, .listing")
 	fs.BoolVar(&o.restart, "restart", false, "list the images again and discard what is at --save-path")

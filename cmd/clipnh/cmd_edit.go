@@ -144,6 +144,7 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of images whose features are compared before and after")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &o.from.Data.LabelKey)
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
 	fs.IntVar(&o.from.BatchSize, "batch-size", 8, batchUsage)
 	precisionFlag(fs, &o.precision)
@@ -208,7 +209,7 @@ func (o *editOptions) validateGiven() error {
 		rule{!o.texts.given(), "without --remove-text", []string{"k", "pcs-path", "vocab", "templates", "use-templates"}},
 		rule{o.stage.MaskPath == "", "without --remove-mask", []string{"invert-mask"}},
 		rule{o.stage.By == edit.ByZero, "with --by zero", []string{"means-path", "scores"}},
-		rule{o.from.Data.Path == "", "without --data-path", append([]string{"dataset", "sample-stride"}, slices.DeleteFunc(slices.Clone(towerFlags), func(flag string) bool { return flag == "neuron-layer" })...)},
+		rule{o.from.Data.Path == "", "without --data-path", append([]string{"dataset", "label-key", "sample-stride"}, slices.DeleteFunc(slices.Clone(towerFlags), func(flag string) bool { return flag == "neuron-layer" })...)},
 	)
 }
 

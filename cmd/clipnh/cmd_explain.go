@@ -120,6 +120,7 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.stage.Data.Path, "data-path", "d", "", "`PATH` of the images, a folder, an archive or a list, instead of arguments")
 	fs.StringVar(&o.stage.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &o.stage.Data.LabelKey)
 	fs.IntVar(&o.stage.Stride, "sample-stride", 1, "take every `K`-th image of --data-path in name order")
 	fs.StringVarP(&o.stage.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote, to compare with")
 	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of means of pairs that svd wrote, to compare with, .npy, [H,C,O]")
@@ -199,7 +200,7 @@ func (o *explainOptions) validate() error {
 	}
 	err := o.given.refuseIn(
 		rule{s.TextsPath != "", "with --imagenet-zeroshot-path", []string{"vocab", "templates", "use-templates"}},
-		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
+		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "label-key", "sample-stride"}},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"pcs-path", "neuron-pcs-path"}},
 		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}})
 	if err != nil {

@@ -123,6 +123,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.live.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
 	fs.StringVar(&o.live.Data.Kind, "dataset", "", "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images (default that of the report, or of its scores)")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &o.live.Data.LabelKey)
 	fs.StringVar(&o.listen, "listen", exploreAddress, "listen on `HOST:PORT`; port 0 is any free one")
 	fs.StringVar(&o.token, "token", "", "`TEXT` that every address must begin with (default with --listen to others: a random one)")
 	fs.BoolVar(&o.openBrowser, "open", false, "open the address in a browser")
@@ -154,7 +155,7 @@ func (o *exploreOptions) validate() error {
 	}
 	return o.given.refuseIn(
 		rule{o.live.Vocab == "", "without --vocab", []string{"templates", "use-templates"}},
-		rule{o.live.Data.Path == "", "without --data-path", []string{"dataset"}},
+		rule{o.live.Data.Path == "", "without --data-path", []string{"dataset", "label-key"}},
 		rule{o.onlySay, "with --check", []string{"listen", "token", "open"}})
 }
 

@@ -62,6 +62,7 @@ func newRegistersCommand(g *globalOptions) *cobra.Command {
 type registersOptions struct {
 	set                                givenFlags // has a value that someone gave it
 	model, dataset, dataPath, diffPath string
+	labelKey                           string
 	mode, precision                    string
 	stride, batch, list                int
 	strict, restart                    bool
@@ -75,6 +76,7 @@ func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	imageDetailFlags(fs, &o.details)
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &o.labelKey)
 	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVarP(&o.diffPath, "diff-save-path", "o", "", "`FILE` for the differences, .npy")
 	fs.StringVar(&o.mode, "mode", "activations", "`MODE` activations (of neurons), or contributions (of pairs)")
@@ -113,7 +115,7 @@ func (o *registersOptions) validate() error {
 func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) error {
 	result, err := collect.Registers(ctx, collect.RegistersOptions{
 		Collect: collect.Options{
-			Model: opts.model, Details: opts.details, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
+			Model: opts.model, Details: opts.details, Data: dataset.Options{Kind: opts.dataset, LabelKey: opts.labelKey, Path: opts.dataPath}, Stride: opts.stride,
 			BatchSize: opts.batch, Threads: g.workers(), SavePath: opts.diffPath,
 			Precision: precisions[opts.precision],
 			Strict:    opts.strict, Restart: opts.restart, Store: g.files, Images: opts.images,

@@ -103,6 +103,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &s.Data.LabelKey)
 	takesCollectedKind(fs)
 	modelFlag(fs, &s.Model)
 	detailFlags(fs, &s.Details)

@@ -226,7 +226,7 @@ func (o *retrieveOptions) validateGiven() error {
 		rule{saysStride(o.from.ScoresPath) && o.from.Model == "", "with --scores and without --model", []string{"exif", "preprocess"}},
 		rule{saysStride(o.from.ScoresPath), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
 		rule{scores && !drawn && !artefact.IsDense(o.from.ScoresPath), "with --scores and without --save-dir", []string{"data-path", "dataset"}},
-		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
+		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "label-key", "sample-stride"}},
 	)
 }
 

@@ -89,6 +89,7 @@ func (o *textspanOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&s.SpansPath, "save-path", "o", "", "`FILE` for the texts of each head, .txt or .json")
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.ImageNetVal, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &s.Data.LabelKey)
 	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`PATH` of the images, which have the labels: a folder, an archive or a list")
 	fs.IntVar(&s.Stride, "sample-stride", 1, "--scores are of every `K`-th image of --data-path in name order; those that collect wrote say it themselves")
 	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of class embeddings in the order of the labels, .npy or .pt")
@@ -122,7 +123,7 @@ func (o *textspanOptions) validate() error {
 	return o.given.refuseIn(
 		rule{s.ClassesPath == "" && s.FeaturesPath == "", "without --imagenet-zeroshot-path or --features-save-path", []string{"parts"}},
 		rule{s.ClassesPath == "", "without --imagenet-zeroshot-path", []string{"data-path"}},
-		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
+		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "label-key", "sample-stride"}},
 		rule{s.Data.Path != "" && saysStride(s.ScoresPath), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
 		rule{s.SpansPath == "" && s.FeaturesPath == "", "without --save-path or --features-save-path", []string{"restart"}})
 }

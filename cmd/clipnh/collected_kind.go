@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 
 	"github.com/spf13/pflag"
@@ -18,6 +19,34 @@ const collectedKind = "clipnh-collected-kind"
 func takesCollectedKind(fs *pflag.FlagSet) {
 	annotate(fs, "dataset", collectedKind, "scores")
 	fs.Lookup("dataset").Usage += "; unless given, with --scores the one that they were collected from"
+}
+
+// labelKeyFlag adds the name of labels.
+func labelKeyFlag(fs *pflag.FlagSet, key *string) {
+	fs.StringVar(key, "label-key", "", "`NAME` of the labels of imagenet_val: the key in the .json beside each image of an archive, or the column of Parquet files or of a .csv list (default label, labels, class or cls)")
+	if fs.Lookup("scores") != nil {
+		fs.Lookup("label-key").Usage += "; unless given, with --scores the one that they were collected with"
+	}
+}
+
+// takeCollected gives --dataset and --label-key, if they are not set, what --scores were collected
+// with.
+func takeCollected(flags *pflag.FlagSet) error {
+	if err := takeCollectedKind(flags); err != nil {
+		return err
+	}
+	key, kind, scores, data := flags.Lookup("label-key"), flags.Lookup("dataset"), flags.Lookup("scores"), flags.Lookup("data-path")
+	if key == nil || isSet(key) || scores == nil || scores.Value.String() == "" || data.Value.String() == "" || artefact.IsDense(scores.Value.String()) {
+		return nil
+	}
+	if info, err := os.Stat(data.Value.String()); err == nil && info.IsDir() { // its classes are its folders
+		return nil
+	}
+	a, err := cache.Open(scores.Value.String())
+	if err != nil || a.Manifest.Origin.Images == nil || a.Manifest.Origin.Images.Dataset != kind.Value.String() { // the command says what is wrong
+		return nil
+	}
+	return key.Value.Set(a.Manifest.Origin.Images.LabelKey)
 }
 
 // takeCollectedKind gives --dataset, if it is not set, the kind of data set that --scores

@@ -31,7 +31,11 @@ func editLine(e live.EditCommand) string {
 // collected are flags that say which images scores are of, and how they were read.
 func collected(e live.EditCommand) []string {
 	o := cmp.Or(e.Of.Images, &origin.Images{})
-	return append([]string{"--dataset", cmp.Or(e.Data.Kind, o.Dataset), "--data-path", cmp.Or(remote.Shown(e.Data.Path), "PATH")}, readAs(o)...)
+	flags := []string{"--dataset", cmp.Or(e.Data.Kind, o.Dataset), "--data-path", cmp.Or(remote.Shown(e.Data.Path), "PATH")}
+	if key := cmp.Or(e.Data.LabelKey, o.LabelKey); key != "" {
+		flags = append(flags, "--label-key", key)
+	}
+	return append(flags, readAs(o)...)
 }
 
 // shellLine is words as a shell takes them.

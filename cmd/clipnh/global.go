@@ -101,7 +101,7 @@ func (g *globalOptions) prepared(run runE) runE {
 		if err := cpu.Err(); err != nil {
 			return wrongVariable(cpu.Variable, err)
 		}
-		if err := takeCollectedKind(cmd.Flags()); err != nil {
+		if err := takeCollected(cmd.Flags()); err != nil {
 			return err
 		}
 		g.printer.SetQuiet(g.quiet)

@@ -13,7 +13,7 @@ import (
 // in all commands. None says where to write.
 var sharedFlags = []string{
 	"model", "vit-heads", "activation", "image-mean", "image-std", "image-resize", "vocab", "templates", "use-templates", "classes",
-	"data-path", "dataset", "sample-stride", "scores", "shape", "exif", "preprocess", "max-pixels",
+	"data-path", "dataset", "label-key", "sample-stride", "scores", "shape", "exif", "preprocess", "max-pixels",
 	"pcs-path", "neuron-pcs-path", "means-path", "codes", "text-descs-list-path", "text-descs-embeddings-path", "imagenet-zeroshot-path",
 	"precision", "batch-size", "threads", "progress", "quiet", "verbose", "no-lock", "no-packed-cache",
 }
@@ -52,7 +52,7 @@ func isTyped(command, flag string) bool {
 // stand aside.
 var companions = map[string][]string{
 	"vit-heads": {"model"}, "activation": {"model"}, "image-mean": {"model"}, "image-std": {"model"}, "image-resize": {"model"},
-	"dataset": {"data-path"}, "sample-stride": {"data-path"},
+	"dataset": {"data-path"}, "label-key": {"data-path", "dataset"}, "sample-stride": {"data-path"},
 	"scores": {"data-path", "model"}, "shape": {"scores"},
 	"pcs-path": {"model"}, "neuron-pcs-path": {"model"}, "means-path": {"model"}, "codes": {"model", "pcs-path"},
 	"text-descs-embeddings-path": {"model", "text-descs-list-path"}, "imagenet-zeroshot-path": {"model", "classes"},
@@ -113,6 +113,7 @@ var presetRules = []presetRule{
 	{commands: "retrieve audit", flags: "scores", given: towerOnly},
 	{commands: "classify search", flags: "scores", not: "args", given: towerOnly},
 	{commands: "classify search", flags: "data-path dataset sample-stride", not: "args"},
+	{flags: "label-key", needs: "dataset=imagenet_val"},
 	{commands: "retrieve", flags: "save-dir", needs: "data-path"},
 	{commands: "search", flags: "save-dir", needs: "data-path args"},
 	{commands: "search", flags: "text image units", given: "text image units"},

@@ -31,6 +31,7 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	imageDetailFlags(fs, &o.from.Details)
 	fs.StringVar(&o.from.Data.Kind, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
+	labelKeyFlag(fs, &o.from.Data.LabelKey)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image of --data-path in name order")
 	fs.IntVar(&o.from.BatchSize, "batch-size", 8, batchUsage)
@@ -85,7 +86,7 @@ func (o *sourceOptions) validateGiven() error {
 			return flag == "strict" && (o.draws || o.from.Data.Path != "")
 		})},
 		rule{saysStride(o.from.ScoresPath), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
-		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
+		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "label-key", "sample-stride"}},
 	)
 }
 

@@ -154,7 +154,10 @@ func (l *remoteLine) listFirst() ([]string, error) {
 		return nil, usageError{fmt.Errorf("--list: --data-path %s is a list already, want no --list", data)}
 	}
 	// Where one of these is given on the command line, the project file's others stand aside.
-	moved := []string{"dataset", "sample-stride"}
+	moved, list := []string{"dataset", "sample-stride"}, []string{"data", "list", "--dataset=" + value("dataset")}
+	if key := value("label-key"); key != "" {
+		moved, list = append(moved, "label-key"), append(list, "--label-key="+key)
+	}
 	at := ""
 	for _, g := range l.given {
 		if g.flag.Name == "data-path" {
@@ -169,7 +172,7 @@ func (l *remoteLine) listFirst() ([]string, error) {
 	}
 	path := l.save + dataset.ListingEnd
 	l.given = append(l.given, givenFlag{l.flags.Lookup("data-path"), path})
-	return []string{"data", "list", "--dataset=" + value("dataset"), "--data-path=" + cmp.Or(at, data), "--save-path=" + path}, nil
+	return append(list, "--data-path="+cmp.Or(at, data), "--save-path="+path), nil
 }
 
 // checkAbsolute refuses relative paths: a container has another working folder.

@@ -32,10 +32,11 @@ import (
 
 // A Dataset is a list of images.
 type Dataset struct {
-	Kind    string
-	Root    string // the folder that names are relative to, or the archives as they were given
-	Items   []Item
-	Classes []string // names of the classes; none if there are no labels
+	Kind     string
+	LabelKey string // the name of labels that was given; empty: one of the usual
+	Root     string // the folder that names are relative to, or the archives as they were given
+	Items    []Item
+	Classes  []string // names of the classes; none if there are no labels
 
 	// ClassesFile is the classes.txt that gave the classes' order and names, empty if
 	// there was none.
@@ -48,6 +49,10 @@ type Dataset struct {
 	Skipped []Skipped
 	Passed  Passed
 	Absent  *Absent // nil unless images that a list names are not there
+
+	// Captions says that the labels are those of files .txt that look like captions: most
+	// images have a class of their own.
+	Captions bool
 
 	listed *listedSizes // of a kept list
 }

@@ -158,7 +158,7 @@ func TestOpen(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := tree(t, test.files)
 			for _, end := range []string{"", string(filepath.Separator)} {
-				d, err := Open(t.Context(), Options{test.kind, filepath.Join(dir, test.below) + end})
+				d, err := Open(t.Context(), Options{Kind: test.kind, Path: filepath.Join(dir, test.below) + end})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -253,7 +253,7 @@ func TestOpenErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			dir := tree(t, test.files)
-			_, err := Open(t.Context(), Options{test.kind, filepath.Join(dir, test.below)})
+			_, err := Open(t.Context(), Options{Kind: test.kind, Path: filepath.Join(dir, test.below)})
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -270,7 +270,7 @@ func TestOpenErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Open(t.Context(), Options{Images, ""}); err == nil {
+	if _, err := Open(t.Context(), Options{Kind: Images, Path: ""}); err == nil {
 		t.Error("no path: no error")
 	}
 }
@@ -280,14 +280,14 @@ func TestOpenStopsWhenCancelled(t *testing.T) {
 	cancel()
 	dir := tree(t, images("val/n01/a.jpg", "test/b.jpg"))
 	for _, kind := range Kinds() {
-		if _, err := Open(ctx, Options{kind, dir}); !errors.Is(err, context.Canceled) {
+		if _, err := Open(ctx, Options{Kind: kind, Path: dir}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error %v, want %v", kind, err, context.Canceled)
 		}
 	}
 }
 
 func TestStride(t *testing.T) {
-	d, err := Open(t.Context(), Options{Images, tree(t, images("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"))})
+	d, err := Open(t.Context(), Options{Kind: Images, Path: tree(t, images("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestStride(t *testing.T) {
 func TestFingerprint(t *testing.T) {
 	open := func(kind, dir string) *Dataset {
 		t.Helper()
-		d, err := Open(t.Context(), Options{kind, dir})
+		d, err := Open(t.Context(), Options{Kind: kind, Path: dir})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -341,7 +341,7 @@ func TestFingerprint(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	dir := filepath.Join("..", "demo", "assets", "imagenet")
-	val, err := Open(t.Context(), Options{ImageNetVal, dir})
+	val, err := Open(t.Context(), Options{Kind: ImageNetVal, Path: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,14 +361,14 @@ func TestDemo(t *testing.T) {
 	if first.Name != "n09000000/DEMO_val_00000081.JPEG" || val.Classes[first.Label] != "black circle" {
 		t.Errorf("first image %s, %s", first.Name, val.Classes[first.Label])
 	}
-	test, err := Open(t.Context(), Options{ImageNetTest, dir})
+	test, err := Open(t.Context(), Options{Kind: ImageNetTest, Path: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := len(test.Items); n != 300 || test.Items[299].Name != "DEMO_test_00000300.JPEG" {
 		t.Errorf("%d images, the last %s", n, test.Items[n-1].Name)
 	}
-	all, err := Open(t.Context(), Options{Images, dir})
+	all, err := Open(t.Context(), Options{Kind: Images, Path: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

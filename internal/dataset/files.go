@@ -68,7 +68,7 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 			return nil, err
 		}
 		if !info.IsDir() && isTable(path) {
-			d, err := readTables(ctx, path, []string{path}, Images)
+			d, err := readTables(ctx, path, []string{path}, Images, "")
 			if err != nil {
 				return nil, err
 			}

@@ -120,6 +120,18 @@ func (s *Scenes) Sizes() ([]SceneSizes, error) {
 	return sizes, nil
 }
 
+// HeldBy is HeldBy of the images and label maps of scenes lo to hi.
+func (s *Scenes) HeldBy(lo, hi int) string {
+	if s.marks != nil { // one file of all labels
+		return ""
+	}
+	items := make([]Item, 0, 2*(hi-lo))
+	for _, scene := range s.Items[lo:hi] {
+		items = append(items, scene.image, scene.labels)
+	}
+	return HeldBy(items)
+}
+
 // Fingerprint is FingerprintOf the sizes that the files have now. Errors are those of Sizes.
 func (s *Scenes) Fingerprint() (string, error) {
 	sizes, err := s.Sizes()

@@ -1,6 +1,11 @@
 package dataset
 
-import "io/fs"
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+)
 
 // hinted is an error with advice.
 type hinted struct {
@@ -10,6 +15,14 @@ type hinted struct {
 
 func (e hinted) Unwrap() error { return e.error }
 func (e hinted) Hint() string  { return e.hint }
+
+// unnamed is the error of images whose labels are not by the name key.
+func unnamed(path, key, have string) error {
+	return hinted{
+		fmt.Errorf("%s: no labels of the name %s: %s", path, foreign.Quote(key), have),
+		"{label-key} is for the .json beside each image of an archive, for Parquet files, and for lists of the form .csv",
+	}
+}
 
 // notThere is the error of files that do not exist.
 type notThere string

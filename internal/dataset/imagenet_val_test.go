@@ -21,7 +21,7 @@ func TestImageNetSolution(t *testing.T) {
 	}
 	for _, below := range []string{"", splits, splits + "/val"} {
 		root := tree(t, files)
-		d, err := Open(t.Context(), Options{ImageNetVal, filepath.Join(root, below)})
+		d, err := Open(t.Context(), Options{Kind: ImageNetVal, Path: filepath.Join(root, below)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,12 +35,12 @@ func TestImageNetSolution(t *testing.T) {
 		if want := "val_1.JPEG 1; val_2.JPEG 0; val_3.JPEG: no row in LOC_val_solution.csv"; strings.Join(got, "; ") != want {
 			t.Errorf("%s: %q, want %s", below, got, want)
 		}
-		c, err := ClassesOf(t.Context(), Options{ImageNetVal, filepath.Join(root, below)})
+		c, err := ClassesOf(t.Context(), Options{Kind: ImageNetVal, Path: filepath.Join(root, below)})
 		if err != nil || fmt.Sprint(c.Names) != "[n01 n02 n03]" || fmt.Sprint(d.Classes) != "[n01 n02 n03]" || filepath.Base(c.Path) != solutionName {
 			t.Errorf("%s: classes %v, %+v, %v", below, d.Classes, c, err)
 		}
 		if below == "" {
-			test, err := Open(t.Context(), Options{ImageNetTest, root})
+			test, err := Open(t.Context(), Options{Kind: ImageNetTest, Path: root})
 			if err != nil || len(test.Items) != 1 || test.Items[0].Name != "test_1.JPEG" {
 				t.Errorf("test split: %+v, %v", test, err)
 			}
@@ -49,7 +49,7 @@ func TestImageNetSolution(t *testing.T) {
 
 	files[splits+"/classes.txt"] = "n03\tc\nn02\tb\nn01\ta\n"
 	root := tree(t, files)
-	d, err := Open(t.Context(), Options{ImageNetVal, root})
+	d, err := Open(t.Context(), Options{Kind: ImageNetVal, Path: root})
 	if err != nil || fmt.Sprint(d.Classes, d.Items[0].Label, d.Items[1].Label) != "[c b a] 1 2" || d.ClassesFile != filepath.Join(root, filepath.FromSlash(splits), classesFile) {
 		t.Errorf("with classes.txt: %+v, %v", d, err)
 	}
@@ -69,7 +69,7 @@ func TestImageNetValRefuses(t *testing.T) {
 		{"another table", map[string]string{"a.JPEG": "", solutionName: "name,label\na,n01\n"}, "ImageId"},
 	} {
 		root := tree(t, tt.files)
-		_, err := Open(t.Context(), Options{ImageNetVal, root})
+		_, err := Open(t.Context(), Options{Kind: ImageNetVal, Path: root})
 		if bad := testutil.Line(err, root, tt.want); bad != nil {
 			t.Errorf("%s: %v", tt.name, bad)
 		}

@@ -45,8 +45,8 @@ func IsListing(path string) bool {
 const downloadFirst = "download the images first, for instance with img2dataset, and give the shards that it writes"
 
 // readList lists the images of a list.
-func readList(ctx context.Context, list, kind string) (*Dataset, error) {
-	l, err := openLines(ctx, list, kind)
+func readList(ctx context.Context, list, kind, labelKey string) (*Dataset, error) {
+	l, err := openLines(ctx, list, kind, labelKey)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ type lines struct {
 func (l *lines) shown() string { return remote.Shown(l.list) }
 
 // openLines reads a list, at least one image of which must be there.
-func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
+func openLines(ctx context.Context, list, kind, labelKey string) (l *lines, err error) {
 	l = &lines{list: filepath.Clean(list)}
 	if remote.Named(list) {
 		if l.list, err = listAddress(list); err != nil {
@@ -97,7 +97,7 @@ func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
 		return nil, fmt.Errorf("%s: a list of images, want the folder of the data set", l.shown())
 	}
 	if strings.EqualFold(filepath.Ext(l.shown()), ".csv") {
-		err = l.columns(ctx)
+		err = l.columns(ctx, labelKey)
 	} else {
 		l.paths, err = readLines(ctx, l.list)
 	}
@@ -119,7 +119,7 @@ func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
 	if kind == ImageNetVal && l.classes == nil {
 		return nil, hinted{
 			fmt.Errorf("%s: a list without labels", l.shown()),
-			"give a .csv with a column " + strings.Join(labelColumns, ", ") + ", or use \"{dataset} images\" for images without labels",
+			"give a .csv with a column " + strings.Join(labelColumns, ", ") + ", or another that {label-key} names, or use \"{dataset} images\" for images without labels",
 		}
 	}
 	if err := l.name(ctx); err != nil {
@@ -132,7 +132,11 @@ func openLines(ctx context.Context, list, kind string) (l *lines, err error) {
 }
 
 // columns reads the columns of a table of images; there are no classes if it has none.
-func (l *lines) columns(ctx context.Context) error {
+func (l *lines) columns(ctx context.Context, labelKey string) error {
+	labelColumns := labelColumns
+	if labelKey != "" {
+		labelColumns = []string{labelKey}
+	}
 	wanted := slices.Concat(pathColumns, labelColumns, urlColumns)
 	optional := make([]bool, len(wanted))
 	for i := range optional {
@@ -149,6 +153,9 @@ func (l *lines) columns(ctx context.Context) error {
 	}
 	if holds := slices.Concat(pathColumns, urlColumns); !slices.ContainsFunc(head, func(name string) bool { return slices.Contains(holds, name) }) {
 		return fmt.Errorf("%s: line 1: no column of paths, there are %s; want one of %s", l.shown(), foreign.QuoteAll(head), strings.Join(pathColumns, ", "))
+	}
+	if labelKey != "" && !slices.Contains(head, labelKey) {
+		return fmt.Errorf("%s: line 1: no column %s of labels, there are %s", l.shown(), foreign.Quote(labelKey), foreign.QuoteAll(head))
 	}
 	err = table.read(wanted, optional, func(_ int, fields []string) error {
 		first := func(columns []string) (text string) {

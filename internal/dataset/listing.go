@@ -60,8 +60,11 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{head: &imagelist.Head{Dataset: o.Kind, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}, store: map[string]int{}, folder: folder, both: newIdentity(), before: -1}
+	l := &listing{head: &imagelist.Head{Dataset: o.Kind, LabelKey: o.LabelKey, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}, store: map[string]int{}, folder: folder, both: newIdentity(), before: -1}
 	l.head.DataPath = l.absolute(o.Path)
+	if err := o.checkKey(); err != nil {
+		return nil, err
+	}
 	archives, err := archivesAt(o.Path)
 	if err == nil && archives == nil {
 		err = withoutKey(o.Path)
@@ -147,6 +150,7 @@ func (l *listing) all(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	l.head.Captions = d.Captions
 	l.head.Base, l.head.Root, l.head.Classes, l.head.ClassesFile = l.absolute(d.Root), l.absolute(d.Root), d.Classes, l.absolute(d.ClassesFile)
 	return l.take(ctx, d)
 }
@@ -180,7 +184,7 @@ func (l *listing) eachFile(ctx context.Context, o Options) error {
 
 // eachLine lists the images of a list as Open does, and makes their items one by one.
 func (l *listing) eachLine(ctx context.Context, o Options) error {
-	lines, err := openLines(ctx, o.Path, o.Kind)
+	lines, err := openLines(ctx, o.Path, o.Kind, o.LabelKey)
 	if err != nil {
 		return err
 	}
@@ -267,7 +271,7 @@ func (l *listing) members(ctx context.Context, s *openedStore, at string, store 
 // Parquet files.
 func openStore(ctx context.Context, tables *parquet.Cache, at, name string) (*Dataset, error) {
 	if tables != nil {
-		t, err := parquet.Open(ctx, at, tables)
+		t, err := parquet.Open(ctx, at, "", tables)
 		if err != nil {
 			return nil, err
 		}

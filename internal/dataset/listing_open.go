@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imagelist"
 	"github.com/clipnh/clipnh/internal/parquet"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -33,6 +34,8 @@ func OpenListing(o Options) (*Listing, error) {
 	switch {
 	case h.Dataset != o.Kind:
 		err = hinted{fmt.Errorf("%s: it lists a data set of the kind %q, not %s", o.Path, h.Dataset, o.Kind), "give the same {dataset} as when it was listed"}
+	case o.LabelKey != "" && h.LabelKey != o.LabelKey:
+		err = hinted{fmt.Errorf("%s: its labels are not of the name %s", o.Path, foreign.Quote(o.LabelKey)), "give no {label-key}: a list has its labels"}
 	case h.Images == 0:
 		err = fmt.Errorf("%s: it lists no images", o.Path)
 	}
@@ -40,7 +43,7 @@ func OpenListing(o Options) (*Listing, error) {
 		f.Close()
 		return nil, err
 	}
-	d := &Dataset{Kind: h.Dataset, Root: h.Root, Classes: h.Classes, ClassesFile: h.ClassesFile, Passed: Passed(h.Passed)}
+	d := &Dataset{Kind: h.Dataset, LabelKey: h.LabelKey, Root: h.Root, Classes: h.Classes, ClassesFile: h.ClassesFile, Passed: Passed(h.Passed)}
 	for _, s := range h.Skipped {
 		d.Skipped = append(d.Skipped, Skipped(s))
 	}

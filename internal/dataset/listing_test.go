@@ -44,17 +44,17 @@ func listedForms(t *testing.T) map[string]Options {
 		t.Fatal(err)
 	}
 	return map[string]Options{
-		"cars":             {Cars, cars},
-		"a folder":         {Images, root},
-		"classes":          {ImageNetVal, root},
-		"a list":           {Images, list},
-		"a labelled list":  {ImageNetVal, list},
-		"shards":           {Images, filepath.Join(dir, "{00..02}.tar")},
-		"labelled shards":  {ImageNetVal, filepath.Join(dir, "{00..02}.tar")},
-		"a zip":            {ImageNetTest, filepath.Join(dir, "one.zip")},
-		"tables":           {Images, filepath.Join(dir, "{0..1}.parquet")},
-		"labelled tables":  {ImageNetVal, filepath.Join(dir, "{0..1}.parquet")},
-		"hostile brackets": {Images, tree(t, images("a!b.jpg", "00.tar!x.jpg", " .jpg", "a/b/c.jpg"))},
+		"cars":             {Kind: Cars, Path: cars},
+		"a folder":         {Kind: Images, Path: root},
+		"classes":          {Kind: ImageNetVal, Path: root},
+		"a list":           {Kind: Images, Path: list},
+		"a labelled list":  {Kind: ImageNetVal, Path: list},
+		"shards":           {Kind: Images, Path: filepath.Join(dir, "{00..02}.tar")},
+		"labelled shards":  {Kind: ImageNetVal, Path: filepath.Join(dir, "{00..02}.tar")},
+		"a zip":            {Kind: ImageNetTest, Path: filepath.Join(dir, "one.zip")},
+		"tables":           {Kind: Images, Path: filepath.Join(dir, "{0..1}.parquet")},
+		"labelled tables":  {Kind: ImageNetVal, Path: filepath.Join(dir, "{0..1}.parquet")},
+		"hostile brackets": {Kind: Images, Path: tree(t, images("a!b.jpg", "00.tar!x.jpg", " .jpg", "a/b/c.jpg"))},
 	}
 }
 
@@ -71,7 +71,7 @@ func TestListingOfAll(t *testing.T) {
 			}
 			path := kept(t, o)
 			t.Chdir(t.TempDir())
-			of := Options{o.Kind, path}
+			of := Options{Kind: o.Kind, Path: path}
 			got, err := Open(t.Context(), of)
 			if err != nil {
 				t.Fatal(err)
@@ -110,7 +110,7 @@ func TestListingOfAll(t *testing.T) {
 				}
 			}
 			theirs, err := ClassesOf(t.Context(), of)
-			ours, e := ClassesOf(t.Context(), Options{o.Kind, l.file.DataPath})
+			ours, e := ClassesOf(t.Context(), Options{Kind: o.Kind, Path: l.file.DataPath})
 			if err != nil || e != nil || (theirs == nil) != (ours == nil) || ours != nil && (!reflect.DeepEqual(theirs.Names, ours.Names) || theirs.Table != ours.Table) {
 				t.Errorf("classes %+v, %v, want %+v, %v", theirs, err, ours, e)
 			}
@@ -125,7 +125,7 @@ func TestListingPart(t *testing.T) {
 		for i := range 4 {
 			testutil.Pack(t, tree(t, images("a.jpg", "b.jpg", "c.jpg")), filepath.Join(dir, fmt.Sprintf("%d.%s", i, form)), "")
 		}
-		l, err := OpenListing(Options{Images, kept(t, Options{Images, filepath.Join(dir, "{0..3}."+form)})})
+		l, err := OpenListing(Options{Kind: Images, Path: kept(t, Options{Kind: Images, Path: filepath.Join(dir, "{0..3}."+form)})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func TestListingPart(t *testing.T) {
 // TestListingChanged: an image of another size, or that is gone, is named.
 func TestListingChanged(t *testing.T) {
 	root := tree(t, images("a.jpg", "b.jpg", "c.jpg"))
-	l, err := OpenListing(Options{Images, kept(t, Options{Images, root})})
+	l, err := OpenListing(Options{Kind: Images, Path: kept(t, Options{Kind: Images, Path: root})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestListingChanged(t *testing.T) {
 
 func TestListingRefused(t *testing.T) {
 	root := tree(t, images("a.jpg"))
-	path := kept(t, Options{Images, root})
+	path := kept(t, Options{Kind: Images, Path: root})
 	empty := filepath.Join(t.TempDir(), "x.listing")
 	if err := os.WriteFile(empty, []byte("a.jpg\n"), 0o666); err != nil {
 		t.Fatal(err)
@@ -192,8 +192,8 @@ func TestListingRefused(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{ImageNetVal, path}, `it lists a data set of the kind "images", not imagenet_val`},
-		{Options{Images, empty}, "not a list of images that clipnh wrote"},
+		{Options{Kind: ImageNetVal, Path: path}, `it lists a data set of the kind "images", not imagenet_val`},
+		{Options{Kind: Images, Path: empty}, "not a list of images that clipnh wrote"},
 	} {
 		if _, err := Open(t.Context(), tt.o); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("error %v, want %q", err, tt.want)
@@ -203,9 +203,9 @@ func TestListingRefused(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{Images, path}, "a list of this form already"},
-		{Options{Images, t.TempDir()}, "the folder is empty, want images"},
-		{Options{Images, "https://example.org/a.tar?sig=secret"}, "its address has a key in it"},
+		{Options{Kind: Images, Path: path}, "a list of this form already"},
+		{Options{Kind: Images, Path: t.TempDir()}, "the folder is empty, want images"},
+		{Options{Kind: Images, Path: "https://example.org/a.tar?sig=secret"}, "its address has a key in it"},
 	} {
 		var b bytes.Buffer
 		_, err := WriteListing(t.Context(), tt.o, &b)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/remote"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 var kinds = []struct {
@@ -41,12 +42,21 @@ func Kinds() []string {
 
 // Options say which data set to read.
 type Options struct {
-	Kind string
-	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images, kept or not; archives, Parquet files and lists that are not kept may be at addresses
+	Kind     string
+	LabelKey string // of ImageNetVal: the key of a sample's JSON, or the column of a table, that has the label; empty: one of the usual names
+	Path     string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images, kept or not; archives, Parquet files and lists that are not kept may be at addresses
 }
 
 // Shown is the path without what is secret in an address.
 func (o Options) Shown() string { return remote.Shown(o.Path) }
+
+// checkKey returns an error where a name of labels is given of images that have no labels by a name.
+func (o Options) checkKey() error {
+	if o.LabelKey != "" && o.Kind != ImageNetVal {
+		return usage.Errorf("{label-key} %s: {dataset} %s has no labels by such a name, want {dataset} %s", o.LabelKey, o.Kind, ImageNetVal)
+	}
+	return nil
+}
 
 // Open lists the images of a data set, at least one. Errors may have a method
 // Hint that says what to do.
@@ -54,6 +64,9 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 	for _, k := range kinds {
 		if k.name != o.Kind {
 			continue
+		}
+		if err := o.checkKey(); err != nil {
+			return nil, err
 		}
 		archives, err := archivesAt(o.Path)
 		if err != nil {
@@ -66,19 +79,23 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		var d *Dataset
 		switch {
 		case tables:
-			d, err = readTables(ctx, o.Path, archives, k.name)
+			d, err = readTables(ctx, o.Path, archives, k.name, o.LabelKey)
 		case IsListing(o.Path):
 			d, err = readListing(ctx, o)
 		case archives == nil && IsList(o.Path):
-			d, err = readList(ctx, o.Path, k.name)
+			d, err = readList(ctx, o.Path, k.name, o.LabelKey)
 		case archives == nil:
 			if err := checkFolder(o.Path); err != nil {
 				return nil, err
+			}
+			if o.LabelKey != "" {
+				return nil, unnamed(o.Shown(), o.LabelKey, "the classes of a folder are its folders")
 			}
 			d, err = k.read(ctx, filepath.Clean(o.Path))
 		default:
 			var p *pack
 			if p, err = openPack(ctx, o.Path, archives, k.wanted); err == nil {
+				p.labelKey = o.LabelKey
 				d, err = k.packed(p)
 			}
 		}
@@ -89,6 +106,9 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 			return nil, noLines(d.Skipped)
 		}
 		d.Kind = k.name
+		if o.LabelKey != "" {
+			d.LabelKey = o.LabelKey
+		}
 		return d, nil
 	}
 	return nil, fmt.Errorf("dataset %q, want one of %s", o.Kind, strings.Join(Kinds(), ", "))
@@ -126,6 +146,12 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 			return nil, err
 		}
 		return &Classes{Names: d.Classes, Path: cmp.Or(d.ClassesFile, d.Root), Table: d.ClassesFile != ""}, nil
+	}
+	if err := o.checkKey(); err != nil {
+		return nil, err
+	}
+	if o.LabelKey != "" && !IsListing(o.Path) {
+		return nil, unnamed(o.Shown(), o.LabelKey, "the classes of a folder are its folders")
 	}
 	if IsListing(o.Path) {
 		l, err := OpenListing(o)

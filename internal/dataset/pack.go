@@ -25,6 +25,7 @@ type pack struct {
 	path     string                 // as it was given, without what is secret in an address
 	archives []string               // their paths or addresses
 	wanted   func(base string) bool // of members that are no images, those to keep as texts
+	labelKey string                 // of the JSON beside images; empty: one of jsonLabels
 	items    []Item                 // images, by archive, in the order of their names
 	texts    []text
 	skipped  []Skipped

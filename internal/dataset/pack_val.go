@@ -33,9 +33,12 @@ func (p *pack) imageNetVal() (*Dataset, error) {
 			folders[folder] = true
 		}
 	}
-	if len(folders) == 0 || p.areSamples() {
+	if len(folders) == 0 || p.labelKey != "" || p.areSamples() {
 		if d, err := p.sampled(); d != nil || err != nil {
 			return d, err
+		}
+		if p.labelKey != "" {
+			return nil, unnamed(p.path, p.labelKey, "no image has a .json beside it")
 		}
 		p.splitOf(top, "val")
 		return p.flatVal(items)
@@ -75,7 +78,7 @@ func (p *pack) labelled(d *Dataset, items []Item) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	of.Classes, of.ClassesFile = d.Classes, d.ClassesFile
+	of.Classes, of.ClassesFile, of.Captions = d.Classes, d.ClassesFile, d.Captions
 	return of, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -42,7 +43,11 @@ func (p *pack) sampled() (d *Dataset, err error) {
 		in  *archive.Archive
 		key string
 	}
-	for _, form := range sampleForms {
+	forms := sampleForms
+	if p.labelKey != "" {
+		forms = []string{".json"}
+	}
+	for _, form := range forms {
 		beside := map[place]*text{}
 		for i := range p.texts {
 			if key, ext := keyOf(p.texts[i].of.Name); ext == form && path.Base(p.texts[i].of.Name) != classesFile {
@@ -69,7 +74,7 @@ func (p *pack) sampled() (d *Dataset, err error) {
 			if err := p.ctx.Err(); err != nil {
 				return nil, err
 			}
-			label, err := t.label(form)
+			label, err := t.label(form, p.labelKey)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", t.path, err)
 			}
@@ -86,13 +91,26 @@ func (p *pack) sampled() (d *Dataset, err error) {
 		for i := range items {
 			items[i].Label = labels[i]
 		}
-		return p.labelled(&Dataset{Classes: names, ClassesFile: table}, items)
+		return p.labelled(&Dataset{Classes: names, ClassesFile: table, Captions: form == ".txt" && areCaptions(s.texts)}, items)
 	}
 	return nil, nil
 }
 
-// label reads what a file says of the class of its image.
-func (t *text) label(form string) (string, error) {
+// areCaptions reports whether texts, one for each image, look like captions: most are of one image.
+func areCaptions(texts []string) bool {
+	const least = 100
+	if len(texts) < least {
+		return false
+	}
+	distinct := make(map[string]bool, len(texts))
+	for _, text := range texts {
+		distinct[text] = true
+	}
+	return 2*len(distinct) > len(texts)
+}
+
+// label reads what a file says of the class of its image, a .json under key if that is not empty.
+func (t *text) label(form, key string) (string, error) {
 	data, err := t.in.ReadAll(t.of, mostSample)
 	if err != nil {
 		return "", err
@@ -103,7 +121,11 @@ func (t *text) label(form string) (string, error) {
 		if err := json.Unmarshal(data, &fields); err != nil {
 			return "", errors.New("not JSON with names and values")
 		}
-		for _, name := range jsonLabels {
+		wanted := jsonLabels
+		if key != "" {
+			wanted = []string{key}
+		}
+		for _, name := range wanted {
 			raw, ok := fields[name]
 			if !ok {
 				continue
@@ -113,7 +135,14 @@ func (t *text) label(form string) (string, error) {
 			}
 			return label, oneLine(label)
 		}
-		return "", fmt.Errorf("no label, want one under %s", strings.Join(jsonLabels, ", "))
+		have := "it has no names"
+		if len(fields) > 0 {
+			have = "there are " + foreign.QuoteAll(slices.Sorted(maps.Keys(fields)))
+		}
+		if key != "" {
+			return "", fmt.Errorf("no label under %s, %s", foreign.Quote(key), have)
+		}
+		return "", hinted{fmt.Errorf("no label, want one under %s", strings.Join(jsonLabels, ", ")), "{label-key} gives another name: " + have}
 	}
 	if label == "" {
 		return "", errors.New("empty, want the name or number of a class")

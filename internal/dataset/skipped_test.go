@@ -78,7 +78,7 @@ func TestSkipped(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			root := tree(t, test.files)
-			d, err := Open(t.Context(), Options{test.kind, root})
+			d, err := Open(t.Context(), Options{Kind: test.kind, Path: root})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestUnreadableFolder(t *testing.T) {
 		t.Run(test.kind, func(t *testing.T) {
 			dir := tree(t, images(test.image))
 			long := unreadable(t, filepath.Join(dir, test.in))
-			d, err := Open(t.Context(), Options{test.kind, dir})
+			d, err := Open(t.Context(), Options{Kind: test.kind, Path: dir})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +176,7 @@ func TestUnreadableFolder(t *testing.T) {
 		if _, err := os.ReadDir(shut); err == nil {
 			t.Skip("whoever runs this may read everything")
 		}
-		d, err := Open(t.Context(), Options{Images, dir})
+		d, err := Open(t.Context(), Options{Kind: Images, Path: dir})
 		if err != nil || fmt.Sprint(skips(d.Skipped)) != "[shut: permission denied]" {
 			t.Errorf("%v, %+v, want shut to be skipped", err, d)
 		}
@@ -184,7 +184,7 @@ func TestUnreadableFolder(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := Open(ctx, Options{Images, tree(t, images("a.jpg", "b/c.jpg"))}); !errors.Is(err, context.Canceled) {
+		if _, err := Open(ctx, Options{Kind: Images, Path: tree(t, images("a.jpg", "b/c.jpg"))}); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want that of the context", err)
 		}
 	})

@@ -35,7 +35,7 @@ func (r *row) bytes() int64 { return r.of.Size }
 
 // readTables lists the images of Parquet files, in the order of their rows. Names begin
 // with that of the file, below the folder in which all of them are.
-func readTables(ctx context.Context, dataPath string, paths []string, kind string) (*Dataset, error) {
+func readTables(ctx context.Context, dataPath string, paths []string, kind, labelKey string) (*Dataset, error) {
 	if kind != Images && kind != ImageNetTest && kind != ImageNetVal {
 		return nil, fmt.Errorf("%s: a Parquet file, want the folder of the data set", remote.Shown(dataPath))
 	}
@@ -43,7 +43,9 @@ func readTables(ctx context.Context, dataPath string, paths []string, kind strin
 	s := &said{where: func(i int) string { return d.Items[i].Path }}
 	cache := &parquet.Cache{}
 	names := below(paths)
-	open := func(ctx context.Context, i int) (*parquet.Table, error) { return parquet.Open(ctx, paths[i], cache) }
+	open := func(ctx context.Context, i int) (*parquet.Table, error) {
+		return parquet.Open(ctx, paths[i], labelKey, cache)
+	}
 	err := eachAhead(ctx, paths, open, func(i int, t *parquet.Table) error {
 		if kind == ImageNetVal {
 			if err := s.table(t, paths[0]); err != nil {
@@ -114,7 +116,7 @@ func (s *said) table(t *parquet.Table, first string) error {
 	if !t.Labelled {
 		return hinted{
 			fmt.Errorf("%s: images without labels, want a column label, labels, class or cls of whole numbers or texts", t.Path),
-			"use \"{dataset} images\" for images without labels",
+			"{label-key} names another column; use \"{dataset} images\" for images without labels",
 		}
 	}
 	if t.Path == first {

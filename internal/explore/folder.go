@@ -166,6 +166,7 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		o.Data.Path = cmp.Or(o.Data.Path, made.Path)
 		if !p.Dataset {
 			o.Data.Kind = cmp.Or(made.Dataset, o.Data.Kind)
+			o.Data.LabelKey = cmp.Or(o.Data.LabelKey, made.LabelKey)
 		}
 	}
 	if o.Data.Path != "" {

@@ -67,13 +67,14 @@ type Skipped struct {
 
 // Head is what a list says of all images.
 type Head struct {
-	Dataset     string    `json:"dataset"`       // its kind
-	DataPath    string    `json:"data_path"`     // as it was given, but absolute
-	Base        string    `json:"base"`          // the folder that names of files are below
-	Root        string    `json:"root"`          // in messages
-	Images      int       `json:"images"`        // entries
-	SHA256      string    `json:"images_sha256"` // of names and sizes, as in manifests
-	Names       string    `json:"names_sha256"`  // of names, as in manifests
+	Dataset     string    `json:"dataset"`             // its kind
+	LabelKey    string    `json:"label_key,omitempty"` // the name of labels that was given
+	DataPath    string    `json:"data_path"`           // as it was given, but absolute
+	Base        string    `json:"base"`                // the folder that names of files are below
+	Root        string    `json:"root"`                // in messages
+	Images      int       `json:"images"`              // entries
+	SHA256      string    `json:"images_sha256"`       // of names and sizes, as in manifests
+	Names       string    `json:"names_sha256"`        // of names, as in manifests
 	Classes     []string  `json:"classes"`
 	ClassesFile string    `json:"classes_file"`
 	Stores      []Store   `json:"stores"`
@@ -83,6 +84,7 @@ type Head struct {
 	Passed      Passed    `json:"passed"`
 	Blocks      []int     `json:"blocks"` // bytes of each, with its CRC
 
+	Captions bool     `json:"-"` // labels look like captions; known to who lists only
 	Unopened []string `json:"-"` // images whose files could not be opened; known to who lists only
 }
 

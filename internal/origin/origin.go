@@ -106,6 +106,7 @@ func (o Origin) PairsLayer() *int {
 // Images are the images that were sent through a tower.
 type Images struct {
 	Dataset       string `json:"dataset"`                // its kind
+	LabelKey      string `json:"label_key,omitempty"`    // the name of labels that was given, where their images were chosen by it
 	SHA256        string `json:"images_sha256"`          // of the images' names and sizes
 	Names         string `json:"names_sha256,omitempty"` // of their names; empty in artefacts of builds that did not have it
 	Stride        int    `json:"sample_stride"`          // every Stride-th image

@@ -41,8 +41,9 @@ type group struct {
 	isStruct bool
 }
 
-// findColumns finds the column of images, which has to be the only one.
-func findColumns(meta *format.FileMetaData) (*columns, error) {
+// findColumns finds the column of images, which has to be the only one, and that of labels, of the
+// name label if it is not empty.
+func findColumns(meta *format.FileMetaData, label string) (*columns, error) {
 	groups, err := readSchema(meta.Schema)
 	if err != nil {
 		return nil, err
@@ -78,7 +79,11 @@ func findColumns(meta *format.FileMetaData) (*columns, error) {
 		}
 	}
 	c := &columns{bytes: images[0].bytes, path: images[0].path}
-	for _, want := range labelNames {
+	wanted := labelNames
+	if label != "" {
+		wanted = []string{label}
+	}
+	for _, want := range wanted {
 		at := slices.IndexFunc(groups, func(g group) bool { return g.name == want })
 		if at < 0 || groups[at].isStruct || groups[at].repeated {
 			continue
@@ -90,7 +95,21 @@ func findColumns(meta *format.FileMetaData) (*columns, error) {
 			return c, err
 		}
 	}
-	return c, nil
+	if label == "" {
+		return c, nil
+	}
+	var others []string
+	for i := range groups {
+		if g := &groups[i]; g.name == label {
+			return nil, fmt.Errorf("column %s: no whole numbers or texts, want labels", foreign.Quote(label))
+		} else if g != images[0] {
+			others = append(others, g.name)
+		}
+	}
+	if others == nil {
+		return nil, fmt.Errorf("no column %s of labels, only one of images", foreign.Quote(label))
+	}
+	return nil, fmt.Errorf("no column %s of labels, there are %s", foreign.Quote(label), foreign.QuoteAll(others))
 }
 
 // readSchema returns the columns at the top of a schema, which lists a tree in the order of

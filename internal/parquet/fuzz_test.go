@@ -31,7 +31,7 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		path := fileOf(t, b)
 		allocated := testutil.Allocated(func() {
-			table, err := Open(t.Context(), path, &Cache{})
+			table, err := Open(t.Context(), path, "", &Cache{})
 			if err != nil {
 				return
 			}

@@ -75,16 +75,17 @@ type page struct {
 // mostNames bounds the bytes of paths and labels.
 var mostNames int64 = 1 << 30
 
-// Open lists the rows of a Parquet file, which has one column of images. Errors name the
+// Open lists the rows of a Parquet file, which has one column of images. Labels are in the column
+// of the name label, or, if that is empty, in one of the usual names, if there is one. Errors name the
 // file. Pages are kept in cache, which several tables may share.
-func Open(ctx context.Context, path string, cache *Cache) (*Table, error) {
+func Open(ctx context.Context, path, label string, cache *Cache) (*Table, error) {
 	listed, file, err := blob.List(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	t := &Table{Path: path, cache: cache, listed: listed}
-	l := &lister{ctx: ctx, src: file, t: t, texts: map[string]string{}}
+	l := &lister{ctx: ctx, src: file, label: label, t: t, texts: map[string]string{}}
 	if err := l.list(); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -98,6 +99,7 @@ func Open(ctx context.Context, path string, cache *Cache) (*Table, error) {
 type lister struct {
 	ctx   context.Context
 	src   io.ReaderAt
+	label string // the column of labels; empty: one of labelNames
 	t     *Table
 	texts map[string]string // those of the row group, each kept once
 	names int64             // bytes of them
@@ -108,7 +110,7 @@ func (l *lister) list() error {
 	if err != nil {
 		return err
 	}
-	columns, err := findColumns(meta)
+	columns, err := findColumns(meta, l.label)
 	if err != nil {
 		return err
 	}

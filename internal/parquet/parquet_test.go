@@ -101,7 +101,7 @@ func TestOpen(t *testing.T) {
 			t.Run(fmt.Sprint(name, " ", version), func(t *testing.T) {
 				groups := [][]record{records(137, 1), records(1, 2), records(60, 3)}
 				options := append([]lib.WriterOption{lib.DataPageVersion(version), lib.PageBufferSize(20000)}, options...)
-				table, err := Open(t.Context(), fileOf(t, write(t, groups, options...)), &Cache{})
+				table, err := Open(t.Context(), fileOf(t, write(t, groups, options...)), "", &Cache{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -121,7 +121,7 @@ func TestOpen(t *testing.T) {
 func TestOpenAtOnce(t *testing.T) {
 	rows := records(300, 4)
 	data := write(t, [][]record{rows}, lib.DefaultEncodingFor(lib.ByteArray, &lib.Plain), lib.Compression(&lib.Zstd), lib.PageBufferSize(20000))
-	table, err := Open(t.Context(), fileOf(t, data), &Cache{})
+	table, err := Open(t.Context(), fileOf(t, data), "", &Cache{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestColumns(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := fileOf(t, test.data)
-			table, err := Open(t.Context(), path, &Cache{})
+			table, err := Open(t.Context(), path, "", &Cache{})
 			if test.err != "" {
 				if bad := testutil.Line(err, path, test.err); bad != nil {
 					t.Error(bad)
@@ -215,7 +215,7 @@ func TestClasses(t *testing.T) {
 		`[]`: "",
 	} {
 		data := write(t, [][]record{records(3, 1)}, lib.KeyValueMetadata("huggingface", note))
-		table, err := Open(t.Context(), fileOf(t, data), &Cache{})
+		table, err := Open(t.Context(), fileOf(t, data), "", &Cache{})
 		if err != nil || strings.Join(table.Classes, " ") != want {
 			t.Errorf("%s: %q, %v, want %s", note, table.Classes, err, want)
 		}
@@ -250,7 +250,7 @@ func TestDamaged(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			path := fileOf(t, test.data)
 			allocated := testutil.Allocated(func() {
-				_, err := Open(t.Context(), path, &Cache{})
+				_, err := Open(t.Context(), path, "", &Cache{})
 				if bad := testutil.Line(err, path, test.err); bad != nil {
 					t.Error(bad)
 				}
@@ -270,7 +270,7 @@ func TestBytesTurned(t *testing.T) {
 	for at := 0; at < len(whole); at += 29 {
 		data := bytes.Clone(whole)
 		data[at] ^= 0x40
-		table, err := Open(t.Context(), fileOf(t, data), &Cache{})
+		table, err := Open(t.Context(), fileOf(t, data), "", &Cache{})
 		if err != nil {
 			continue
 		}
@@ -290,7 +290,7 @@ func TestBytesTurned(t *testing.T) {
 // TestChanged refuses a file that was changed after it was listed, and ends with its context.
 func TestChanged(t *testing.T) {
 	path := fileOf(t, write(t, [][]record{records(50, 1)}))
-	table, err := Open(t.Context(), path, &Cache{})
+	table, err := Open(t.Context(), path, "", &Cache{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func TestChanged(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Open(ctx, path, &Cache{}); !errors.Is(err, context.Canceled) {
+	if _, err := Open(ctx, path, "", &Cache{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

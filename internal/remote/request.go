@@ -53,9 +53,10 @@ var client = &http.Client{
 			return fmt.Errorf("more than %d redirects", mostRedirects)
 		case to.URL.Scheme != "https" && (to.URL.Scheme != "http" || from.URL.Scheme == "https"):
 			return fmt.Errorf("a redirect from %s to %s, which is not followed", from.URL.Scheme, to.URL.Scheme)
-		case from.Header.Get("Authorization") != "":
+		case from.Header.Get(signedHeader) != "":
 			return http.ErrUseLastResponse // signed for this place
 		}
+		known().authorize(to, true)
 		return nil
 	},
 }
@@ -166,7 +167,9 @@ func (o *Object) get(ctx context.Context, off int64, data []byte, same *Object) 
 		request.Header.Set("If-Match", same.tag)
 	}
 	signed := false
-	if o.s3 != nil {
+	if o.s3 == nil {
+		known().authorize(request, false)
+	} else {
 		if signed, err = o.s3.sign(request); isLasting(err) {
 			return a, err
 		} else if err != nil { // the machine that knows who asks is another server

@@ -42,6 +42,9 @@ func (s *signer) address(key string) *url.URL {
 	return &url.URL{Scheme: "https", Host: s.bucket + ".s3." + s.region + ".amazonaws.com", Path: "/" + key}
 }
 
+// signedHeader is of signed requests only.
+const signedHeader = "X-Amz-Content-Sha256"
+
 // sign signs a request. Without credentials it stays as it is, for buckets that anybody may
 // read, and signed is false.
 func (s *signer) sign(r *http.Request) (signed bool, err error) {
@@ -53,7 +56,7 @@ func (s *signer) sign(r *http.Request) (signed bool, err error) {
 		return false, nil
 	}
 	// The SHA-256 of no bytes.
-	r.Header.Set("X-Amz-Content-Sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+	r.Header.Set(signedHeader, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 	*r = *sign.SignV4(*r, who.AccessKeyID, who.SecretAccessKey, who.SessionToken, s.region)
 	return true, nil
 }

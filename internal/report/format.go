@@ -188,7 +188,8 @@ type Input struct {
 
 	Made string `json:"made,omitempty"` // what its manifest says it was made from, as JSON; empty without a manifest
 
-	Dataset string `json:"dataset,omitempty"` // of images, how they are laid out; their hash is that of names and sizes
+	Dataset  string `json:"dataset,omitempty"`   // of images, how they are laid out; their hash is that of names and sizes
+	LabelKey string `json:"label_key,omitempty"` // of images, the name of their labels that was given
 }
 
 // Part is a part of a report that may be lacking.

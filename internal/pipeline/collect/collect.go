@@ -188,6 +188,7 @@ func (c *collector) originOf(mode string, neuronLayer int) origin.Origin {
 		Images:  source.ImagesOrigin(c.listed.Data.Kind, c.listed.Names, c.listed.Fingerprint, o.Stride, o.Images, c.model.Config.Form),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand, Form: formOf(o.Published)},
 	}
+	from.Images.LabelKey = c.listed.Data.LabelKey
 	if c.device != nil {
 		from.Device = c.device.Origin()
 	}

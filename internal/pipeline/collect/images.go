@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -17,6 +18,10 @@ import (
 // worthList is from how many images on a shard says that the list of all can be kept: listing
 // takes it a minute and a quarter of a gigabyte then. A variable for tests.
 var worthList = 1_000_000
+
+// worthArchives is the same of archives, each of which is opened, and of images at addresses of
+// their own, each of which is asked for.
+var worthArchives = 100
 
 // openImages opens the images of all shards.
 func openImages(ctx context.Context, o Options, say ui.Reporter) (*source.ImageSet, error) {
@@ -27,8 +32,15 @@ func openImages(ctx context.Context, o Options, say ui.Reporter) (*source.ImageS
 	if err := notAClass(set.Data, o.SavePath); err != nil {
 		return nil, errors.Join(err, set.Close())
 	}
-	if len(set.Data.Items)*o.Stride >= worthList && !o.Shard.Whole() {
-		say.Note("each shard lists all images: a list that \"clipnh data list\" keeps, given as {data-path}, is read in parts")
+	const keeps = "a list that \"clipnh data list\" keeps, given as {data-path}, "
+	switch items, archives := set.Data.Items, len(set.Ends)+1; {
+	case o.Shard.Whole() || len(items) == 0: // a kept list
+	case archives >= worthArchives:
+		say.Note("each shard opens all of %s, since where it ends depends on how many images each has: "+keeps+"says which are its own", quantity.Of(archives, "archive"))
+	case items[0].IsFar() && len(items) >= worthArchives:
+		say.Note("each shard asks for the size of all of %s: "+keeps+"says which are its own", ui.Images.Count(int64(len(items))))
+	case len(items)*o.Stride >= worthList:
+		say.Note("each shard lists all images: " + keeps + "is read in parts")
 	}
 	return set, nil
 }

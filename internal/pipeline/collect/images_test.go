@@ -1,12 +1,14 @@
 package collect
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // TestWorthList: a shard of very many images says that their list can be kept, and nothing else does.
@@ -26,6 +28,27 @@ func TestWorthList(t *testing.T) {
 		}
 		if said := strings.Contains(heard.String(), "note: each shard lists all images: "); said != tt.said {
 			t.Errorf("%d images, shard %v: said %q", tt.worth, tt.shard, heard)
+		}
+	}
+}
+
+// TestWorthListOfArchives: a shard of many archives says that each is opened.
+func TestWorthListOfArchives(t *testing.T) {
+	defer func(was int) { worthArchives = was }(worthArchives)
+	dir := t.TempDir()
+	for _, name := range []string{"0.tar", "1.tar"} {
+		testutil.Pack(t, testutil.Golden("dataset"), filepath.Join(dir, name), "")
+	}
+	for worth, want := range map[int]bool{2: true, 3: false} {
+		worthArchives = worth
+		o := goldenImages(t, "scores")
+		o.Data.Path, o.Shard = filepath.Join(dir, "{0..1}.tar"), shard.Shard{Number: 1, Of: 2}
+		say, heard := pipelinetest.Heard()
+		if _, err := openImages(t.Context(), o, say); err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(heard.String(), "note: each shard opens all of 2 archives, since where it ends depends on how many images each has: "); said != want {
+			t.Errorf("from %d archives on: said %q", worth, heard)
 		}
 	}
 }

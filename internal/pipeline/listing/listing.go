@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	// The manifest is written behind the list, and has what is only known then.
 	m := cache.Manifest{
 		Kind: artefact.KindListing, Axes: []string{"B"}, Shape: []int{0},
-		Origin: origin.Origin{Images: &origin.Images{Dataset: o.Data.Kind, Stride: 1}},
+		Origin: origin.Origin{Images: &origin.Images{Dataset: o.Data.Kind, LabelKey: o.Data.LabelKey, Stride: 1}},
 	}
 	var head *imagelist.Head
 	_, err = o.Store.Save(o.SavePath, m, func(to io.Writer) (err error) {
@@ -86,6 +86,9 @@ const mostUnopened = 20
 
 // name names what could not be listed; to a strict run it is an error.
 func (o Options) name(h *imagelist.Head, say ui.Reporter) error {
+	if h.Captions {
+		source.NameCaptions(o.Data.Shown(), len(h.Classes), h.Images, say)
+	}
 	for i, path := range h.Unopened {
 		if o.Strict {
 			return fmt.Errorf("%s: %w", path, errUnopened)
@@ -121,6 +124,10 @@ func (o Options) complete(say ui.Reporter) (*Result, error) {
 	}
 	if f.Dataset != o.Data.Kind || f.DataPath != given && f.DataPath != o.Data.Path {
 		err := fmt.Errorf("%s: %w: it lists %s of %s, not %s of %s", o.SavePath, cache.ErrStale, f.Dataset, f.DataPath, o.Data.Kind, o.Data.Shown())
+		return nil, hint.With(err, "give another path, or discard what is there with {restart}")
+	}
+	if f.LabelKey != o.Data.LabelKey {
+		err := fmt.Errorf("%s: %w: its labels are of the name %q, not %q", o.SavePath, cache.ErrStale, f.LabelKey, o.Data.LabelKey)
 		return nil, hint.With(err, "give another path, or discard what is there with {restart}")
 	}
 	r := result(o.SavePath, &f.Head)

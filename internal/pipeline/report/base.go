@@ -148,7 +148,7 @@ func (b *base) openData(ctx context.Context) error {
 	if b.fingerprint, err = b.data.Fingerprint(); err != nil {
 		return err
 	}
-	b.files = append(b.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(b.Data.Path)), SHA256: b.fingerprint, Dataset: b.Data.Kind})
+	b.files = append(b.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(b.Data.Path)), SHA256: b.fingerprint, Dataset: b.Data.Kind, LabelKey: b.Data.LabelKey})
 	source.NameEmpty(b.data, b.Data.Shown(), b.say)
 	if err := source.NameOtherImages(ctx, b.data, b.Data.Path, b.artefact, b.ScoresPath, b.Strict, b.say); err != nil {
 		return err

@@ -106,6 +106,9 @@ func (o *Options) resumeShard(m *model.Model, list *sceneList, scenes *[]sceneTo
 	}
 	t.result.Path, t.result.Scenes = file.Path, len(*scenes)+len(*missing)
 	file.Strict, file.Store = o.Strict, o.Store
+	if list.heldBy != nil {
+		file.HeldBy = func(scenes int) string { return list.heldBy(lo, lo+scenes) }
+	}
 	items := make([]dataset.Item, len(*scenes))
 	for i, s := range *scenes {
 		items[i], file.Listed = s.item, append(file.Listed, source.Listed(s.name, s.sizes.Image, s.sizes.Labels))

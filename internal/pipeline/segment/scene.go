@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -160,13 +161,16 @@ func sumsNow(ctx context.Context, scenes []sceneToRead, threads int, progress ui
 }
 
 // unchanged reads the files of scenes that an earlier run has counted, and fails with
-// ErrStale where the checksum of one is not what it was.
-func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads int, progress ui.Progress) error {
+// ErrStale where the checksum of one is not what it was. None is read if what holds them is the same.
+func unchanged(ctx context.Context, scenes []sceneToRead, file *shard.File, threads int, progress ui.Progress) error {
+	if file.Held {
+		return nil
+	}
 	now, err := sumsNow(ctx, scenes, threads, progress)
 	if err != nil {
 		return err
 	}
-	for i, was := range sums {
+	for i, was := range file.Sums {
 		if now[i] == was {
 			continue
 		}

@@ -31,6 +31,8 @@ type sceneList struct {
 	paths       []string         // those that were given, if several were
 	fingerprint string           // of the data set; empty of images that were given
 	names       string           // the hash of the data set's names, likewise
+
+	heldBy func(lo, hi int) string // see dataset.HeldBy; nil of images that were given
 }
 
 // scenes lists what to segment.
@@ -69,6 +71,7 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 		names[i] = item.Name
 	}
 	list.names = cache.ListHash(names)
+	list.heldBy = data.HeldBy
 	for i, item := range data.Items[:n] {
 		load := func() (*dataset.LabelBytes, error) { return data.LoadLabels(i) }
 		list.scenes = append(list.scenes, sceneToRead{name: item.Name, item: item.Image(), load: load, labels: item.Labels, sizes: &sizes[i]})

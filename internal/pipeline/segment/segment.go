@@ -161,7 +161,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 			}
 			return tally.finish(), nil
 		}
-		if err := unchanged(ctx, scenes[:done], file.Sums, o.Threads, say.Progress()); err != nil {
+		if err := unchanged(ctx, scenes[:done], file, o.Threads, say.Progress()); err != nil {
 			return nil, err
 		}
 	}

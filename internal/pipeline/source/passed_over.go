@@ -111,9 +111,19 @@ func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict boo
 	return nil
 }
 
+// NameCaptions says that what gives images their classes looks like captions.
+func NameCaptions(path string, classes, images int, say ui.Reporter) {
+	say.Note("%s: %s of %s, by the .txt beside each, which look like captions: {label-key} names the key of a label in the .json, and {dataset} images takes images without labels",
+		path, quantity.Of(classes, "class"), ui.Images.Count(int64(images)))
+}
+
 // NameEmpty names the folders of classes that hold no image: they count as classes, by their
-// place among the others, as in the labels of the reference.
+// place among the others, as in the labels of the reference. It also says where classes look like
+// captions.
 func NameEmpty(data *dataset.Dataset, path string, say ui.Reporter) {
+	if data.Captions {
+		NameCaptions(path, len(data.Classes), len(data.Items), say)
+	}
 	if data.Kind != dataset.ImageNetVal || data.ClassesFile != "" || len(data.Classes) == 0 {
 		return
 	}

@@ -41,6 +41,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	src.Images, src.Labelled, src.Items, src.Names, src.sizes = len(items), len(set.Data.Classes) > 0, items, (&dataset.Dataset{Items: items}).Names(), sizes
 	src.Inputs, src.Ends = set.Count, set.Ends
 	src.Origin.Images = ImagesOrigin(set.Data.Kind, set.Names, set.Fingerprint, o.Stride, o.Images, m.Config.Form)
+	src.Origin.Images.LabelKey = set.Data.LabelKey
 	src.Unlisted, src.reader = Unlisted(set.Data.Skipped), r
 	return src, nil
 }

@@ -49,7 +49,11 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 	if m.Origin.Segment != nil {
 		return v.compareScenes(ctx, f, kind)
 	}
-	set, err := v.imageSet(ctx, kind, from.Stride)
+	labelKey := from.LabelKey
+	if kind != from.Dataset {
+		labelKey = ""
+	}
+	set, err := v.imageSet(ctx, kind, labelKey, from.Stride)
 	if err != nil {
 		return err
 	}
@@ -168,14 +172,14 @@ func (v *verifier) sayLeft() {
 	}
 }
 
-func (v *verifier) imageSet(ctx context.Context, kind string, stride int) (*imageSet, error) {
-	key := fmt.Sprint(kind, " ", stride)
+func (v *verifier) imageSet(ctx context.Context, kind, labelKey string, stride int) (*imageSet, error) {
+	key := fmt.Sprint(kind, " ", stride, " ", labelKey)
 	if set := v.images[key]; set != nil {
 		return set, nil
 	}
 	set := &imageSet{}
 	v.images[key] = set
-	data, err := dataset.Open(ctx, dataset.Options{Kind: kind, Path: v.DataPath})
+	data, err := dataset.Open(ctx, dataset.Options{Kind: kind, LabelKey: labelKey, Path: v.DataPath})
 	if err != nil {
 		if ctx.Err() != nil || errors.Is(err, context.Canceled) || dataset.Unanswered(err) || dataset.Gone(err) {
 			return nil, err
