@@ -72,6 +72,7 @@ func TestAdviceAboutModels(t *testing.T) {
 	rest := map[string]string{
 		"ablate": "--data-path DATA --mode zero_sink --features-save-path OUT.npy", "audit": "--data-path DATA --classes dog,cat --vocab VOCAB --out OUT",
 		"classify": "--data-path DATA --classes dog,cat --vocab VOCAB", "collect": "--data-path DATA --dataset images --save-path OUT",
+		"describe": "--image DATA --scores MADE/scores --pcs-path MADE/pc0.npy DESCS", "mislead": "--from dog --to cat --vocab VOCAB --pcs-path MADE/pc0.npy DESCS",
 		"edit": "--remove n5 --by zero --save-path OUT.pt", "embed": "--vocab VOCAB --text dog --embeddings-save-path OUT.npy",
 		"explain": "--data-path DATA --vocab VOCAB --classes dog,cat", "explore": "REPORT --check", "info": "", "export": "--save-path OUT.onnx",
 		"reconstruct": "--data-path DATA --means-path MADE/means.npy --pcs-paths MADE/pc0.npy --features-save-path OUT.npy",
@@ -81,7 +82,8 @@ func TestAdviceAboutModels(t *testing.T) {
 		"shift":   "--data-path DATA --concepts dog --vocab VOCAB --pcs-path MADE/pc0.npy", "verify": "MADE/scores --repair --data-path DATA",
 		"watch": "--reference MADE/scores --scores MADE/half --concepts dog --vocab VOCAB --pcs-path MADE/pc0.npy",
 	}
-	spelled := strings.NewReplacer("DATA", data, "VOCAB", testutil.Golden("text/toy_merges.txt.gz"), "MADE", in.dir, "OUT", in.at("out"), "REPORT", in.at("report"))
+	spelled := strings.NewReplacer("DATA", data, "VOCAB", testutil.Golden("text/toy_merges.txt.gz"), "MADE", in.dir, "OUT", in.at("out"), "REPORT", in.at("report"),
+		"DESCS", "--text-descs-embeddings-path "+in.at("words.npy")+" --text-descs-list-path "+testutil.Golden("text/words.txt"))
 	for _, cmd := range everyCommand() {
 		if cmd.Flags().Lookup("model") == nil || cmd.Name() == "paper" { // which runs others
 			continue

@@ -30,8 +30,8 @@ var (
 		"clipnh ablate": "takes labels from the folders", "clipnh reconstruct": "takes labels from the folders",
 		"clipnh shift": "see TestResultsOfChangedImages", "clipnh classify": "takes labels from the folders",
 		"clipnh edit": "measures images by both models", "clipnh explain": "explains files, by what the model makes of them now",
-		"clipnh textspan": "takes labels from the folders",
-		"clipnh explore":  "refuses them: see TestChangedImage of package live",
+		"clipnh textspan": "takes labels from the folders", "clipnh mislead": "takes labels from the folders",
+		"clipnh explore": "refuses them: see TestChangedImage of package live",
 	}
 )
 

@@ -29,7 +29,7 @@ or against it. A word's weight is the sum over these units of its coefficient in
 the unit's code times that product; the units that add most are named. Words of
 units are computed as by describe, from components and embeddings of words
 (--pcs-path, --text-descs-embeddings-path), or read from codes that sparse wrote
-(--codes).
+(--codes), of which the --num-components largest coefficients count.
 
 Words that name --to are left out: those in which its name or a text of
 --leave-out occurs as a word, and those whose embedding has a cosine with that

@@ -13,7 +13,7 @@ var withoutDetails = map[string]string{
 
 // withoutImages are the commands that take a model and read no images with it, or only those of
 // commands that they run.
-var withoutImages = []string{"embed", "watch", "paper", "verify"}
+var withoutImages = []string{"embed", "mislead", "watch", "paper", "verify"}
 
 // TestDetails holds that what a checkpoint does not say can be said in every command that
 // opens one.

@@ -42,6 +42,7 @@ func TestModelNotes(t *testing.T) {
 	images := append(all, "--sample-stride", "8")
 	vocab := []string{"--vocab", testutil.Golden("text/toy_merges.txt")}
 	two := []string{"--classes", "dog,cat", "--permutations", "19", "--level", "0.1", "--labels-csv", twoGroups(t, in("labels.csv"))}
+	described := []string{"--text-descs-list-path", testutil.Golden("text/words.txt"), "--text-descs-embeddings-path", testutil.Golden("text/words.npy")}
 	tests := [][][]string{
 		{{"info"}},
 		{{"export", "--save-path", in("tower.onnx")}},
@@ -68,6 +69,8 @@ func TestModelNotes(t *testing.T) {
 		{{"audit", "--out", in("audited")}, all, two, vocab},
 		{{"report", "--scores", in("all"), "--out", in("report")}, all},
 		{{"explore", in("report"), "--check"}, vocab},
+		{{"describe", "--image", testutil.Golden("seg/slide.png"), "--scores", in("all"), "--pcs-path", testutil.Golden("pc0_nh.npy")}, described},
+		{{"mislead", "--from", "dog", "--to", "cat", "--pcs-path", testutil.Golden("pc0_nh.npy")}, described, vocab},
 		{{"watch", "--reference", in("all"), "--scores", in("all"), "--concepts", "yellow", "--fdr", "1", "--bootstrap", "0", "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab},
 	}
 	for _, cmd := range everyCommand() {

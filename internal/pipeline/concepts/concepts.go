@@ -216,6 +216,7 @@ func (d *describer) group(ctx context.Context, names []string, top int) ([]Image
 	images := make([]Image, Q)
 	d.team.For(Q, func(lo, hi, _ int) {
 		for q := lo; q < hi; q++ {
+			counting[q] = slices.DeleteFunc(counting[q], d.isNull)
 			images[q] = d.words(names[q], counting[q], rows[q*each:(q+1)*each])
 		}
 	})

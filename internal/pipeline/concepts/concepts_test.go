@@ -257,3 +257,31 @@ func TestNeuronParts(t *testing.T) {
 		t.Error("ranks depend on the parts")
 	}
 }
+
+// A unit without a component has no effect, and counts for no image.
+func TestNull(t *testing.T) {
+	o := options(t, "pc0_n.npy")
+	components, shape, err := npy.ReadFloat32(o.PCsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := run(t, o)
+	for n := range shape[0] / 2 {
+		clear(components[2*n*shape[1] : (2*n+1)*shape[1]])
+	}
+	o.PCsPath = pipelinetest.WriteNPY(t, shape, components)
+	before, after := 0, 0
+	for i, image := range run(t, o).Images {
+		before, after = before+all.Images[i].Units, after+image.Units
+		for _, w := range image.Words {
+			for _, p := range w.Parts {
+				if n := strings.TrimPrefix(p.Unit, "n"); strings.ContainsAny(n[len(n)-1:], "02468") {
+					t.Errorf("%s has words of %s, which has no component", image.Name, p.Unit)
+				}
+			}
+		}
+	}
+	if after == 0 || after > before*3/4 {
+		t.Errorf("%d units count, want about half of %d", after, before)
+	}
+}

@@ -2,6 +2,7 @@ package concepts
 
 import (
 	"context"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
@@ -40,6 +41,11 @@ func (d *describer) describe(ctx context.Context, units []int) error {
 		d.described[u], d.gains[u] = all[i].Terms, gains[i]
 	}
 	return nil
+}
+
+// isNull reports whether a unit has no effect on any image: no direction, or no component.
+func (d *describer) isNull(u int) bool {
+	return !slices.ContainsFunc(d.gains[u], func(gain float64) bool { return gain != 0 })
 }
 
 // pairsOf returns the heads of a unit's pairs, and their neuron.

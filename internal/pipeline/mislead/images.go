@@ -24,14 +24,12 @@ type Images struct {
 // Moved is what goes with a word in the images: those whose features are closer to it than the
 // median of them are compared with the others.
 type Moved struct {
-	Near      int     `json:"near"` // images that are closer
-	NearMean  float64 `json:"near_margin"`
-	NearTaken int     `json:"near_taken"`
-	FarMean   float64 `json:"far_margin"`
+	Near      int     `json:"near"`        // images that are closer
+	NearMean  float64 `json:"near_margin"` // their mean margin
+	NearTaken int     `json:"near_taken"`  // those of them that are taken for the other class
+	FarMean   float64 `json:"far_margin"`  // of the others
 	FarTaken  int     `json:"far_taken"`
-
-	// Above is the share of all words of the list, 0 to 1, whose images differ less.
-	Above float64 `json:"above"`
+	Above     float64 `json:"above"` // the share of all words of the list, 0 to 1, whose two means differ less
 }
 
 // leastImages is how many images are compared at least.

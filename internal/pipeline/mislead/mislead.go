@@ -72,13 +72,13 @@ type Texts struct {
 
 // Result is what was found.
 type Result struct {
-	From      string   `json:"from"`
-	To        string   `json:"to"`
-	Unit      string   `json:"unit"`  // pair or neuron
-	Units     []Unit   `json:"units"` // that count, by descending size of their product
-	MaxCosine float64  `json:"max_cosine"`
-	Words     []Word   `json:"words"`    // by descending weight
-	LeftOut   []Word   `json:"left_out"` // heavier than the last of these, but naming the class; by descending weight
+	From      string   `json:"from"`       // the class that images show
+	To        string   `json:"to"`         // the one that they are to be taken for
+	Unit      string   `json:"unit"`       // pair or neuron
+	Units     []Unit   `json:"units"`      // that count, by descending size of their product
+	MaxCosine float64  `json:"max_cosine"` // of a word with the class
+	Words     []Word   `json:"words"`      // by descending weight
+	LeftOut   []Word   `json:"left_out"`   // words that name the class and are heavier than the last of the others; by descending weight
 	Images    *Images  `json:"images,omitempty"`
 	Sentences []string `json:"sentences,omitempty"`
 }
@@ -95,7 +95,7 @@ type Word struct {
 	coding.Weighed
 	Cosine float64 `json:"cosine"`             // with the class
 	Why    string  `json:"left_out,omitempty"` // why it was left out: given, name or cosine
-	Moved  *Moved  `json:"moved,omitempty"`
+	Moved  *Moved  `json:"moved,omitempty"`    // in the images that show the first class
 }
 
 // Run finds the words.
