@@ -31,20 +31,6 @@ func splitsFolder(dir string) string {
 	return splitFolder(dir, filepath.FromSlash("ILSVRC/Data/CLS-LOC"))
 }
 
-// Takes returns the folder whose images a data set in a folder takes, whatever they are called, and
-// whether also those in folders within. It is empty of kinds that name their images.
-func (o Options) Takes() (folder string, within bool) {
-	switch o.Kind {
-	case Images:
-		return o.Path, true
-	case ImageNetVal: // each folder within is a class
-		return splitFolder(splitsFolder(filepath.Clean(o.Path)), "val"), true
-	case ImageNetTest:
-		return splitFolder(splitsFolder(filepath.Clean(o.Path)), "test"), false
-	}
-	return "", false
-}
-
 // splitOf adds that only the images of root, a folder below dir, are looked for.
 func (p *Passed) splitOf(ctx context.Context, dir, root string) error {
 	if root == dir {

@@ -58,6 +58,20 @@ func (o Options) checkKey() error {
 	return nil
 }
 
+// Takes returns the folder whose images a data set in a folder takes, whatever they are called, and
+// whether also those in folders within. It is empty of kinds that name their images.
+func (o Options) Takes() (folder string, within bool) {
+	switch o.Kind {
+	case Images:
+		return o.Path, true
+	case ImageNetVal: // each folder within is a class
+		return splitFolder(splitsFolder(filepath.Clean(o.Path)), "val"), true
+	case ImageNetTest:
+		return splitFolder(splitsFolder(filepath.Clean(o.Path)), "test"), false
+	}
+	return "", false
+}
+
 // Open lists the images of a data set, at least one. Errors may have a method
 // Hint that says what to do.
 func Open(ctx context.Context, o Options) (*Dataset, error) {
