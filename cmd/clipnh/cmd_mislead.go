@@ -121,6 +121,7 @@ func (o *misleadOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Images.Data.Kind, "dataset", dataset.ImageNetVal, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), cars or cars_test")
 	choices(fs, "dataset", dataset.Kinds()...)
 	takesCollectedKind(fs)
+	labelKeyFlag(fs, &s.Images.Data.LabelKey)
 	fs.IntVar(&s.Sentences, "sentences", 0, "print `N` sentences for a text-to-image model, and no table")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw the words of sentences with this `SEED`")
 }
@@ -173,7 +174,7 @@ func (o *misleadOptions) validate() error {
 		rule{s.TextsPath != "", "with --imagenet-zeroshot-path", []string{"model", "vit-heads", "activation", "vocab", "templates", "use-templates"}},
 		rule{s.TextsPath == "", "without --imagenet-zeroshot-path", []string{"classes"}},
 		rule{!measured, "without --scores", []string{"labels-csv", "data-path"}},
-		rule{s.Images.Data.Path == "", "without --data-path", []string{"dataset"}},
+		rule{s.Images.Data.Path == "", "without --data-path", []string{"dataset", "label-key"}},
 		rule{s.Sentences == 0, "without --sentences", []string{"seed"}})
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ var everythingValues = map[string]string{
 	"means-path": "caches/means.npy", "codes": "caches/codes.npz", "text-descs-list-path": "30k.txt", "text-descs-embeddings-path": "caches/30k_embed.npy",
 	"imagenet-zeroshot-path": "caches/classes.npy", "text-embeddings-path": "caches/words.npy", "lines": "30k.txt", "svd-scores": "caches/june",
 	"pcs-paths": "[caches/pc0.npy]", "neuron-head-norms-path": "caches/norms.npy", "neurons-norms-path": "caches/norms_n.npy",
-	"labels-csv": "groups.csv", "groups-csv": "groups.csv", "group-column": "group", "image-column": "image", "label-column": "label",
+	"labels-csv": "groups.csv", "mislead labels-csv": "fish.csv", "groups-csv": "groups.csv", "group-column": "group", "image-column": "image", "label-column": "label",
 	"colours-csv": "cars_refined/refined_train.csv", "colour-names": "[yellow]", "attributes": "imagenet/attributes.csv",
 	"concepts": "[grass, snow]", "text": "yellow", "remove-text": "yellow", "reference": "caches/june", "watch": "caches/june",
 	"pairs": "h3n149", "remove": "[h3n149]", "percentile": "90", "units-file": "units.txt", "class": "dog", "versus": "wolf", "unusual": "true",

@@ -178,6 +178,7 @@ func layExamples(t *testing.T) {
 		rows[i] = rows[i][:strings.LastIndexByte(rows[i], ',')]
 	}
 	writeLines(t, "labels.csv", rows...)
+	writeLines(t, "fish.csv", strings.ReplaceAll(strings.Join(rows, "\n"), "dog", "fish"))
 	writeLines(t, "names.txt", "dog", "wolf")
 	check(os.WriteFile("VOC2010/ImageSets/SegmentationContext/val.txt", []byte("2010_000001\n"), 0o666))
 	cars, err := filepath.Glob("stanford_cars/cars_train/*.jpg")

@@ -37,9 +37,9 @@ var ownMeanings = map[string][]string{
 	"explain":     {"imagenet-zeroshot-path"}, // has other classes than those named
 	"audit":       {"imagenet-zeroshot-path"},
 	"classify":    {"imagenet-zeroshot-path"},
-	"mislead":     {"imagenet-zeroshot-path", "classes", "scores", "data-path", "dataset"}, // of images with labels, which it does not need
-	"reconstruct": {"codes"},                                                               // instead of components
-	"textspan":    {"scores"},                                                              // are heads
+	"mislead":     {"imagenet-zeroshot-path", "classes", "scores", "data-path", "dataset", "label-key"}, // of images with labels, which it does not need
+	"reconstruct": {"codes"},                                                                            // instead of components
+	"textspan":    {"scores"},                                                                           // are heads
 }
 
 // isTyped reports whether a flag of a command is one of typedFlags.
@@ -183,6 +183,7 @@ var presetRules = []presetRule{
 	{commands: "mislead", flags: "scores", needs: "labels-csv data-path"},
 	{commands: "mislead", flags: "labels-csv data-path", given: "labels-csv data-path", needs: "scores"},
 	{commands: "mislead", flags: "labels-csv", not: "data-path"},
+	{commands: "mislead", flags: "data-path", not: "labels-csv"},
 	{commands: "mislead", flags: "seed", needs: "sentences"},
 	{commands: "reconstruct", flags: "pcs-paths", not: "codes"},
 	{commands: "reconstruct", flags: "codes", not: "pcs-paths", needs: "text-descs-embeddings-path"},

@@ -100,7 +100,7 @@ var faultOfFiles = []struct {
 	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog,bird --out OUT", exitFailed},
 	{"reconstruct --scores scores --means-path means.npy --pcs-paths pc0_n.npy --features-save-path OUT.npy", exitStale},
 	{"reconstruct --scores scores --means-path means_n.npy --pcs-paths pc0.npy --features-save-path OUT.npy", exitStale},
-	{"retrieve --scores scores --pcs-path pc0_n.npy --text dog --model MODEL --vocab VOCAB", exitStale},
+	{"retrieve --scores scores --pcs-path means.npy --text dog --model MODEL --vocab VOCAB", exitStale},
 	{"explain IMAGE --model MODEL --vocab VOCAB --classes dog,cat --means-path means_n.npy", exitStale},
 	{"edit --model MODEL --remove n5 --means-path means_n.npy --save-path OUT.pt", exitStale},
 }
