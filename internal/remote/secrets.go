@@ -54,17 +54,10 @@ func findToken() (string, error) {
 		}
 		return token, nil
 	}
-	folder := os.Getenv("HF_HOME")
-	if cache := os.Getenv("XDG_CACHE_HOME"); folder == "" && cache != "" {
-		folder = filepath.Join(cache, "huggingface")
-	}
-	if home, err := os.UserHomeDir(); folder == "" && err == nil {
-		folder = filepath.Join(home, ".cache", "huggingface")
-	}
-	if folder == "" {
+	path := tokenFile()
+	if path == "" {
 		return "", nil
 	}
-	path := filepath.Join(folder, "token")
 	data, err := foreign.ReadFile(path, mostToken)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -77,6 +70,24 @@ func findToken() (string, error) {
 		return "", err
 	}
 	return token, nil
+}
+
+// tokenFile is the file in which Hugging Face's tools keep a token, empty where there is no place for one.
+func tokenFile() string {
+	if path := os.Getenv("HF_TOKEN_PATH"); path != "" {
+		return path
+	}
+	folder := os.Getenv("HF_HOME")
+	if cache := os.Getenv("XDG_CACHE_HOME"); folder == "" && cache != "" {
+		folder = filepath.Join(cache, "huggingface")
+	}
+	if home, err := os.UserHomeDir(); folder == "" && err == nil {
+		folder = filepath.Join(home, ".cache", "huggingface")
+	}
+	if folder == "" {
+		return ""
+	}
+	return filepath.Join(folder, "token")
 }
 
 // checkToken returns an error, without the token, unless it is one word.

@@ -16,7 +16,7 @@ import (
 func withSecrets(t *testing.T, netrc, token string) {
 	t.Helper()
 	home := t.TempDir()
-	for name, value := range map[string]string{"HOME": home, "NETRC": "", "HF_TOKEN": "", "HF_HOME": "", "XDG_CACHE_HOME": "", "HF_HUB_DISABLE_IMPLICIT_TOKEN": ""} {
+	for name, value := range map[string]string{"HOME": home, "NETRC": "", "HF_TOKEN": "", "HF_HOME": "", "HF_TOKEN_PATH": "", "XDG_CACHE_HOME": "", "HF_HUB_DISABLE_IMPLICIT_TOKEN": ""} {
 		t.Setenv(name, value)
 	}
 	for name, text := range map[string]string{".netrc": netrc, ".cache/huggingface/token": token} {
@@ -173,4 +173,24 @@ func FuzzNetrc(f *testing.F) {
 			t.Error(len(logins), err)
 		}
 	})
+}
+
+// TestTokenFile: the file that a variable names counts before the one in a folder.
+func TestTokenFile(t *testing.T) {
+	withSecrets(t, "", "hf_default")
+	for _, set := range []struct{ name, value, want string }{
+		{"HF_HOME", t.TempDir(), "hf_of_home"},
+		{"HF_TOKEN_PATH", filepath.Join(t.TempDir(), "mine"), "hf_of_path"},
+	} {
+		if before, err := findToken(); err != nil || before == set.want {
+			t.Errorf("without %s: %q, %v", set.name, before, err)
+		}
+		t.Setenv(set.name, set.value)
+		if err := os.WriteFile(tokenFile(), []byte(set.want+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := findToken(); err != nil || got != set.want {
+			t.Errorf("%s: %q, %v, want %q", set.name, got, err, set.want)
+		}
+	}
 }

@@ -343,3 +343,19 @@ func TestSheetsFit(t *testing.T) {
 		}
 	}
 }
+
+// TestKindOf: a pair's head has the number that its name has, within its layer.
+func TestKindOf(t *testing.T) {
+	for _, test := range []struct {
+		unit Unit
+		want string
+	}{
+		{Unit{Unit: "h12n624", head: 12}, "pair with head 12"},
+		{Unit{Unit: "l10h3n624", head: 15}, "pair with head l10h3"},
+		{Unit{Unit: "l9n624", head: wholeNeuron}, "neuron, sum over heads"},
+	} {
+		if got := kindOf(test.unit); got != test.want {
+			t.Errorf("%s: %q, want %q", test.unit.Unit, got, test.want)
+		}
+	}
+}

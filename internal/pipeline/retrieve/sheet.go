@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/clip"
@@ -20,17 +21,21 @@ func newGrid(title, text string, units []Unit, height int) *figure.Grid {
 	return figure.NewGrid(title, text, len(units), cells, height)
 }
 
+// kindOf says what a unit is: a pair by its head, 12 of h12n624 and l10h3 of l10h3n624.
+func kindOf(u Unit) string {
+	if u.head == wholeNeuron {
+		return "neuron, sum over heads"
+	}
+	return "pair with head " + strings.TrimPrefix(u.Unit[:strings.LastIndexByte(u.Unit, 'n')], "h")
+}
+
 // head says which unit a row is of, and the words of its direction in so many
 // lines.
 func head(g *figure.Grid, unit int, u Unit, lines int) {
 	at, room := g.At(unit), figure.HeadWidth-24
-	name, kind := u.Unit, "neuron, sum over heads"
-	if u.head != wholeNeuron {
-		kind = fmt.Sprintf("pair with head %d", u.head)
-	}
-	g.Text(g.Bold, at, name, canvas.Ink)
+	g.Text(g.Bold, at, u.Unit, canvas.Ink)
 	at.Y += g.Bold.Height() + 2
-	g.Text(g.Plain, at, kind, canvas.Grey)
+	g.Text(g.Plain, at, kindOf(u), canvas.Grey)
 	at.Y += g.Plain.Height() + 10
 	for _, term := range u.Words[:min(lines, len(u.Words))] {
 		weight := fmt.Sprintf("%+.2f", term.Coefficient)

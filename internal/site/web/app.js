@@ -1142,9 +1142,14 @@
     });
     const list2 = (h0, h1, n0, n1) => go(address(["s"], { head: h0 === h1 ? h0 : `${h0}-${h1}`, neuron: `${n0}-${n1}`, sort: "norm" }));
     const range = (name, max, value) => el("input", { type: "number", min: 0, max, value, "aria-label": name, inputmode: "numeric" });
+    const choice = (name, chosen) => el(
+      "select",
+      { "aria-label": name },
+      Array.from({ length: allHeads }, (_, h) => el("option", { value: h, selected: h === chosen }, headName(h)))
+    );
     const inputs = [
-      range("first head", allHeads - 1, heads2[0]),
-      range("last head", allHeads - 1, heads2.at(-1)),
+      choice("first head", heads2[0]),
+      choice("last head", heads2.at(-1)),
       range("first neuron", neurons - 1, 0),
       range("last neuron", neurons - 1, neurons - 1)
     ];
