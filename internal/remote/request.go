@@ -242,6 +242,8 @@ func (w watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
+const otherServer = "download it, or serve it from a server that does, such as nginx or an object store"
+
 // said reads the head of an answer about n bytes from off on, and what a service says is wrong.
 // whole says that the answer may be of all bytes. empty says that the object has none.
 func said(r *http.Response, off int64, n int, whole bool, says told) (a answer, empty bool, err error) {
@@ -267,12 +269,17 @@ func said(r *http.Response, off int64, n int, whole bool, says told) (a answer, 
 	case status == http.StatusOK && r.ContentLength == 0 && off == 0:
 		return a, true, nil
 	case status == http.StatusOK && whole && off == 0:
-		if a.size = r.ContentLength; a.size < int64(n) {
-			return a, false, passing{fmt.Errorf("the server does not say how many bytes there are, want a Content-Length of at least %d", n)}
+		switch a.size = r.ContentLength; {
+		case a.size < 0:
+			return a, false, hinted{errors.New("the server does not say how many bytes there are, want a Content-Length"), otherServer}
+		case a.size > mostWhole:
+			return a, false, hinted{fmt.Errorf("%d bytes, want at most %d from a server that does not give ranges of bytes", a.size, mostWhole), otherServer}
+		case a.size < int64(n):
+			return a, false, passing{fmt.Errorf("asked for %d bytes, the server says that it sends %d", n, a.size)}
 		}
 		return a, false, nil
 	case status == http.StatusOK:
-		return a, false, hinted{errors.New("the server does not give ranges of bytes"), "download it, or serve it from a server that does, such as nginx or an object store"}
+		return a, false, hinted{errors.New("the server does not give ranges of bytes"), otherServer}
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		err = reasonOf(status, says)
 		if seconds, bad := strconv.Atoi(r.Header.Get("Retry-After")); bad == nil && seconds > 0 {
