@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 		takers := commandsTaking(cmd.Root(), name)
 		switch meant := similarFlags(cmd.Flags(), name); {
-		case len(meant) > 0 && (len(takers) == 0 || strings.HasPrefix(meant[0], "--"+name)):
+		case len(meant) > 0 && (len(takers) == 0 || strings.HasPrefix(meant[0], "--"+name) || sameLetters(meant[0], "--"+name)):
 			return hinted{err, didYouMean(meant)}
 		case len(takers) > 0: // no mistake in typing: what is spelt like it is something else
 			return hinted{err, fmt.Sprintf("--%s is a flag of other commands, such as %s", name, strings.Join(takers[:min(len(takers), 3)], ", "))}
@@ -132,6 +133,17 @@ func flagError(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("--%s %q: want %s", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag()))}
 	}
 	return usageError{err}
+}
+
+// sameLetters reports whether two words differ in the order of their letters at most, as --form
+// and --from do.
+func sameLetters(a, b string) bool {
+	sorted := func(word string) []byte {
+		letters := []byte(word)
+		slices.Sort(letters)
+		return letters
+	}
+	return slices.Equal(sorted(a), sorted(b))
 }
 
 // wrongItem is the first item of a list of numbers that is none, and what is wanted in its

@@ -127,6 +127,7 @@ func TestFlagsOfOthers(t *testing.T) {
 		"show h1n2 --model m.pt": "--model is a flag of other commands, such as ",
 		"show h1n2 --code c.npz": `did you mean "--codes"?`,
 		"info --modle m.pt":      `did you mean "--model"?`,
+		"mislead --form fish":    `did you mean "--from"?`, // --form is one of other commands
 
 		// by meaning
 		"export --out x":             `did you mean "--save-path"?`,
