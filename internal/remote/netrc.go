@@ -146,13 +146,19 @@ func netrcWord(line string) (word, rest string, quoted, ok bool) {
 }
 
 // loginFor is the first entry of a host that has a password, and the name, if one is given. That of
-// "default" counts where no host has an entry, unless anyHost is false.
+// "default" counts where the host has no entry, not even one without a password, unless anyHost is
+// false.
 func loginFor(logins []login, host, name string, anyHost bool) (login, bool) {
+	own := slices.ContainsFunc(logins, func(l login) bool { return l.machine != "" && strings.EqualFold(l.machine, host) })
+	if !own && !anyHost {
+		return login{}, false
+	}
 	for _, l := range logins {
-		if l.machine == "" && !anyHost || l.machine != "" && !strings.EqualFold(l.machine, host) {
-			continue
+		matches := l.machine == "" // of "default"
+		if own {
+			matches = l.machine != "" && strings.EqualFold(l.machine, host)
 		}
-		if l.password != "" && (name == "" || l.name == name) {
+		if matches && l.password != "" && (name == "" || l.name == name) {
 			return l, true
 		}
 	}

@@ -205,10 +205,10 @@ func reasonOf(status int, says told) error {
 // refused is err, of a request that was refused, with advice. signed says whether it had credentials.
 func (o *Object) refused(err error, signed bool) error {
 	switch {
-	case o.s3 == nil && strings.EqualFold(o.url.Scheme+"://"+o.url.Host, hub):
-		return hinted{known().unused(err), "see to the right to read it: set HF_TOKEN, or keep a token with Hugging Face's tools, of an account that may read it"}
+	case o.s3 == nil && isHub(o.url):
+		return hinted{known().unused(err, true), "see to the right to read it: set HF_TOKEN, or keep a token with Hugging Face's tools, of an account that may read it"}
 	case o.s3 == nil:
-		return hinted{known().unused(err), "see to the right to read it: a signed address may have expired; others may need an entry in ~/.netrc, or a name and a password before the host, NAME:PASSWORD@HOST"}
+		return hinted{known().unused(err, false), "see to the right to read it: a signed address may have expired; others may need an entry in ~/.netrc, or a name and a password before the host, NAME:PASSWORD@HOST"}
 	case !signed:
 		return hinted{fmt.Errorf("%w, to a request without credentials", err),
 			"none were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; AWS_ENDPOINT_URL says where, of another service than Amazon's"}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,8 @@ const mostToken = 4 << 10
 type secrets struct {
 	logins []login
 	token  string // of Hugging Face; empty for none
-	err    error  // why something was not used
+
+	noLogins, noToken error // why they were not used
 }
 
 // known are these, found once.
@@ -34,11 +36,8 @@ var known = sync.OnceValue(findSecrets)
 
 func findSecrets() *secrets {
 	s := &secrets{}
-	var err error
-	s.logins, s.err = readNetrc()
-	if s.token, err = findToken(); err != nil {
-		s.err = errors.Join(s.err, err)
-	}
+	s.logins, s.noLogins = readNetrc()
+	s.token, s.noToken = findToken()
 	return s
 }
 
@@ -114,7 +113,7 @@ func (s *secrets) authorize(r *http.Request, redirected bool) {
 		}
 		name = r.URL.User.Username()
 	}
-	if s.token != "" && name == "" && strings.EqualFold(r.URL.Scheme+"://"+r.URL.Host, hub) {
+	if s.token != "" && name == "" && isHub(r.URL) {
 		r.Header.Set("Authorization", "Bearer "+s.token)
 		return
 	}
@@ -123,10 +122,16 @@ func (s *secrets) authorize(r *http.Request, redirected bool) {
 	}
 }
 
-// unused is an error with what the user has and was not used.
-func (s *secrets) unused(err error) error {
-	if s.err == nil {
-		return err
+// unused is an error with why what the user has for a host was not used: a token is for the hub alone.
+func (s *secrets) unused(err error, atHub bool) error {
+	if s.noLogins != nil {
+		err = fmt.Errorf("%w; not used: %w", err, s.noLogins)
 	}
-	return fmt.Errorf("%w; not used: %w", err, s.err)
+	if atHub && s.noToken != nil {
+		err = fmt.Errorf("%w; not used: %w", err, s.noToken)
+	}
+	return err
 }
+
+// isHub reports whether requests to an address may have the token of Hugging Face.
+func isHub(u *url.URL) bool { return strings.EqualFold(u.Scheme+"://"+u.Host, hub) }

@@ -55,6 +55,9 @@ func TestNetrc(t *testing.T) {
 		{text: "machine h login a password 1\ndefault login b password 2", host: "g", want: "b:2"},
 		{text: "machine h login a password 1\ndefault login b password 2", host: "g", redirected: true},
 		{text: "machine h login a password 1\ndefault login b password 2", host: "h", redirected: true, want: "a:1"},
+		{text: "default login b password 2\nmachine h login a password 1", host: "h", want: "a:1"},
+		{text: "machine h login a\ndefault login b password 2", host: "h"},
+		{text: "machine h login a password 1\ndefault login d password 2", host: "h", name: "d"},
 		{text: "", host: "h"},
 		{text: "machine h login a passwd SECRET", err: "line 1: a word that is none of machine"},
 		{text: "machine h\nlogin a password", err: "nothing behind the last password"},
@@ -119,7 +122,7 @@ func TestSecrets(t *testing.T) {
 		hub                            bool
 		set                            map[string]string
 		want                           string // of all requests
-		err, hint                      string
+		err, not, hint                 string
 	}{
 		{name: "netrc", netrc: "machine 127.0.0.1 login me password pw", path: "/x.tar", want: "me:pw"},
 		{name: "before the host", netrc: "machine 127.0.0.1 login me password pw", path: "/x.tar", user: "you:yours@", want: "you:yours"},
@@ -135,6 +138,8 @@ func TestSecrets(t *testing.T) {
 		{name: "a token elsewhere", token: "hf_1", path: "/x.tar", want: "", err: "401", hint: "~/.netrc"},
 		{name: "a token redirected here", token: "hf_1", hub: true, path: "/here.tar", want: "Bearer hf_1|Bearer hf_1"},
 		{name: "a token redirected away", token: "hf_1", hub: true, path: "/away.tar", want: "Bearer hf_1|"},
+		{name: "another host's token", token: "SECRET of two words", path: "/x.tar", want: "", err: "401 Unauthorized", not: "token", hint: "~/.netrc"},
+		{name: "neither", netrc: "passwd", token: "SECRET of two words", hub: true, path: "/x.tar", want: "", err: "not used: ", not: "\n", hint: "HF_TOKEN"},
 		{name: "no token", token: "SECRET of two words", hub: true, path: "/x.tar", want: "", err: "token: not a token, want one word", hint: "HF_TOKEN"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -158,7 +163,7 @@ func TestSecrets(t *testing.T) {
 				return
 			}
 			var h interface{ Hint() string }
-			if err == nil || !strings.Contains(err.Error(), test.err) || strings.Contains(err.Error(), "SECRET") || !errors.As(err, &h) || !strings.Contains(h.Hint(), test.hint) {
+			if err == nil || !strings.Contains(err.Error(), test.err) || strings.Contains(err.Error(), "SECRET") || test.not != "" && strings.Contains(err.Error(), test.not) || !errors.As(err, &h) || !strings.Contains(h.Hint(), test.hint) {
 				t.Errorf("%v, want %s and the hint %s", err, test.err, test.hint)
 			}
 		})
