@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +27,7 @@ type globalOptions struct {
 	verbose bool   // more notes
 	json    bool   // the result as JSON
 	shown   string // how progress is shown: a key of showings
-	threads int    // 0 is all cores
+	threads int    // 0 is as many as cpu.Workers says
 	force   bool   // artefacts made from something else are used anyway
 	noLock  bool   // no lock files
 	noPacks bool   // packed weights are neither read nor kept
@@ -57,12 +56,12 @@ func (g *globalOptions) workers() int {
 	if g.threads > 0 {
 		return g.threads
 	}
-	return runtime.GOMAXPROCS(0)
+	return cpu.Workers()
 }
 
 func (g *globalOptions) validate() error {
 	if g.threads < 0 || g.threads > maxThreads {
-		return fmt.Errorf("--threads %d: want 1 to %d, or 0 for all cores", g.threads, maxThreads)
+		return fmt.Errorf("--threads %d: want 1 to %d, or 0 for all cores, or the fast ones if they differ", g.threads, maxThreads)
 	}
 	if _, ok := showings[g.shown]; !ok {
 		return fmt.Errorf("--progress %q: want one of %s", g.shown, strings.Join(slices.Sorted(maps.Keys(showings)), ", "))

@@ -125,7 +125,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	global.BoolVar(&g.json, "json", false, "print the result, or the error, as one JSON document")
 	global.StringVar(&g.shown, "progress", "auto", "show progress in the form `HOW`: auto (a bar on a terminal, and a line at the end), json (lines on standard error) or none; SIGUSR1 prints a line in any case")
 	choices(global, "progress", slices.Sorted(maps.Keys(showings))...)
-	global.IntVarP(&g.threads, "threads", "t", 0, "use `N` threads; 0 is all cores")
+	global.IntVarP(&g.threads, "threads", "t", 0, "use `N` threads; 0 is all cores, or the fast ones if they differ")
 	global.BoolVar(&g.force, "force", false, "use artefacts made from something else (model, order, mode, parents), with a warning")
 	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; make sure that no two runs write the same path")
 	global.BoolVar(&g.noPacks, "no-packed-cache", false, "do not use or keep packed weights in the user's cache folder")

@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
 	"unsafe"
 
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
@@ -35,7 +35,7 @@ func (ck *Checkpoint) TensorsSHA256(ctx context.Context) (string, error) {
 	}
 	slices.Sort(names)
 	lines, errs := make([]string, len(names)), make([]error, len(names))
-	team := par.NewTeam(runtime.GOMAXPROCS(0))
+	team := par.NewTeam(cpu.Workers())
 	buffers := make([][]float32, team.Size())
 	team.Each(len(names), func(i, worker int) { lines[i], errs[i] = ck.tensorLine(ctx, names[i], &buffers[worker]) })
 	for _, err := range errs {

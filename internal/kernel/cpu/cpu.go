@@ -1,5 +1,5 @@
 // Package cpu chooses the level of the machine's vector instructions that
-// package kernel uses.
+// package kernel uses, and the number of processors that are worth a worker.
 //
 // A level is a set of instructions used by one family of kernels. The best level that
 // the processor, the operating system and the build support is used, unless the
