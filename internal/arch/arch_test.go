@@ -211,7 +211,7 @@ var allowed = map[string][]string{
 	"internal/float16":    {"internal/kernel/cpu"},
 	"internal/foreign":    {},
 	"internal/diagram":    {},
-	"internal/kernel":     {"internal/kernel/cpu", "internal/par"},
+	"internal/kernel":     {"internal/float16", "internal/kernel/cpu", "internal/par"},
 	"internal/double":     {"internal/kernel/cpu"},
 	"internal/kernel/cpu": {},
 	"internal/quantity":   {},

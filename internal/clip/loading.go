@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/packed"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
 // loading collects the parts of a tower's weights, to load them all at once: from a
@@ -43,6 +44,30 @@ func (l *loading) tensor(into *[]float32, name string, n int) {
 }
 
 // conv adds a convolution. read returns what kernel.PackConv takes.
+// weights adds the numbers of a tensor that set writes, in half precision if they are so in the
+// checkpoint.
+func (l *loading) weights(into *kernel.Weights, name, packing string, n int, set func(dst kernel.Weights, tensor []float32)) {
+	half := l.ck.half(name)
+	l.add(name, packing+precisionOf(half), kernel.WeightsLen(n, half), func(r *reader, dst []float32) error {
+		values, err := r.read(l.ck, name)
+		if err == nil {
+			set(kernel.PackedWeights(dst, n, half), values)
+		}
+		return err
+	}, func(packed []float32) { *into = kernel.PackedWeights(packed, n, half) })
+}
+
+// half reports whether a tensor's numbers are of half precision.
+func (ck *Checkpoint) half(name string) bool { return ck.tensors[name].DType == ptfile.Float16 }
+
+// precisionOf tells packings of halves from others.
+func precisionOf(half bool) string {
+	if half {
+		return " f16"
+	}
+	return ""
+}
+
 func (l *loading) conv(into **kernel.Conv, name string, spec kernel.ConvSpec, read func(*reader) (weights [][]float32, bias []float32, err error)) {
 	l.add(name, spec.Packing(), spec.PackedLen(), func(r *reader, dst []float32) error {
 		weights, bias, err := read(r)

@@ -39,6 +39,6 @@ func (t *ResNetTower) Plan() []PlannedLayer {
 	return append(plan, PlannedLayer{
 		Name: "visual.attnpool", Kernel: "attention", In: c.Neurons(), Out: c.OutDim, Side: 1, Algorithm: "one query, keys folded",
 		GFLOP: 2 * (3*C*C + 2*H*T*C + O*C) / 1e9,
-		Bytes: 4 * int64(len(t.attend.query)+len(t.attend.key)+len(t.attend.position)+len(t.ov.Value)+len(t.ov.Out)),
+		Bytes: t.attend.query.Bytes() + t.attend.key.Bytes() + 4*int64(len(t.attend.position)) + t.ov.FeatureBytes(),
 	})
 }

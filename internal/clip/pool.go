@@ -16,8 +16,9 @@ import (
 func (l *loading) ov(into **decomp.OV) {
 	c := l.ck.Config
 	H, C, O := c.Heads(), c.Neurons(), c.OutDim
-	l.add("visual.attnpool.ov", fmt.Sprintf("%d %d %d", H, C, O), decomp.PackedOVLen(H, C, O), func(_ *reader, dst []float32) error {
-		return decomp.PackOV(H, C, O, dst, func(value, valueBias, out, outBias []float32) error {
+	half := l.ck.half("visual.attnpool.v_proj.weight") && l.ck.half("visual.attnpool.c_proj.weight")
+	l.add("visual.attnpool.ov", fmt.Sprintf("%d %d %d%s", H, C, O, precisionOf(half)), decomp.PackedOVLen(H, C, O, half), func(_ *reader, dst []float32) error {
+		return decomp.PackOV(H, C, O, half, dst, func(value, valueBias, out, outBias []float32) error {
 			for _, t := range []struct { // in the file's order of use, so that the first error is always the same
 				name string
 				dst  []float32
@@ -33,7 +34,7 @@ func (l *loading) ov(into **decomp.OV) {
 			}
 			return nil
 		})
-	}, func(packed []float32) { *into = decomp.PackedOV(H, C, O, packed) })
+	}, func(packed []float32) { *into = decomp.PackedOV(H, C, O, half, packed) })
 }
 
 // OV returns the weights that turn the scores of a ResNet into contributions, without
@@ -66,26 +67,21 @@ func (ck *Checkpoint) loadOV(team par.Team, others ...*loading) (*decomp.OV, err
 // where queries attend to keys it adds the same number to every logit of a row, which
 // the softmax cancels.
 type attentionWeights struct {
-	position  []float32 // [T,C]
-	query     []float32 // W_Qᵀ, [C,C]: a product with a single row is faster this way
-	queryBias []float32 // [C]
-	key       []float32 // W_K, [C,C]
-	keyBias   []float32 // [C]
+	position  []float32      // [T,C]
+	query     kernel.Weights // W_Qᵀ, [C,C]: a product with a single row is faster this way
+	queryBias []float32      // [C]
+	key       kernel.Weights // W_K, [C,C]
+	keyBias   []float32      // [C]
 }
 
 func (l *loading) attention(w *attentionWeights) {
 	c := l.ck.Config
 	C := c.Neurons()
 	l.tensor(&w.position, "visual.attnpool.positional_embedding", c.Tokens()*C)
-	l.made(&w.query, "visual.attnpool.q_proj.weight", "transposed", C*C, func(r *reader, dst []float32) error {
-		q, err := r.read(l.ck, "visual.attnpool.q_proj.weight")
-		if err == nil {
-			kernel.Transpose(dst, q, C, C)
-		}
-		return err
-	})
+	const query, key = "visual.attnpool.q_proj.weight", "visual.attnpool.k_proj.weight"
+	l.weights(&w.query, query, "transposed", C*C, func(dst kernel.Weights, values []float32) { dst.SetTransposed(values, 1, C, C) })
 	l.tensor(&w.queryBias, "visual.attnpool.q_proj.bias", C)
-	l.tensor(&w.key, "visual.attnpool.k_proj.weight", C*C)
+	l.weights(&w.key, key, "tensor", C*C, kernel.Weights.Set)
 	l.tensor(&w.keyBias, "visual.attnpool.k_proj.bias", C)
 }
 
@@ -243,12 +239,12 @@ func (o *attentionOp) run(out *activation, in []*activation, w *workspace) {
 	}
 	scale := float32(1 / math.Sqrt(float64(D)))
 	// q = (x[0] W_Qᵀ + B_Q)/√D, the class tokens being T*C apart.
-	kernel.Sgemm(1, kernel.Strided(x, count, C, T*C), kernel.Dense(weights.query, C, C), 1, kernel.Dense(o.query, count, C), w.team)
+	kernel.Sgemm(1, kernel.Strided(x, count, C, T*C), weights.query.Matrix(0, C, C), 1, kernel.Dense(o.query, count, C), w.team)
 	for i := range o.query[:count*C] {
 		o.query[i] *= scale
 	}
 	for h := range H {
-		kernel.Sgemm(1, kernel.Strided(o.query[h*D:], count, D, C), kernel.Dense(weights.key[h*D*C:], D, C), 0, kernel.Strided(o.folded[h*C:], count, C, H*C), w.team)
+		kernel.Sgemm(1, kernel.Strided(o.query[h*D:], count, D, C), weights.key.Matrix(h*D*C, D, C), 0, kernel.Strided(o.folded[h*C:], count, C, H*C), w.team)
 	}
 	for b := range count {
 		kernel.Sgemm(1, kernel.Dense(o.folded[b*H*C:], H, C), kernel.Dense(x[b*T*C:], T, C).T(), 0, kernel.Dense(out.rows[b*H*T:], H, T), w.team)

@@ -19,7 +19,7 @@ type SinkProbe struct {
 	keys   []float32   // [T,C]
 	acts   []float32   // [C,T]
 	drops  []float32   // [H,C]
-	rows   [][]float32 // [C,T], one for each worker
+	rows   [][]float32 // [C+1,T] and [C,D], one for each worker
 }
 
 // NewSinkProbe returns a probe of the tower's attention pool.
@@ -33,10 +33,12 @@ func (t *ResNetTower) NewSinkProbe() *SinkProbe {
 	}
 	for h := range H {
 		sum := make([]float64, C)
-		for d := range D {
-			k := w.key[(h*D+d)*C : (h*D+d+1)*C]
-			for n := range sum {
-				sum[n] += float64(w.query[n*C+h*D+d]) * float64(k[n])
+		query, key := make([]float32, D), make([]float32, D*C)
+		w.key.Read(key, h*D*C)
+		for n := range sum {
+			w.query.Read(query, n*C+h*D)
+			for d, q := range query {
+				sum[n] += float64(q) * float64(key[d*C+n])
 			}
 		}
 		for n, x := range sum {
@@ -73,15 +75,15 @@ func (p *SinkProbe) Drops(dst, tokens []float32) {
 	}
 	scale := float32(1 / math.Sqrt(float64(D)))
 	copy(p.query, w.queryBias)
-	kernel.Sgemm(1, kernel.Dense(tokens, 1, C), kernel.Dense(w.query, C, C), 1, kernel.Dense(p.query, 1, C), team)
+	kernel.Sgemm(1, kernel.Dense(tokens, 1, C), w.query.Matrix(0, C, C), 1, kernel.Dense(p.query, 1, C), team)
 	for i := range p.query {
 		p.query[i] *= scale
 	}
 	for h := range H {
-		kernel.Sgemm(1, kernel.Strided(p.query[h*D:], 1, D, C), kernel.Dense(w.key[h*D*C:], D, C), 0, kernel.Dense(p.folded[h*C:], 1, C), team)
+		kernel.Sgemm(1, kernel.Strided(p.query[h*D:], 1, D, C), w.key.Matrix(h*D*C, D, C), 0, kernel.Dense(p.folded[h*C:], 1, C), team)
 	}
 	kernel.Sgemm(1, kernel.Dense(p.folded, H, C), kernel.Dense(tokens, T, C).T(), 0, kernel.Dense(p.logits, H, T), team)
-	kernel.Sgemm(1, kernel.Dense(tokens, T, C), kernel.Dense(w.key, C, C).T(), 0, kernel.Dense(p.keys, T, C), team)
+	kernel.Sgemm(1, kernel.Dense(tokens, T, C), w.key.Matrix(0, C, C).T(), 0, kernel.Dense(p.keys, T, C), team)
 	for m := range T {
 		for n := range C {
 			p.acts[n*T+m] = tokens[m*C+n] - p.tower.position[m*C+n]
@@ -89,7 +91,7 @@ func (p *SinkProbe) Drops(dst, tokens []float32) {
 	}
 	team.For(H, func(lo, hi, worker int) {
 		if p.rows[worker] == nil {
-			p.rows[worker] = make([]float32, (C+1)*T)
+			p.rows[worker] = make([]float32, (C+1)*T+C*D)
 		}
 		for h := lo; h < hi; h++ {
 			p.head(h, p.rows[worker])
@@ -102,13 +104,17 @@ func (p *SinkProbe) Drops(dst, tokens []float32) {
 }
 
 // head computes one head's drops. rows has space for the attention rows with each
-// neuron zeroed and, last, for the row with none zeroed.
+// neuron zeroed, then for the row with none zeroed, and for W_Q^hᵀ.
 func (p *SinkProbe) head(h int, rows []float32) {
 	c, w := p.tower.config, p.tower.attend
 	C, T, D := c.Neurons(), p.tower.Tokens(), HeadWidth
 	scale := float32(1 / math.Sqrt(float64(D)))
 	l := p.logits[h*T : (h+1)*T]
-	kernel.Sgemm(scale, kernel.Strided(w.query[h*D:], C, D, C), kernel.Strided(p.keys[h*D:], T, D, C).T(),
+	rows, query := rows[:(C+1)*T], rows[(C+1)*T:]
+	for n := range C {
+		w.query.Read(query[n*D:(n+1)*D], n*C+h*D)
+	}
+	kernel.Sgemm(scale, kernel.Dense(query, C, D), kernel.Strided(p.keys[h*D:], T, D, C).T(),
 		0, kernel.Dense(rows, C, T), par.Team{})
 	for n := range C {
 		row, z := rows[n*T:(n+1)*T], p.acts[n*T:(n+1)*T]

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -21,7 +22,7 @@ func BenchmarkSinkDrops(b *testing.B) {
 	}
 	C, T := c.Neurons(), c.Tokens()
 	tw := &ResNetTower{config: c, all: par.NewTeam(1), attend: attentionWeights{
-		position: draw(T*C, 0.1), query: draw(C*C, 0.02), queryBias: draw(C, 0.1), key: draw(C*C, 0.02),
+		position: draw(T*C, 0.1), query: kernel.FloatWeights(draw(C*C, 0.02)), queryBias: draw(C, 0.1), key: kernel.FloatWeights(draw(C*C, 0.02)),
 	}}
 	probe, tokens, drops := tw.NewSinkProbe(), draw(T*C, 1), make([]float32, C)
 	for b.Loop() {

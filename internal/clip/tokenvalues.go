@@ -30,7 +30,7 @@ func (l *loading) values(into **kernel.Conv) {
 // projectQueries projects the tokens x [T,C] of an image to queries, [T,C].
 func (w *attentionWeights) projectQueries(dst, x []float32, team par.Team) {
 	C := len(w.queryBias)
-	project(dst, x, w.queryBias, kernel.Dense(w.query, C, C), team)
+	project(dst, x, w.queryBias, w.query.Matrix(0, C, C), team)
 }
 
 // project computes x W + bias of tokens x [T,C] and weights W [C,C].
@@ -77,7 +77,7 @@ func (o *allAttentionOp) run(out *activation, in []*activation, w *workspace) {
 	for b := range out.images() {
 		x := in[0].rows[b*T*C : (b+1)*T*C]
 		weights.projectQueries(o.queries, x, w.team)
-		kernel.Sgemm(1, kernel.Dense(x, T, C), kernel.Dense(weights.key, C, C).T(), 0, kernel.Dense(o.keys, T, C), w.team)
+		kernel.Sgemm(1, kernel.Dense(x, T, C), weights.key.Matrix(0, C, C).T(), 0, kernel.Dense(o.keys, T, C), w.team)
 		for h := range H {
 			kernel.Sgemm(scale, kernel.Strided(o.queries[h*D:], T, D, C), kernel.Strided(o.keys[h*D:], T, D, C).T(), 0, kernel.Dense(out.rows[(b*H+h)*T*T:], T, T), w.team)
 		}
@@ -147,7 +147,7 @@ func (o *selfSelfOp) run(out *activation, in []*activation, w *workspace) {
 	for b := range out.images() {
 		x, values, dst := in[0].rows[b*T*C:(b+1)*T*C], in[1].rows[b*T*C:(b+1)*T*C], out.rows[b*T*C:(b+1)*T*C]
 		weights.projectQueries(o.queries, x, w.team)
-		project(o.keys, x, weights.keyBias, kernel.Dense(weights.key, C, C).T(), w.team)
+		project(o.keys, x, weights.keyBias, weights.key.Matrix(0, C, C).T(), w.team)
 		for i, vectors := range [][]float32{o.queries, o.keys} {
 			for h := range H {
 				kernel.Sgemm(scale, kernel.Strided(vectors[h*D:], T, D, C), kernel.Strided(vectors[h*D:], T, D, C).T(), 0, kernel.Dense(o.attention[h*T*T:], T, T), w.team)

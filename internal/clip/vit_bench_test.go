@@ -40,7 +40,8 @@ func randomViT(b *testing.B, name string, layers int, o ImageOptions) *ViTTower 
 	for range v.Layers {
 		w.layers = append(w.layers, l)
 	}
-	w.last = classWeights{attentionWeights{query: draw(W*W, 0.02), queryBias: draw(W, 0.02), key: draw(W*W, 0.02)}, draw(W*W, 0.02), draw(W, 0.02)}
+	square := func() kernel.Weights { return kernel.FloatWeights(draw(W*W, 0.02)) }
+	w.last = classWeights{attentionWeights{query: square(), queryBias: draw(W, 0.02), key: square()}, square(), draw(W, 0.02)}
 	t := &ViTTower{config: c, options: o, weights: w, all: par.NewTeam(o.Threads)}
 	var err error
 	if t.lanes, err = lanesOf(o, func(capacity int) (*vitLane, error) { return newViTLane(t, capacity) }); err != nil {

@@ -300,7 +300,7 @@ func (o headValuesOp) run(out *activation, in []*activation, w *workspace) {
 		for b := range B {
 			copy(values[b*o.inner():], o.weights.valueBias[h*D:(h+1)*D])
 		}
-		kernel.Sgemm(1, kernel.Strided(in[0].rows[h*W:], B, W, o.heads*W), kernel.Strided(o.weights.value[h*D:], W, D, W),
+		kernel.Sgemm(1, kernel.Strided(in[0].rows[h*W:], B, W, o.heads*W), o.weights.value.Strided(h*D, W, D, W),
 			1, kernel.Strided(values, B, D, o.inner()), w.team)
 	}
 	out.used.SetRows(o.values)

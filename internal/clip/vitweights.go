@@ -32,9 +32,9 @@ type vitLayer struct {
 // classWeights are the projections of the last layer, where only the class token's
 // output is needed, as the attention pool has them: see attentionOp.
 type classWeights struct {
-	attentionWeights           // of the queries and keys
-	value            []float32 // W_Vᵀ, [W,H·D]
-	valueBias        []float32 // [H·D]
+	attentionWeights                // of the queries and keys
+	value            kernel.Weights // W_Vᵀ, [W,H·D]
+	valueBias        []float32      // [H·D]
 }
 
 // paddedWidth is the width of a head in whole blocks.
@@ -142,18 +142,14 @@ func (l *loading) vitLayer(layer *vitLayer, name string, precision kernel.Precis
 func (l *loading) classWeights(w *classWeights, name string) {
 	W := l.ck.Config.ViT.Width
 	name += "attn.in_proj_"
-	part := func(into *[]float32, i int, packing string, write func(dst, src []float32)) {
-		l.made(into, name+"weight", packing, W*W, func(r *reader, dst []float32) error {
-			all, err := r.read(l.ck, name+"weight") // [3,W,W]
-			if err == nil {
-				write(dst, all[i*W*W:(i+1)*W*W])
-			}
-			return err
+	part := func(into *kernel.Weights, i int, packing string, set func(dst kernel.Weights, matrix []float32)) {
+		l.weights(into, name+"weight", packing, W*W, func(dst kernel.Weights, all []float32) { // [3,W,W]
+			set(dst, all[i*W*W:(i+1)*W*W])
 		})
 	}
-	transposed := func(dst, src []float32) { kernel.Transpose(dst, src, W, W) }
+	transposed := func(dst kernel.Weights, matrix []float32) { dst.SetTransposed(matrix, 1, W, W) }
 	part(&w.query, 0, "queries transposed", transposed)
-	part(&w.key, 1, "keys", func(dst, src []float32) { copy(dst, src) })
+	part(&w.key, 1, "keys", kernel.Weights.Set)
 	part(&w.value, 2, "values transposed", transposed)
 	l.add(name+"bias", "tensor", 3*W, func(r *reader, dst []float32) error {
 		bias, err := r.read(l.ck, name+"bias")

@@ -35,8 +35,8 @@ type OV struct {
 	// The weights transposed, as Features reads them fastest, above all for a single image;
 	// of slices, once they are asked for.
 	transposed  sync.Once
-	valueAcross []float32 // [H,C,D]
-	outAcross   []float32 // [H·D,O]
+	valueAcross kernel.Weights // [H,C,D]
+	outAcross   kernel.Weights // [H·D,O]
 
 	constant  []float32 // C·Σ_h b[h], W_O B_V + B_O in an attention pool, the feature of zero scores, [O]
 	valueBias []float32 // B_V, [C]; nil when built from slices
@@ -98,20 +98,17 @@ func OVFromSlices(heads, neurons, outDim int, value, out, bias []float32) *OV {
 
 // PackedOVLen returns the number of values of an OV of H heads, C neurons and O
 // dimensions that PackOV writes.
-func PackedOVLen(heads, neurons, outDim int) int {
-	return 2*neurons*neurons + 2*outDim*neurons + heads*outDim + 2*outDim + neurons
-}
-
-// slices are all values of an OV of an attention pool, in the order of PackOV.
-func (p *OV) slices() []*[]float32 {
-	return []*[]float32{&p.Value, &p.Out, &p.Bias, &p.valueAcross, &p.outAcross, &p.constant, &p.valueBias, &p.outBias}
+func PackedOVLen(heads, neurons, outDim int, half bool) int {
+	C, O := neurons, outDim
+	return C*C + O*C + heads*O + kernel.WeightsLen(C*C, half) + kernel.WeightsLen(O*C, half) + 2*O + C
 }
 
 // PackOV writes the OV of an attention pool to dst, of PackedOVLen values, for PackedOV. read
 // reads its weights into dst, in the shapes of NewOV: the OV of a large network is as large
-// as memory that takes longer to get than to fill.
-func PackOV(heads, neurons, outDim int, dst []float32, read func(value, valueBias, out, outBias []float32) error) error {
-	p := PackedOV(heads, neurons, outDim, dst)
+// as memory that takes longer to get than to fill. half says that all weights are numbers of
+// half precision.
+func PackOV(heads, neurons, outDim int, half bool, dst []float32, read func(value, valueBias, out, outBias []float32) error) error {
+	p := PackedOV(heads, neurons, outDim, half, dst)
 	if err := read(p.Value, p.valueBias, p.Out, p.outBias); err != nil {
 		return err
 	}
@@ -122,15 +119,21 @@ func PackOV(heads, neurons, outDim int, dst []float32, read func(value, valueBia
 
 // PackedOV returns the OV of an attention pool that PackOV wrote. It retains packed, and
 // writes to none of it.
-func PackedOV(heads, neurons, outDim int, packed []float32) *OV {
-	if heads < 1 || neurons%heads != 0 || len(packed) != PackedOVLen(heads, neurons, outDim) {
+func PackedOV(heads, neurons, outDim int, half bool, packed []float32) *OV {
+	if heads < 1 || neurons%heads != 0 || len(packed) != PackedOVLen(heads, neurons, outDim, half) {
 		panic("decomp: wrong length of packed weights")
 	}
 	p := &OV{Heads: heads, Neurons: neurons, OutDim: outDim, Width: neurons / heads}
 	C, O := neurons, outDim
-	for i, n := range []int{C * C, O * C, heads * O, C * C, O * C, O, C, O} {
-		*p.slices()[i], packed = packed[:n:n], packed[n:]
+	next := func(n int) []float32 {
+		part := packed[:n:n]
+		packed = packed[n:]
+		return part
 	}
+	weights := func(n int) kernel.Weights { return kernel.PackedWeights(next(kernel.WeightsLen(n, half)), n, half) }
+	p.Value, p.Out, p.Bias = next(C*C), next(O*C), next(heads*O)
+	p.valueAcross, p.outAcross = weights(C*C), weights(O*C)
+	p.constant, p.valueBias, p.outBias = next(O), next(C), next(O)
 	return p
 }
 
@@ -141,10 +144,10 @@ func (p *OV) check() {
 }
 
 // across returns valueAcross and outAcross.
-func (p *OV) across() (value, out []float32) {
+func (p *OV) across() (value, out kernel.Weights) {
 	p.transposed.Do(func() {
-		if p.valueAcross == nil {
-			p.valueAcross, p.outAcross = kernel.Alloc(len(p.Value)), kernel.Alloc(len(p.Out))
+		if p.valueAcross.Len() == 0 {
+			p.valueAcross, p.outAcross = kernel.FloatWeights(kernel.Alloc(len(p.Value))), kernel.FloatWeights(kernel.Alloc(len(p.Out)))
 			p.transposeWeights()
 		}
 	})
@@ -154,20 +157,24 @@ func (p *OV) across() (value, out []float32) {
 // transposeWeights fills valueAcross and outAcross.
 func (p *OV) transposeWeights() {
 	C, D := p.Neurons, p.Width
-	for h := range p.Heads {
-		kernel.Transpose(p.valueAcross[h*C*D:(h+1)*C*D], p.Value[h*C*D:(h+1)*C*D], D, C)
-	}
-	kernel.Transpose(p.outAcross, p.Out, p.OutDim, p.Inner())
+	p.valueAcross.SetTransposed(p.Value, p.Heads, D, C)
+	p.outAcross.SetTransposed(p.Out, 1, p.OutDim, p.Inner())
+}
+
+// FeatureBytes is the size of the weights that Features reads.
+func (p *OV) FeatureBytes() int64 {
+	value, out := p.across()
+	return value.Bytes() + out.Bytes()
 }
 
 // Constant returns C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]: the
 // OV's own slice, which must not be written to.
 func (p *OV) Constant() []float32 { return p.constant }
 
-// ValueOf is W_V^h[:,n] of pair h*C+n, [D]: the OV's own slice, which must not be written to.
-func (p *OV) ValueOf(pair int) []float32 {
+// ValueOf writes W_V^h[:,n] of pair h*C+n to dst [D].
+func (p *OV) ValueOf(dst []float32, pair int) {
 	value, _ := p.across()
-	return value[pair*p.Width : (pair+1)*p.Width]
+	value.Read(dst[:p.Width], pair*p.Width)
 }
 
 // Inner is H·D, the channels of all heads: C in an attention pool.
@@ -259,7 +266,7 @@ func (p *OV) headOutputs(values, scores []float32, images int, a *Ablation, mask
 				}
 				own = kernel.Dense(part, images, C)
 			}
-			kernel.Sgemm(1, own, kernel.Dense(value[h*C*D:], C, D),
+			kernel.Sgemm(1, own, value.Matrix(h*C*D, C, D),
 				0, kernel.Strided(values[h*D:], images, D, p.Inner()), par.Team{})
 		}
 	})
@@ -272,7 +279,7 @@ func (p *OV) project(dst, values []float32, images int, team par.Team) {
 	for b := range images {
 		copy(dst[b*O:(b+1)*O], p.constant)
 	}
-	kernel.Sgemm(1, kernel.Dense(values, images, inner), kernel.Dense(out, inner, O), 1, kernel.Dense(dst, images, O), team)
+	kernel.Sgemm(1, kernel.Dense(values, images, inner), out.Matrix(0, inner, O), 1, kernel.Dense(dst, images, O), team)
 }
 
 // Contributions writes every r[h,n] of one image to dst [H,C,O].

@@ -75,7 +75,7 @@ func (p *OV) Outputs(dst, y []float32, team par.Team) {
 	for i := range n {
 		copy(dst[i*O:(i+1)*O], bias)
 	}
-	kernel.Sgemm(1, kernel.Dense(y, n, C), kernel.Dense(out, C, O), 1, kernel.Dense(dst, n, O), team)
+	kernel.Sgemm(1, kernel.Dense(y, n, C), out.Matrix(0, C, O), 1, kernel.Dense(dst, n, O), team)
 }
 
 // OutBias returns B_O, [O]: the pool's own slice, which must not be written to. It

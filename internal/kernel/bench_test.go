@@ -140,25 +140,28 @@ func BenchmarkRows(b *testing.B) {
 		all = append(all, product{C / heads, C}, product{C, C / heads})
 	}
 	all = append(all, product{C, out})
-	var matrices [][]float32
-	flops := 0.0
-	for _, p := range all {
-		m := Alloc(p.k * p.n)
-		for i := range m {
-			m[i] = 1
+	for _, half := range []bool{false, true} {
+		var matrices []Weights
+		flops := 0.0
+		for _, p := range all {
+			m, ones := PackedWeights(Alloc(WeightsLen(p.k*p.n, half)), p.k*p.n, half), make([]float32, p.k*p.n)
+			for i := range ones {
+				ones[i] = 1
+			}
+			m.Set(ones)
+			matrices = append(matrices, m)
+			flops += 2 * float64(p.k*p.n)
 		}
-		matrices = append(matrices, m)
-		flops += 2 * float64(p.k*p.n)
-	}
-	for _, images := range []int{1, 8} {
-		b.Run(fmt.Sprintf("B=%d", images), func(b *testing.B) {
-			x, y := random(1, images*C, 1), make([]float32, images*C)
-			measure(b, flops*float64(images), func() {
-				for i, p := range all {
-					Sgemm(1, Dense(x, images, p.k), Dense(matrices[i], p.k, p.n), 0, Dense(y, images, p.n), par.Team{})
-				}
+		for _, images := range []int{1, 8} {
+			b.Run(fmt.Sprintf("half=%v/B=%d", half, images), func(b *testing.B) {
+				x, y := random(1, images*C, 1), make([]float32, images*C)
+				measure(b, flops*float64(images), func() {
+					for i, p := range all {
+						Sgemm(1, Dense(x, images, p.k), matrices[i].Matrix(0, p.k, p.n), 0, Dense(y, images, p.n), par.Team{})
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

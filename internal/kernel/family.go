@@ -29,7 +29,9 @@ type family struct {
 	// the rounding of the tile kernels; n is a multiple of Lanes. It is nil if the
 	// compiler chooses the rounding.
 	addRows func(y, a, b *float32, bRow, k, n int)
-	// sumRows does the same with the rounding of Go's own loops, which is addRows' on arm64.
+	// addHalfRows does the same with b in half precision.
+	addHalfRows func(y, a *float32, b *uint16, bRow, k, n int)
+	// sumRows is addRows with the rounding of Go's own loops, which on arm64 is the same.
 	sumRows func(y, a, b *float32, bRow, k, n int)
 	// dot, exceed and finite are those of Dot, Exceeding and FirstNonFinite for groups of
 	// numbers, 32 of dot and 8 of the others. They are nil in plain Go.

@@ -23,6 +23,7 @@ var neon = family{
 	transpose:   transposeNEON,
 	layerNorm:   layerNormNEON,
 	addRows:     addRowsNEON,
+	addHalfRows: addHalfRowsNEON,
 	sumRows:     addRowsNEON, // the compiler fuses there
 
 	softmaxPixel: softmaxPixelNEON,

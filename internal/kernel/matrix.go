@@ -6,12 +6,14 @@ package kernel
 //	m[i,j] = Data[j*Stride+i]
 //
 // so Stride is the distance between the rows, or the columns, that are
-// contiguous in Data. A Matrix refers to Data and copies nothing.
+// contiguous in Data. A Matrix refers to Data and copies nothing. That of Weights may have no Data.
 type Matrix struct {
 	Data       []float32
 	Rows, Cols int
 	Stride     int
 	Transposed bool
+
+	halves []uint16 // in place of Data: see Weights
 }
 
 // Dense returns the row-major matrix of the first rows*cols values of data.
@@ -48,7 +50,7 @@ func (m *Matrix) check() {
 	if m.Stride < max(length, 1) {
 		panic("kernel: rows of a matrix overlap")
 	}
-	if count > 0 && length > 0 && len(m.Data) < (count-1)*m.Stride+length {
+	if count > 0 && length > 0 && max(len(m.Data), len(m.halves)) < (count-1)*m.Stride+length {
 		panic("kernel: short matrix")
 	}
 }
@@ -79,7 +81,7 @@ func (m *Matrix) scale(f float32) {
 // must keep the bits of such loops; Sgemm is faster where y is long.
 func SumRows(y, a []float32, b Matrix) {
 	b.check()
-	if b.Transposed || len(a) != b.Rows || len(y) != b.Cols || len(y)%Lanes != 0 {
+	if b.halves != nil || b.Transposed || len(a) != b.Rows || len(y) != b.Cols || len(y)%Lanes != 0 {
 		panic("kernel: a row and a matrix that do not fit")
 	}
 	if len(a) > 0 && len(y) > 0 {

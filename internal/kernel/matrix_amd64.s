@@ -300,6 +300,124 @@ done:
 	VZEROUPPER
 	RET
 
+// func addHalfRowsAVX512(y *float32, a *float32, b *uint16, bRow int, k int, n int)
+// Requires: AVX, AVX512F
+TEXT ·addHalfRowsAVX512(SB), NOSPLIT, $0-48
+	MOVQ y+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ bRow+24(FP), R8
+	MOVQ k+32(FP), R9
+	MOVQ n+40(FP), CX
+	MOVQ CX, R10
+
+group8:
+	CMPQ    R10, $+128
+	JL      group4
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+	MOVQ    DX, AX
+	XORQ    R11, R11
+
+rows8:
+	VBROADCASTSS (SI)(R11*4), Z8
+	VCVTPH2PS    (AX), Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VCVTPH2PS    32(AX), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VCVTPH2PS    64(AX), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VCVTPH2PS    96(AX), Z12
+	VFMADD231PS  Z12, Z8, Z3
+	VCVTPH2PS    128(AX), Z9
+	VFMADD231PS  Z9, Z8, Z4
+	VCVTPH2PS    160(AX), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	VCVTPH2PS    192(AX), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VCVTPH2PS    224(AX), Z12
+	VFMADD231PS  Z12, Z8, Z7
+	ADDQ         R8, AX
+	INCQ         R11
+	CMPQ         R11, R9
+	JL           rows8
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	ADDQ         $+512, DI
+	ADDQ         $+256, DX
+	SUBQ         $+128, R10
+	JMP          group8
+
+group4:
+	CMPQ    R10, $+64
+	JL      group1
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	MOVQ    DX, AX
+	XORQ    R11, R11
+
+rows4:
+	VBROADCASTSS (SI)(R11*4), Z8
+	VCVTPH2PS    (AX), Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VCVTPH2PS    32(AX), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VCVTPH2PS    64(AX), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VCVTPH2PS    96(AX), Z12
+	VFMADD231PS  Z12, Z8, Z3
+	ADDQ         R8, AX
+	INCQ         R11
+	CMPQ         R11, R9
+	JL           rows4
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	ADDQ         $+256, DI
+	ADDQ         $+128, DX
+	SUBQ         $+64, R10
+	JMP          group4
+
+group1:
+	CMPQ    R10, $+16
+	JL      done
+	VMOVUPS (DI), Z0
+	MOVQ    DX, AX
+	XORQ    R11, R11
+
+rows1:
+	VBROADCASTSS (SI)(R11*4), Z8
+	VCVTPH2PS    (AX), Z9
+	VFMADD231PS  Z9, Z8, Z0
+	ADDQ         R8, AX
+	INCQ         R11
+	CMPQ         R11, R9
+	JL           rows1
+	VMOVUPS      Z0, (DI)
+	ADDQ         $+64, DI
+	ADDQ         $+32, DX
+	SUBQ         $+16, R10
+	JMP          group1
+
+done:
+	VZEROUPPER
+	RET
+
 // func addRowsAVX2(y *float32, a *float32, b *float32, bRow int, k int, n int)
 // Requires: AVX, FMA3
 TEXT ·addRowsAVX2(SB), NOSPLIT, $0-48
@@ -516,6 +634,124 @@ rows1:
 	VMOVUPS      Y0, (DI)
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
+	SUBQ         $+8, R10
+	JMP          group1
+
+done:
+	VZEROUPPER
+	RET
+
+// func addHalfRowsAVX2(y *float32, a *float32, b *uint16, bRow int, k int, n int)
+// Requires: AVX, F16C, FMA3
+TEXT ·addHalfRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ y+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ bRow+24(FP), R8
+	MOVQ k+32(FP), R9
+	MOVQ n+40(FP), CX
+	MOVQ CX, R10
+
+group8:
+	CMPQ    R10, $+64
+	JL      group4
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	VMOVUPS 192(DI), Y6
+	VMOVUPS 224(DI), Y7
+	MOVQ    DX, AX
+	XORQ    R11, R11
+
+rows8:
+	VBROADCASTSS (SI)(R11*4), Y8
+	VCVTPH2PS    (AX), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VCVTPH2PS    16(AX), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VCVTPH2PS    32(AX), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VCVTPH2PS    48(AX), Y12
+	VFMADD231PS  Y12, Y8, Y3
+	VCVTPH2PS    64(AX), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VCVTPH2PS    80(AX), Y10
+	VFMADD231PS  Y10, Y8, Y5
+	VCVTPH2PS    96(AX), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VCVTPH2PS    112(AX), Y12
+	VFMADD231PS  Y12, Y8, Y7
+	ADDQ         R8, AX
+	INCQ         R11
+	CMPQ         R11, R9
+	JL           rows8
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y6, 192(DI)
+	VMOVUPS      Y7, 224(DI)
+	ADDQ         $+256, DI
+	ADDQ         $+128, DX
+	SUBQ         $+64, R10
+	JMP          group8
+
+group4:
+	CMPQ    R10, $+32
+	JL      group1
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	MOVQ    DX, AX
+	XORQ    R11, R11
+
+rows4:
+	VBROADCASTSS (SI)(R11*4), Y8
+	VCVTPH2PS    (AX), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VCVTPH2PS    16(AX), Y10
+	VFMADD231PS  Y10, Y8, Y1
+	VCVTPH2PS    32(AX), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VCVTPH2PS    48(AX), Y12
+	VFMADD231PS  Y12, Y8, Y3
+	ADDQ         R8, AX
+	INCQ         R11
+	CMPQ         R11, R9
+	JL           rows4
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y3, 96(DI)
+	ADDQ         $+128, DI
+	ADDQ         $+64, DX
+	SUBQ         $+32, R10
+	JMP          group4
+
+group1:
+	CMPQ    R10, $+8
+	JL      done
+	VMOVUPS (DI), Y0
+	MOVQ    DX, AX
+	XORQ    R11, R11
+
+rows1:
+	VBROADCASTSS (SI)(R11*4), Y8
+	VCVTPH2PS    (AX), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	ADDQ         R8, AX
+	INCQ         R11
+	CMPQ         R11, R9
+	JL           rows1
+	VMOVUPS      Y0, (DI)
+	ADDQ         $+32, DI
+	ADDQ         $+16, DX
 	SUBQ         $+8, R10
 	JMP          group1
 

@@ -167,3 +167,113 @@ narrowRows:
 
 done:
 	RET
+
+// func addHalfRowsNEON(y, a *float32, b *uint16, bRow, k, n int)
+TEXT ·addHalfRowsNEON(SB), NOSPLIT, $0-48
+	MOVD y+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD b+16(FP), R2
+	MOVD bRow+24(FP), R3
+	MOVD k+32(FP), R4
+	MOVD n+40(FP), R5
+
+wide:
+	CMP $64, R5
+	BLT narrow
+	FLDPQ (R0), (F0, F1)
+	FLDPQ 32(R0), (F2, F3)
+	FLDPQ 64(R0), (F4, F5)
+	FLDPQ 96(R0), (F6, F7)
+	FLDPQ 128(R0), (F8, F9)
+	FLDPQ 160(R0), (F10, F11)
+	FLDPQ 192(R0), (F12, F13)
+	FLDPQ 224(R0), (F14, F15)
+	MOVD R2, R6
+	MOVD R1, R7
+	MOVD R4, R8
+
+wideRows:
+	FMOVS.P 4(R7), F16
+	FLDPQ (R6), (F25, F26)
+	WORD $0x0e217b31 // fcvtl v17.4s, v25.4h
+	WORD $0x4e217b32 // fcvtl2 v18.4s, v25.8h
+	WORD $0x0e217b53 // fcvtl v19.4s, v26.4h
+	WORD $0x4e217b54 // fcvtl2 v20.4s, v26.8h
+	WORD $0x4f901220 // fmla v0.4s, v17.4s, v16.s[0]
+	WORD $0x4f901241 // fmla v1.4s, v18.4s, v16.s[0]
+	WORD $0x4f901262 // fmla v2.4s, v19.4s, v16.s[0]
+	WORD $0x4f901283 // fmla v3.4s, v20.4s, v16.s[0]
+	FLDPQ 32(R6), (F27, F28)
+	WORD $0x0e217b75 // fcvtl v21.4s, v27.4h
+	WORD $0x4e217b76 // fcvtl2 v22.4s, v27.8h
+	WORD $0x0e217b97 // fcvtl v23.4s, v28.4h
+	WORD $0x4e217b98 // fcvtl2 v24.4s, v28.8h
+	WORD $0x4f9012a4 // fmla v4.4s, v21.4s, v16.s[0]
+	WORD $0x4f9012c5 // fmla v5.4s, v22.4s, v16.s[0]
+	WORD $0x4f9012e6 // fmla v6.4s, v23.4s, v16.s[0]
+	WORD $0x4f901307 // fmla v7.4s, v24.4s, v16.s[0]
+	FLDPQ 64(R6), (F25, F26)
+	WORD $0x0e217b31 // fcvtl v17.4s, v25.4h
+	WORD $0x4e217b32 // fcvtl2 v18.4s, v25.8h
+	WORD $0x0e217b53 // fcvtl v19.4s, v26.4h
+	WORD $0x4e217b54 // fcvtl2 v20.4s, v26.8h
+	WORD $0x4f901228 // fmla v8.4s, v17.4s, v16.s[0]
+	WORD $0x4f901249 // fmla v9.4s, v18.4s, v16.s[0]
+	WORD $0x4f90126a // fmla v10.4s, v19.4s, v16.s[0]
+	WORD $0x4f90128b // fmla v11.4s, v20.4s, v16.s[0]
+	FLDPQ 96(R6), (F27, F28)
+	WORD $0x0e217b75 // fcvtl v21.4s, v27.4h
+	WORD $0x4e217b76 // fcvtl2 v22.4s, v27.8h
+	WORD $0x0e217b97 // fcvtl v23.4s, v28.4h
+	WORD $0x4e217b98 // fcvtl2 v24.4s, v28.8h
+	WORD $0x4f9012ac // fmla v12.4s, v21.4s, v16.s[0]
+	WORD $0x4f9012cd // fmla v13.4s, v22.4s, v16.s[0]
+	WORD $0x4f9012ee // fmla v14.4s, v23.4s, v16.s[0]
+	WORD $0x4f90130f // fmla v15.4s, v24.4s, v16.s[0]
+	ADD R3, R6
+	SUB $1, R8
+	CBNZ R8, wideRows
+	FSTPQ (F0, F1), (R0)
+	FSTPQ (F2, F3), 32(R0)
+	FSTPQ (F4, F5), 64(R0)
+	FSTPQ (F6, F7), 96(R0)
+	FSTPQ (F8, F9), 128(R0)
+	FSTPQ (F10, F11), 160(R0)
+	FSTPQ (F12, F13), 192(R0)
+	FSTPQ (F14, F15), 224(R0)
+	ADD $256, R0
+	ADD $128, R2
+	SUB $64, R5
+	B wide
+
+narrow:
+	CBZ R5, done
+	FLDPQ (R0), (F0, F1)
+	FLDPQ 32(R0), (F2, F3)
+	MOVD R2, R6
+	MOVD R1, R7
+	MOVD R4, R8
+
+narrowRows:
+	FMOVS.P 4(R7), F4
+	FLDPQ (R6), (F25, F26)
+	WORD $0x0e217b25 // fcvtl v5.4s, v25.4h
+	WORD $0x4e217b26 // fcvtl2 v6.4s, v25.8h
+	WORD $0x0e217b47 // fcvtl v7.4s, v26.4h
+	WORD $0x4e217b48 // fcvtl2 v8.4s, v26.8h
+	WORD $0x4f8410a0 // fmla v0.4s, v5.4s, v4.s[0]
+	WORD $0x4f8410c1 // fmla v1.4s, v6.4s, v4.s[0]
+	WORD $0x4f8410e2 // fmla v2.4s, v7.4s, v4.s[0]
+	WORD $0x4f841103 // fmla v3.4s, v8.4s, v4.s[0]
+	ADD R3, R6
+	SUB $1, R8
+	CBNZ R8, narrowRows
+	FSTPQ (F0, F1), (R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD $64, R0
+	ADD $32, R2
+	SUB $16, R5
+	B narrow
+
+done:
+	RET

@@ -35,6 +35,18 @@ func addRowsAVX512(y *float32, a *float32, b *float32, bRow int, k int, n int)
 //go:noescape
 func sumRowsAVX512(y *float32, a *float32, b *float32, bRow int, k int, n int)
 
+// addHalfRowsAVX512 adds k rows of b, at distances of bRow bytes, to y, n a positive
+// multiple of 16:
+//
+//	for p in 0..k, j in 0..n:
+//	    y[j] += a[p] * b[p,j]
+//
+// with the sum over p in order, as in the tile kernels. b is in half
+// precision.
+//
+//go:noescape
+func addHalfRowsAVX512(y *float32, a *float32, b *uint16, bRow int, k int, n int)
+
 // addRowsAVX2 adds k rows of b, at distances of bRow bytes, to y, n a positive
 // multiple of 16:
 //
@@ -56,3 +68,15 @@ func addRowsAVX2(y *float32, a *float32, b *float32, bRow int, k int, n int)
 //
 //go:noescape
 func sumRowsAVX2(y *float32, a *float32, b *float32, bRow int, k int, n int)
+
+// addHalfRowsAVX2 adds k rows of b, at distances of bRow bytes, to y, n a positive
+// multiple of 16:
+//
+//	for p in 0..k, j in 0..n:
+//	    y[j] += a[p] * b[p,j]
+//
+// with the sum over p in order, as in the tile kernels. b is in half
+// precision.
+//
+//go:noescape
+func addHalfRowsAVX2(y *float32, a *float32, b *uint16, bRow int, k int, n int)

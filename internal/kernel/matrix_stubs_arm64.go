@@ -23,3 +23,15 @@ func transposeNEON(dst, src *float32, dstRow, srcRow, rows, columns int)
 //
 //go:noescape
 func addRowsNEON(y, a, b *float32, bRow, k, n int)
+
+// addHalfRowsNEON adds k rows of b, at distances of bRow bytes, to y, n a positive
+// multiple of 16:
+//
+//	for p in 0..k, j in 0..n:
+//	    y[j] += a[p] * b[p,j]
+//
+// with the sum over p in order, as in the tile kernels. b is in half
+// precision.
+//
+//go:noescape
+func addHalfRowsNEON(y, a *float32, b *uint16, bRow, k, n int)

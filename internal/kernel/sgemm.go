@@ -16,7 +16,7 @@ import (
 // M, N and the team.
 //
 // Sgemm panics if shapes do not match, a slice is too short or a stride too small. C
-// must not overlap A or B.
+// must not overlap A or B. Only B may be of Weights.
 func Sgemm(alpha float32, a, b Matrix, beta float32, c Matrix, team par.Team) {
 	a.check()
 	b.check()
@@ -27,6 +27,9 @@ func Sgemm(alpha float32, a, b Matrix, beta float32, c Matrix, team par.Team) {
 	}
 	if c.Transposed {
 		panic("kernel: transposed result")
+	}
+	if a.halves != nil || c.halves != nil {
+		panic("kernel: weights that are not the second factor")
 	}
 	if m == 0 || n == 0 {
 		return
@@ -85,7 +88,12 @@ func (g *sgemm) rows(m, n0, n1 int) {
 				}
 				a[p] = g.alpha * g.a.Data[at]
 			}
-			g.family.addRows(&g.c.Data[i*g.c.Stride+n0], &a[0], &g.b.Data[k*g.b.Stride+n0], g.b.Stride*4, depth, n1-n0)
+			y, at := &g.c.Data[i*g.c.Stride+n0], k*g.b.Stride+n0
+			if g.b.halves != nil {
+				g.family.addHalfRows(y, &a[0], &g.b.halves[at], g.b.Stride*2, depth, n1-n0)
+			} else {
+				g.family.addRows(y, &a[0], &g.b.Data[at], g.b.Stride*4, depth, n1-n0)
+			}
 		}
 	}
 }
@@ -114,6 +122,7 @@ type sgemmArea struct {
 	edge       [maxRows * maxWidth * Lanes]float32 // a tile that extends beyond C
 	a, b       []float32
 	transposed []float32 // the transpose of a part of A
+	widened    []float32 // a part of B in float32
 }
 
 var sgemmAreas = sync.Pool{New: func() any { return new(sgemmArea) }}
@@ -144,7 +153,7 @@ func (g *sgemm) run(m0, m1, n0, n1 int) {
 			kBlocks := blocksOf(depth)
 			area.b = floats(area.b, kBlocks*nBlocks*blockFloats)
 			p := packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: area.b}
-			g.packB(&p, k, depth, n, cols)
+			g.packB(area, &p, k, depth, n, cols)
 			rows := len(f.tiles[width]) - 1
 			for m := m0; m < m1; m += mPart {
 				count := min(mPart, m1-m)
@@ -198,20 +207,31 @@ func (g *sgemm) block(area *sgemmArea, p *packed, m, count, rows, n, cols int, f
 }
 
 // packB fills p with B[k:k+depth, n:n+cols], with zeros around it.
-func (g *sgemm) packB(p *packed, k, depth, n, cols int) {
+func (g *sgemm) packB(area *sgemmArea, p *packed, k, depth, n, cols int) {
 	for nb := 0; nb < p.nBlocks; nb += p.width {
 		w := min(p.width, p.nBlocks-nb) * Lanes
 		d := p.data[nb*Lanes*p.kBlocks*Lanes:][:w*p.kBlocks*Lanes]
-		wide := min(w, cols-nb*Lanes)
+		wide, from := min(w, cols-nb*Lanes), n+nb*Lanes
 		if wide < w || depth < p.kBlocks*Lanes {
 			clear(d)
 		}
-		if g.b.Transposed {
-			g.family.transposeAny(d, g.b.Data[(n+nb*Lanes)*g.b.Stride+k:], w, g.b.Stride, wide, depth)
-			continue
-		}
-		for i := range depth {
-			copy(d[i*w:][:wide], g.b.Data[(k+i)*g.b.Stride+n+nb*Lanes:])
+		switch stride := g.b.Stride; {
+		case g.b.Transposed && g.b.halves != nil:
+			area.widened = floats(area.widened, wide*depth)
+			for j := range wide {
+				widen(area.widened[j*depth:][:depth], g.b.halves[(from+j)*stride+k:])
+			}
+			g.family.transposeAny(d, area.widened, w, depth, wide, depth)
+		case g.b.Transposed:
+			g.family.transposeAny(d, g.b.Data[from*stride+k:], w, stride, wide, depth)
+		case g.b.halves != nil:
+			for i := range depth {
+				widen(d[i*w:][:wide], g.b.halves[(k+i)*stride+from:])
+			}
+		default:
+			for i := range depth {
+				copy(d[i*w:][:wide], g.b.Data[(k+i)*stride+from:])
+			}
 		}
 	}
 }

@@ -12,8 +12,9 @@ import (
 func matrices(c *build.Context) {
 	transpose(c)
 	for _, v := range []isa{avx512, avx2} {
-		addRows(c, v, true)
-		addRows(c, v, false)
+		addRows(c, v, fusedRows)
+		addRows(c, v, separateRows)
+		addRows(c, v, halfRows)
 	}
 }
 
@@ -86,22 +87,38 @@ func transpose(c *build.Context) {
 	finish(c)
 }
 
-// addRows emits the product of a row with an unpacked matrix. Products are rounded once, with
-// their sum, if they are fused, and otherwise by themselves too, as Go compiles them.
-func addRows(c *build.Context, v isa, fused bool) {
+// rowsKind is a kind of product of a row with an unpacked matrix.
+type rowsKind int
+
+const (
+	fusedRows    rowsKind = iota // products are rounded once, with their sum
+	separateRows                 // products are rounded by themselves too, as Go compiles them
+	halfRows                     // as fusedRows, of a matrix in half precision
+)
+
+// addRows emits the product of a row with an unpacked matrix.
+func addRows(c *build.Context, v isa, kind rowsKind) {
 	// Numbers of vectors of y that are summed at a time, largest first. Eight chains of sums
 	// keep both multipliers busy; heads of 64 channels have four vectors.
 	groups := []int{8, 4, 1}
-	name, order := "addRows", "with the sum over p in order, as in the tile kernels."
-	if !fused {
-		name, order = "sumRows", "with the sum over p in order, and products rounded before they are added."
-	}
-	plainFunction(c, name+v.name, "func(y, a, b *float32, bRow, k, n int)",
+	name, of, bytes := "addRows", "float32", v.bytes
+	doc := []string{
 		"adds k rows of b, at distances of bRow bytes, to y, n a positive",
 		"multiple of 16:", "",
 		"	for p in 0..k, j in 0..n:",
 		"	    y[j] += a[p] * b[p,j]", "",
-		order)
+	}
+	switch kind {
+	case fusedRows:
+		doc = append(doc, "with the sum over p in order, as in the tile kernels.")
+	case separateRows:
+		name = "sumRows"
+		doc = append(doc, "with the sum over p in order, and products rounded before they are added.")
+	case halfRows:
+		name, of, bytes = "addHalfRows", "uint16", v.bytes/2
+		doc = append(doc, "with the sum over p in order, as in the tile kernels. b is in half", "precision.")
+	}
+	plainFunction(c, name+v.name, "func(y, a *float32, b *"+of+", bRow, k, n int)", doc...)
 	y, a, b, bRow, k, n := reg.RDI, reg.RSI, reg.RDX, reg.R8, reg.R9, reg.RCX
 	for i, r := range []reg.Register{y, a, b, bRow, k, n} {
 		c.MOVQ(operand.NewParamAddr([]string{"y", "a", "b", "bRow", "k", "n"}[i], 8*i), r)
@@ -117,12 +134,16 @@ func addRows(c *build.Context, v isa, fused bool) {
 		c.Label(label)
 		c.VBROADCASTSS(operand.Mem{Base: a, Index: index, Scale: 4}, value)
 		for i := range vectors {
-			if fused {
-				c.VFMADD231PS(mem(at, i*v.bytes), value, v.regs[i])
-				continue
+			switch next := product[i%4]; kind {
+			case fusedRows:
+				c.VFMADD231PS(mem(at, i*bytes), value, v.regs[i])
+			case separateRows:
+				c.VMULPS(mem(at, i*bytes), value, next)
+				c.VADDPS(next, v.regs[i], v.regs[i])
+			case halfRows:
+				c.VCVTPH2PS(mem(at, i*bytes), next)
+				c.VFMADD231PS(next, value, v.regs[i])
 			}
-			c.VMULPS(mem(at, i*v.bytes), value, product[i%4])
-			c.VADDPS(product[i%4], v.regs[i], v.regs[i])
 		}
 		c.ADDQ(bRow, at)
 		c.INCQ(index)
@@ -132,7 +153,7 @@ func addRows(c *build.Context, v isa, fused bool) {
 			c.VMOVUPS(v.regs[i], mem(y, i*v.bytes))
 		}
 		c.ADDQ(imm(vectors*v.bytes), y)
-		c.ADDQ(imm(vectors*v.bytes), b)
+		c.ADDQ(imm(vectors*bytes), b)
 	}
 	c.MOVQ(n, left)
 	for i, vectors := range groups {

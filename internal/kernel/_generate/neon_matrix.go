@@ -5,7 +5,8 @@ import "fmt"
 // neonMatrices emits the kernels of Sgemm on arm64 other than the tiles.
 func neonMatrices(a *neon) {
 	neonTranspose(a)
-	neonAddRows(a)
+	neonAddRows(a, false)
+	neonAddRows(a, true)
 }
 
 // neonTranspose emits the transposition of blocks of eight rows by four columns.
@@ -61,14 +62,23 @@ func neonTranspose(a *neon) {
 	a.op("RET")
 }
 
-// neonAddRows emits the product of a row with an unpacked matrix.
-func neonAddRows(a *neon) {
-	a.function("addRowsNEON", "y, a, b *float32, bRow, k, n int", 48,
+// neonAddRows emits the product of a row with an unpacked matrix, which may be in half precision.
+func neonAddRows(a *neon, half bool) {
+	doc := []string{
 		"adds k rows of b, at distances of bRow bytes, to y, n a positive",
 		"multiple of 16:", "",
 		"	for p in 0..k, j in 0..n:",
 		"	    y[j] += a[p] * b[p,j]", "",
-		"with the sum over p in order, as in the tile kernels.")
+	}
+	each := 16 // bytes of a vector of b
+	if half {
+		each = 8
+		a.function("addHalfRowsNEON", "y, a *float32, b *uint16, bRow, k, n int", 48,
+			append(doc, "with the sum over p in order, as in the tile kernels. b is in half", "precision.")...)
+	} else {
+		a.function("addRowsNEON", "y, a, b *float32, bRow, k, n int", 48,
+			append(doc, "with the sum over p in order, as in the tile kernels.")...)
+	}
 	y, x, b, bRow, k, n := "R0", "R1", "R2", "R3", "R4", "R5"
 	line, value, left := "R6", "R7", "R8"
 	a.parameters("y a b bRow k n", y, x, b, bRow, k, n)
@@ -82,7 +92,16 @@ func neonAddRows(a *neon) {
 		a.op("FMOVS.P", at(value, 4), by)
 		for i := 0; i < vectors; i += 4 {
 			row := vecs(vectors+1+i%8, 4)
-			a.loadAll(line, i*16, row)
+			if half {
+				pair := vecs(25+i%8/2, 2)
+				a.loadAll(line, i*each, pair)
+				for j, v := range row { // each half of a pair in turn
+					upper, name, lanes := uint32(j%2)<<30, []string{"fcvtl", "fcvtl2"}[j%2], []string{"4h", "8h"}[j%2]
+					a.word(0x0e217800|upper|uint32(pair[j/2])<<5|uint32(v), "%s v%d.4s, v%d.%s", name, int(v), int(pair[j/2]), lanes)
+				}
+			} else {
+				a.loadAll(line, i*each, row)
+			}
 			for j, v := range row {
 				a.fmaLane(v, lane{by, 0}, sums[i+j])
 			}
@@ -92,7 +111,7 @@ func neonAddRows(a *neon) {
 		a.op("CBNZ", left, label)
 		a.storeAll(sums, y, 0)
 		a.op("ADD", number(vectors*16), y)
-		a.op("ADD", number(vectors*16), b)
+		a.op("ADD", number(vectors*each), b)
 		a.op("SUB", number(vectors*4), n)
 	}
 	const wide = 4 * quarters // vectors of y that are summed at a time

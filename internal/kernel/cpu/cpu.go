@@ -18,7 +18,7 @@ type Level int
 
 const (
 	Generic Level = iota // plain Go
-	AVX2                 // 256-bit vectors with fused multiply-add
+	AVX2                 // 256-bit vectors with fused multiply-add and half precision (F16C)
 	AVX512               // 512-bit vectors (F, BW, DQ, VL)
 	NEON                 // 128-bit vectors of arm64, which every such processor has
 )

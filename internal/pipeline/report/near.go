@@ -104,10 +104,12 @@ func (b *builder) cosines(found *near, team par.Team) {
 			count := min(block, C-first)
 			kernel.Sgemm(1, kernel.Strided(ov.Value[h*D*C+first:], D, count, C).T(), kernel.Dense(gram[h*D*inner:], D, inner), 0, kernel.Dense(through, count, inner), team)
 			team.For(count, func(lo, hi, _ int) {
+				value := make([]float32, D)
 				for i := lo; i < hi; i++ {
 					u := h*C + first + i
 					found.again(u, func(q int) float32 {
-						product := dot(through[i*inner+q/C*D:][:D], ov.ValueOf(q))
+						ov.ValueOf(value, q)
+						product := dot(through[i*inner+q/C*D:][:D], value)
 						return float32(product / math.Sqrt(float64(b.pairsOf.square[u])*float64(b.pairsOf.square[q])))
 					})
 				}
