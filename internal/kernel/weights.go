@@ -43,15 +43,13 @@ func (w Weights) Len() int { return max(len(w.floats), len(w.halves)) }
 // Bytes is their size in memory.
 func (w Weights) Bytes() int64 { return 4*int64(len(w.floats)) + 2*int64(len(w.halves)) }
 
-// Set writes values to all weights, rounded to their precision.
+// Set writes values to all weights, which hold them exactly.
 func (w Weights) Set(values []float32) {
 	if len(values) != w.Len() {
 		panic("kernel: wrong length of weights")
 	}
 	copy(w.floats, values)
-	for i := range w.halves {
-		w.halves[i] = float16.Bits(values[i])
-	}
+	float16.Narrow(w.halves, values[:len(w.halves)])
 }
 
 // SetTransposed sets the weights to the transposes of matrices, each of rows by columns values, one
