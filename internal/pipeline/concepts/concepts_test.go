@@ -3,7 +3,10 @@ package concepts
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -224,6 +227,31 @@ func TestColumns(t *testing.T) {
 	if one := columns(attributes[2:], []Image{words("car")}); one[0].Others != nil {
 		t.Errorf("others of one image: %g", *one[0].Others)
 	}
+}
+
+// TestColumnsOfOneValue reads a table in which a value occurs in two columns: each is measured by
+// what it says itself.
+func TestColumnsOfOneValue(t *testing.T) {
+	o := options(t, "pc0_n.npy")
+	o.List = 1
+	images := run(t, o).Images
+	x, word := images[0], images[0].Words[0].Word
+	at := slices.IndexFunc(images, func(i Image) bool { return i.Words[0].Word != word })
+	y, other := images[at], images[at].Words[0].Word
+	o.Images = []string{x.Name, y.Name}
+	o.AttributesPath = attributesFile(t, fmt.Sprintf("image,fore,back\n%s,%s,%s\n%s,%s,%s\n", x.Name, word, other, y.Name, other, word))
+	if got := run(t, o).Named; len(got) != 2 || got[0].Column != "fore" || got[0].Images != 2 || got[0].Named != 2 || got[1].Column != "back" || got[1].Images != 2 || got[1].Named != 0 {
+		t.Errorf("got %+v, want 2 of 2 named in front and none behind", got)
+	}
+}
+
+func attributesFile(t *testing.T, table string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "attributes.csv")
+	if err := os.WriteFile(file, []byte(table), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // Neurons that are ranked in several parts have the ranks of all together.
