@@ -118,9 +118,9 @@ func (d *describer) open() error {
 	if d.pcs, err = d.Artefacts.ComponentsBeside(d.PCsPath, facts, d.src.OV); err != nil {
 		return err
 	}
-	quiet := d.DescribeOptions
-	quiet.Artefacts.Warn = nil // of the components, which was said
-	if d.coder, err = coding.OpenDescriber(quiet); err != nil {
+	described := d.DescribeOptions
+	described.Opened = d.pcs
+	if d.coder, err = coding.OpenDescriber(described); err != nil {
 		return err
 	}
 	return nil
