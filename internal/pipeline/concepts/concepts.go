@@ -158,6 +158,9 @@ func (d *describer) run(ctx context.Context) (*Result, error) {
 		if attributes, err = dataset.ReadAttributes(d.AttributesPath, names); err != nil {
 			return nil, err
 		}
+		if len(attributes) == 0 {
+			return nil, fmt.Errorf("%s: no attribute of any of %s, want some that are true of them", d.AttributesPath, ui.Images.Count(int64(len(names))))
+		}
 	}
 	top := cmp.Or(d.TopImages, max(1, d.src.Images/sharePerUnit))
 	if top > d.src.Images {

@@ -254,6 +254,20 @@ func attributesFile(t *testing.T, table string) string {
 	return file
 }
 
+// TestNoAttributes refuses a table that says nothing of any image.
+func TestNoAttributes(t *testing.T) {
+	o := options(t, "pc0_n.npy")
+	table := "image,fore,back\n"
+	for _, image := range run(t, o).Images {
+		table += image.Name + ", ,\n"
+	}
+	o.AttributesPath = attributesFile(t, table)
+	want := o.AttributesPath + ": no attribute of any of 48 images, want some that are true of them"
+	if _, err := Run(t.Context(), o, pipelinetest.Silent()); testutil.Line(err, want) != nil {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 // Neurons that are ranked in several parts have the ranks of all together.
 func TestNeuronParts(t *testing.T) {
 	s, err := artefact.Reader{}.Scores(pipelinetest.GoldenScores(t), nil)
