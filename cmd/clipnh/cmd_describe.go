@@ -129,7 +129,7 @@ func (o *describeOptions) validate() error {
 		}
 	} else if len(o.units) == 0 {
 		return errors.New("no unit given: want at least one, such as h12n624 or n624" + ofTransformers)
-	} else if err := o.given.refuse("without --image or --attributes", imageFlagNames...); err != nil {
+	} else if err := o.given.refuse("without --image or --attributes", strings.Fields(imagesOnly)...); err != nil {
 		return err
 	}
 	if err := once("unit", o.units); err != nil {
