@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -182,6 +183,32 @@ func TestSameWords(t *testing.T) {
 		}) {
 			t.Errorf("%s: other words", what)
 		}
+	}
+}
+
+// TestTopImages takes the given number of a unit's strongest images, and without one 2 % of the
+// collection's, at least one.
+func TestTopImages(t *testing.T) {
+	o := options(t, "pc0_n.npy")
+	for given, want := range map[int]int{6: 6, 0: 1} {
+		if o.TopImages = given; run(t, o).TopImages != want {
+			t.Errorf("of 48 images %d, given %d; want %d", run(t, o).TopImages, given, want)
+		}
+	}
+	golden, _ := pipelinetest.ReadGolden(t, "s.npy")
+	s, err := artefact.Reader{}.Scores(o.ScoresPath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var names []string
+	for i := range 3 * s.Images {
+		names = append(names, fmt.Sprintf("%03d.png", i))
+	}
+	o.ScoresPath = pipelinetest.ScoresOf(t, s.OV, names, slices.Concat(golden, golden, golden), origin.Origin{})
+	o.Images, o.TopImages = names[:1], 0
+	if r := run(t, o); r.Collected != 144 || r.TopImages != 2 {
+		t.Errorf("of %d images %d, want 2 of 144", r.Collected, r.TopImages)
 	}
 }
 
