@@ -68,7 +68,7 @@ func (o *unitsOptions) wantHeadsMode() error {
 
 // addFlags adds the flags; what says what happens to the units, such as "take out".
 func (o *unitsOptions) addFlags(fs *pflag.FlagSet, what string) {
-	fs.StringVar(&o.pairs, "pairs", "", what+" the units of `LIST`, such as h21n624,h3n7; n624 is the neuron, or all of its pairs")
+	fs.StringVar(&o.pairs, "pairs", "", what+" the units of `LIST`, such as h21n624,h3n7, or l10h3n624 of a vision transformer; n624 or l9n624 is the neuron, or all of its pairs")
 	fs.StringVar(&o.file, "units-file", "", what+" the units of `FILE`, one per line, - for standard input; may be combined with --pairs")
 	fs.BoolVar(&o.except, "except", false, what+" all units but those of --pairs and --units-file")
 }
