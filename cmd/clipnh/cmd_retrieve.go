@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -252,31 +251,6 @@ func (o *retrieveOptions) askedNeurons() (numbers []int, labels []string, err er
 		numbers = append(numbers, n)
 	}
 	return numbers, labels, cmp.Or(numbersOnce("--neur-idxs", numbers), once("--neur-idxs", labels))
-}
-
-// parseNeurons reads 624,1300.
-func parseNeurons(list string) ([]int, error) {
-	var neurons []int
-	for _, word := range splitUnits(list) {
-		if m := neuronName.FindStringSubmatch(word); m != nil {
-			return nil, fmt.Errorf("--neur-idxs %s: %q, want the number alone, %s; the layer is that of --neuron-layer", list, word, m[1])
-		}
-		n, err := neuronNumber(list, word, "whole numbers, such as 624,1300")
-		if err != nil {
-			return nil, err
-		}
-		neurons = append(neurons, n)
-	}
-	return neurons, numbersOnce("--neur-idxs", neurons)
-}
-
-// neuronNumber reads a number of a list of neurons.
-func neuronNumber(list, word, want string) (int, error) {
-	n, err := strconv.Atoi(word)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("--neur-idxs %s: %q, want %s", list, word, want)
-	}
-	return n, nil
 }
 
 // pipeline returns the options of the stage, with the files of words and templates read.
