@@ -32,11 +32,13 @@ still classifies. Modes:
                          neurons without which attention to the last token drops
                          most
 The first three modes keep some units and ablate the others. Units to ablate are
-given by name (--pairs h3n7,n624 or --units-file; with --except all others), by
-a mask (--replace-index-path, True for kept) or, for a curve in one pass, by
-strengths: --percentile 0,50,80,90,95 keeps the units at or above each
-percentile, as mask does, for each mode whose norms are given. The last two
-modes work on tokens, and need the model and the images.
+given by name (--pairs h3n7,n624, in a vision transformer l10h3n7,l9n624, or
+--units-file; with --except all others), by a mask (--replace-index-path, True
+for kept) or, for a curve in one pass, by strengths: --percentile 0,50,80,90,95
+keeps the units at or above each percentile, as mask does, for each mode whose
+norms are given. The last two modes work on tokens, and need the model and the
+images. Contributions that are projected onto their principal components, in
+place of a mean, are what reconstruct measures.
 
   neur_effects           contributions of neurons become their means in all
                          images, where they are significant, or where they are

@@ -18,9 +18,10 @@ import (
 const describeHelp = `
 Prints the words that approximate the principal components of a few units, with
 their coefficients: h12n624 is the pair of head 12 and neuron 624; n624 is a
-neuron or, if the components are of pairs, all pairs of that neuron. The
-residual is the norm of what the words leave of the component, whose own norm is
-1.
+neuron or, if the components are of pairs, all pairs of that neuron. In a vision
+transformer, l10h3n624 is the pair of head 3 of layer 10 and neuron 624 of layer
+9, and l9n624 that neuron. The residual is the norm of what the words leave of
+the component, whose own norm is 1.
 
 A word with a negative coefficient says what the unit is not. The default
 method, omp over the embeddings without normalisation (--normalize none), has
@@ -129,7 +130,7 @@ func (o *describeOptions) validate() error {
 		}
 	} else if len(o.units) == 0 {
 		return errors.New("no unit given: want at least one, such as h12n624 or n624" + ofTransformers)
-	} else if err := o.given.refuse("without --image or --attributes", imageFlagNames...); err != nil {
+	} else if err := o.given.refuse("without --image or --attributes", strings.Fields(imagesOnly)...); err != nil {
 		return err
 	}
 	if err := once("unit", o.units); err != nil {

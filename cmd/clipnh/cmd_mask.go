@@ -14,11 +14,11 @@ import (
 )
 
 const maskHelp = `
-Selects the strongest units, or with --pairs and --units-file those named (with
---except all others), which ablate keeps; it ablates the others. The strength of
-a unit is the mean of its --top-images largest norms; units at or above
---percentile of all strengths are kept (as numpy.percentile, with linear
-interpolation).
+Selects the strongest units, or with --pairs and --units-file those named
+(h3n7,n624, in a vision transformer l10h3n7,l9n624; with --except all others),
+which ablate keeps; it ablates the others. The strength of a unit is the mean of
+its --top-images largest norms; units at or above --percentile of all strengths
+are kept (as numpy.percentile, with linear interpolation).
 
 Reads norms written by svd or by the reference: [H,C,K] for pairs
 (--neuron-head-norms-path), or [C,K] for neurons (--neurons-norms-path) or

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,12 +26,13 @@ not centred, its share of the bias included; a neuron's contribution is the sum
 over heads.
 
 Units are neurons with all of their pairs (--neur-idxs 624,1300), single pairs
-with their neuron (--pairs h21n624,h3n7), or those whose principal component
-(--pcs-path, written by svd) is closest to a text (--text "butterfly costume",
---model, --vocab). These can be combined. Of the pairs close to a text, dead
-ones, whose largest norm is below 1 % of the largest of all pairs, are left out,
-since their components may point anywhere. --weigh-by-norm ranks by cosine times
-the largest norm, which favours the pairs that contribute most.
+with their neuron (--pairs h21n624,h3n7; l10h3n624 of a vision transformer), or
+those whose principal component (--pcs-path, written by svd) is closest to a
+text (--text "butterfly costume", --model, --vocab). These can be combined. Of
+the pairs close to a text, dead ones, whose largest norm is below 1 % of the
+largest of all pairs, are left out, since their components may point anywhere.
+--weigh-by-norm ranks by cosine times the largest norm, which favours the pairs
+that contribute most.
 
 In a vision transformer, --head-idxs l10h3,l11 looks at heads instead, or at all
 heads of a layer together, in the images of --data-path (--model): with --text,
@@ -118,8 +118,8 @@ type retrieveOptions struct {
 }
 
 func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.neurons, "neur-idxs", "", "`LIST` of neurons, such as 624,1300, each with all of its pairs")
-	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
+	fs.StringVar(&o.neurons, "neur-idxs", "", "`LIST` of neurons, such as 624,1300, or by their names, n624 or l9n624 of a vision transformer, each with all of its pairs")
+	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7, or l10h3n624 of a vision transformer")
 	fs.StringVar(&o.heads, "head-idxs", "", "instead, `LIST` of heads of a vision transformer, or of layers, such as l10h3,l11")
 	textsFlag(fs, &o.texts, "text", "", "the pairs closest to texts, or with --head-idxs what heads add along them"+textsHelp, nil)
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
@@ -148,7 +148,7 @@ func (o *retrieveOptions) validate() error {
 	if o.heads != "" {
 		return o.validateHeads()
 	}
-	if _, err := parseNeurons(o.neurons); err != nil {
+	if _, _, err := o.askedNeurons(); err != nil {
 		return err
 	}
 	for _, name := range splitUnits(o.pairs) {
@@ -234,27 +234,28 @@ func (o *retrieveOptions) validateGiven() error {
 // too.
 var pairName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 
-var neuronName = regexp.MustCompile(`(?i)^l\d+n(\d+)$`)
+// neuronName matches the name of a neuron, of a vision transformer too.
+var neuronName = regexp.MustCompile(`(?i)^(?:l\d+)?n(\d+)$`)
 
-// parseNeurons reads 624,1300.
-func parseNeurons(list string) ([]int, error) {
-	var neurons []int
-	for _, word := range splitUnits(list) {
-		n, err := strconv.Atoi(word)
-		if m := neuronName.FindStringSubmatch(word); err != nil && m != nil {
-			return nil, fmt.Errorf("--neur-idxs %s: %q, want the number alone, %s; the layer is that of --scores or --neuron-layer", list, word, m[1])
+// askedNeurons are those of --neur-idxs by number, and those by the names that outputs give them.
+func (o *retrieveOptions) askedNeurons() (numbers []int, labels []string, err error) {
+	for _, word := range splitUnits(o.neurons) {
+		if neuronName.MatchString(word) {
+			labels = append(labels, word)
+			continue
 		}
-		if err != nil || n < 0 {
-			return nil, fmt.Errorf("--neur-idxs %s: %q, want whole numbers, such as 624,1300", list, word)
+		n, err := neuronNumber(o.neurons, word, "whole numbers, such as 624,1300, or names, such as n624 or l9n624")
+		if err != nil {
+			return nil, nil, err
 		}
-		neurons = append(neurons, n)
+		numbers = append(numbers, n)
 	}
-	return neurons, numbersOnce("--neur-idxs", neurons)
+	return numbers, labels, cmp.Or(numbersOnce("--neur-idxs", numbers), once("--neur-idxs", labels))
 }
 
 // pipeline returns the options of the stage, with the files of words and templates read.
 func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
-	neurons, err := parseNeurons(o.neurons)
+	neurons, labels, err := o.askedNeurons()
 	if err != nil {
 		return retrieve.Options{}, usageError{err}
 	}
@@ -262,7 +263,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 	if p.Copies && !o.set("copy-side") {
 		p.CopySide = 0
 	}
-	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
+	p.Options, p.Neurons, p.Labels, p.Pairs, p.Threads = o.images(g), neurons, labels, splitUnits(o.pairs), g.workers()
 	p.Store = g.files
 	if p.WordsPath != "" {
 		if p.Words, err = g.texts.lines("text-descs-list-path", p.WordsPath); err != nil {

@@ -41,7 +41,8 @@ components (--pcs-path) were not computed from; words and their embeddings, as
 sparse does; and codes that sparse wrote (--codes, which may be repeated), or
 the ways to compute codes (--method), METHOD:NORMALIZE,... such as
 omp:columns,nonneg. all stands for every method; for textspan of neurons see
-sparse. Units are all that have codes, or those named, such as h12n624.
+sparse. Units are all that have codes, or those named, such as h12n624 (in a
+vision transformer l10h3n624).
 
 With --attributes, a table of what is true of the images (a line of column
 names, then a line for each image: its name and any number of attributes, such

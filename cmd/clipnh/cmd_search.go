@@ -19,12 +19,12 @@ import (
 const searchHelp = `
 Finds the images that match a text (--text), are similar to an example image
 (--image), or to which a unit contributes most (--units: a pair such as h21n624,
-a neuron, n624, or a head, h21). Each query ranks the images separately: texts
-and examples by the cosine with the image's feature, units by the norm of their
-contribution, not centred, bias share included, as retrieve ranks. Of equal
-values the earlier image comes first. In a vision transformer, a head, l10h3,
-stands for its pairs: what the neurons of one layer add through it (second
-order). What the head itself adds (first order) is ranked by retrieve
+a neuron, n624, or a head, h21; in a vision transformer l10h3n624, l9n624 and
+l10h3). Each query ranks the images separately: texts and examples by the cosine
+with the image's feature, units by the norm of their contribution, not centred,
+bias share included, as retrieve ranks. Of equal values the earlier image comes
+first. In a vision transformer, a head stands for its pairs: what the neurons of
+one layer add through it (second order). What the head itself adds (first order) is ranked by retrieve
 --head-idxs l10h3, from a model.
 
 Images are files and folders, or a data set (--data-path), which --model
@@ -78,7 +78,7 @@ type searchOptions struct {
 func (o *searchOptions) addFlags(fs *pflag.FlagSet) {
 	textsFlag(fs, &o.texts, "text", "", "search for texts"+textsHelp, nil)
 	fs.StringArrayVar(&o.stage.Examples, "image", nil, "search for images like `FILE`, or like an image of --scores by its name; may be repeated")
-	fs.StringVar(&o.units, "units", "", "search by a `LIST` of pairs, neurons and heads, such as h21n624,n7,h3")
+	fs.StringVar(&o.units, "units", "", "search by a `LIST` of pairs, neurons and heads, such as h21n624,n7,h3, or l10h3n624,l9n7,l10h3 of a vision transformer")
 	o.sourceOptions.addFlags(fs, dataset.Images)
 	takesCollectedKind(fs)
 	neuronLayerFlag(fs, &o.from.NeuronLayer, "")

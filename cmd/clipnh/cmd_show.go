@@ -20,10 +20,11 @@ import (
 
 const showHelp = `
 Prints on one screen what is known about a unit, h3n149 for the pair of head 3
-and neuron 149, or n149 for a neuron: how large its contributions to the images
-of a collection are, its words, the images on which it is strongest, weakest and
-in the middle, and related units by descending mean norm: the pairs of the same
-neuron and, for a pair, also those of the same head.
+and neuron 149, or n149 for a neuron (in a vision transformer l10h3n149, for
+head 3 of layer 10 and neuron 149 of layer 9, or l9n149): how large its
+contributions to the images of a collection are, its words, the images on which
+it is strongest, weakest and in the middle, and related units by descending mean
+norm: the pairs of the same neuron and, for a pair, also those of the same head.
 
 Images are ranked as retrieve ranks them: by the norm of the unit's
 contribution, not centred, its share of the bias included; of equal norms the

@@ -92,7 +92,7 @@ type sparseOptions struct {
 
 func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
 	o.codingOptions.addFlags(fs, 64, describe.OMP.Normalization())
-	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7; n624 stands for all pairs of a neuron (default all)")
+	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7, or l10h3n624 of a vision transformer; n624 or l9n624 stands for all pairs of a neuron (default all)")
 	fs.StringVar(&o.descriptionsPath, "descriptions-save-path", "", "`FILE` for words and coefficients, .json")
 	fs.StringVarP(&o.decompositionPath, "decomposition-save-path", "o", "", "`FILE` for the matrix of codes, .npz")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at the paths to write and start over")

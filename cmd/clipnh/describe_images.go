@@ -27,9 +27,6 @@ func (o *describeOptions) addImageFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.AttributesPath, "attributes", "", "`FILE` of what is true of images, .csv: measure how often words name it, without --image of all images")
 }
 
-// imageFlagNames are the flags that only images need.
-var imageFlagNames = []string{"scores", "model", "vit-heads", "activation", "image-mean", "image-std", "image-resize", "top-images", "list"}
-
 // ofImages reports whether images are described.
 func (o *describeOptions) ofImages() bool {
 	return len(o.images.Images) > 0 || o.images.AttributesPath != ""

@@ -37,7 +37,7 @@ func TestAsNamed(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	if _, err := parseNeurons("l1n5"); err == nil || err.Error() != `--neur-idxs l1n5: "l1n5", want the number alone, 5; the layer is that of --scores or --neuron-layer` {
+	if _, err := parseNeurons("l1n5"); err == nil || err.Error() != `--neur-idxs l1n5: "l1n5", want the number alone, 5; the layer is that of --neuron-layer` {
 		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -68,7 +69,7 @@ func (o *unitsOptions) wantHeadsMode() error {
 
 // addFlags adds the flags; what says what happens to the units, such as "take out".
 func (o *unitsOptions) addFlags(fs *pflag.FlagSet, what string) {
-	fs.StringVar(&o.pairs, "pairs", "", what+" the units of `LIST`, such as h21n624,h3n7; n624 is the neuron, or all of its pairs")
+	fs.StringVar(&o.pairs, "pairs", "", what+" the units of `LIST`, such as h21n624,h3n7, or l10h3n624 of a vision transformer; n624 or l9n624 is the neuron, or all of its pairs")
 	fs.StringVar(&o.file, "units-file", "", what+" the units of `FILE`, one per line, - for standard input; may be combined with --pairs")
 	fs.BoolVar(&o.except, "except", false, what+" all units but those of --pairs and --units-file")
 }
@@ -122,4 +123,29 @@ func (o *unitsOptions) read(r *textReader, flag string) ([]string, error) {
 // readUnits returns the names of neurons and pairs in the file that a flag names, one per line.
 func readUnits(flag, path string, r *textReader) ([]string, error) {
 	return (&unitsOptions{file: path}).read(r, flag)
+}
+
+// parseNeurons reads 624,1300.
+func parseNeurons(list string) ([]int, error) {
+	var neurons []int
+	for _, word := range splitUnits(list) {
+		if m := neuronName.FindStringSubmatch(word); m != nil {
+			return nil, fmt.Errorf("--neur-idxs %s: %q, want the number alone, %s; the layer is that of --neuron-layer", list, word, m[1])
+		}
+		n, err := neuronNumber(list, word, "whole numbers, such as 624,1300")
+		if err != nil {
+			return nil, err
+		}
+		neurons = append(neurons, n)
+	}
+	return neurons, numbersOnce("--neur-idxs", neurons)
+}
+
+// neuronNumber reads a number of a list of neurons.
+func neuronNumber(list, word, want string) (int, error) {
+	n, err := strconv.Atoi(word)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("--neur-idxs %s: %q, want %s", list, word, want)
+	}
+	return n, nil
 }

@@ -72,6 +72,11 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 	if err != nil {
 		return nil, err
 	}
+	return c.of(units, outDim)
+}
+
+// of is the components, which are closed unless they are of these units, of O dimensions.
+func (c *Components) of(units unit.Shape, outDim int) (*Components, error) {
 	if !slices.Equal(c.Units.Shape, units) || c.OutDim != outDim {
 		c.Close()
 		if err := c.tensor.otherUnits(len(units) + 1); err != nil {
@@ -84,18 +89,14 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 
 // ComponentsBeside opens components of the pairs or of the neurons of scores with these weights.
 func (r Reader) ComponentsBeside(path string, facts Facts, ov *decomp.OV) (*Components, error) {
-	c, err := r.Components(path, facts)
+	c, want, err := r.componentsLike(path, facts, unit.Shape{ov.Heads, ov.Neurons})
 	if err != nil {
 		return nil, err
-	}
-	want := []int{ov.Heads, ov.Neurons}
-	if !c.Units.IsPairs() {
-		want = want[1:]
 	}
 	if !slices.Equal(c.Units.Shape, want) || c.OutDim != ov.OutDim {
 		c.Close()
 		return nil, fmt.Errorf("%s: shape %s, want %s as the scores have it", path,
-			npy.ShapeString(append(slices.Clone([]int(c.Units.Shape)), c.OutDim)), npy.ShapeString(append(want, ov.OutDim)))
+			npy.ShapeString(append(slices.Clone([]int(c.Units.Shape)), c.OutDim)), npy.ShapeString(append(slices.Clone([]int(want)), ov.OutDim)))
 	}
 	return c, nil
 }
@@ -103,11 +104,21 @@ func (r Reader) ComponentsBeside(path string, facts Facts, ov *decomp.OV) (*Comp
 // ComponentsOfUnits opens components of these pairs, [H,C], of O dimensions, or of their neurons,
 // each of which stands for all of its pairs.
 func (r Reader) ComponentsOfUnits(path string, facts Facts, pairs unit.Shape, outDim int) (*Components, error) {
-	units := pairs
-	if a, err := npy.ReadFile(path); err == nil && len(a.Shape) == 2 { // what is wrong with it, its reader says
-		units = pairs[1:]
+	c, want, err := r.componentsLike(path, facts, pairs)
+	if err != nil {
+		return nil, err
 	}
-	return r.ComponentsOf(path, facts, units, outDim)
+	return c.of(want, outDim)
+}
+
+// componentsLike opens components, and says which units they must be of: these pairs, or, if they
+// are of neurons, the neurons of these.
+func (r Reader) componentsLike(path string, facts Facts, pairs unit.Shape) (*Components, unit.Shape, error) {
+	c, err := r.Components(path, facts)
+	if err == nil && !c.Units.IsPairs() {
+		pairs = pairs[1:]
+	}
+	return c, pairs, err
 }
 
 // A Neuron is one with all of its pairs, and how close its component is to a text.

@@ -1,9 +1,9 @@
 package artefact
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,26 +17,81 @@ import (
 
 var layerFolder = regexp.MustCompile("^" + LayerFolder + `(\d{1,4})(\.|$)`)
 
-// LayersWithin returns the collections of single layers of neurons within a folder, or their
-// shards, without shards' numbers: their paths, in the order of the layers.
-func LayersWithin(path string) []string {
+// Layers are the collections of single layers of neurons within a folder, or their shards, in the
+// order of the layers.
+type Layers []Layer
+
+// A Layer is the collection of one of them.
+type Layer struct {
+	Path   string // without a shard's number
+	Whole  bool   // the collection is there, and complete
+	Shards bool   // there are shards of it
+}
+
+// LayersWithin returns the collections of single layers of neurons within a folder.
+func LayersWithin(path string) Layers {
 	entries, _ := os.ReadDir(path) // what cannot be read has none
-	var layers []int
+	shards := map[int]bool{}
 	for _, e := range entries {
 		m := layerFolder.FindStringSubmatch(e.Name())
 		if m == nil || !e.IsDir() {
 			continue
 		}
-		if n, err := strconv.Atoi(m[1]); err == nil && !slices.Contains(layers, n) {
-			layers = append(layers, n)
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			shards[n] = shards[n] || m[2] != ""
 		}
 	}
-	slices.SortFunc(layers, cmp.Compare[int])
-	var paths []string
-	for _, n := range layers {
-		paths = append(paths, filepath.Join(path, LayerFolder+strconv.Itoa(n)))
+	var layers Layers
+	for _, n := range slices.Sorted(maps.Keys(shards)) {
+		at := filepath.Join(path, LayerFolder+strconv.Itoa(n))
+		_, err := cache.Open(at)
+		layers = append(layers, Layer{at, err == nil, shards[n]})
+	}
+	return layers
+}
+
+// Paths are those of all layers.
+func (l Layers) Paths() []string {
+	paths := make([]string, len(l))
+	for i, layer := range l {
+		paths[i] = layer.Path
 	}
 	return paths
+}
+
+// whole are the layers that are there.
+func (l Layers) whole() Layers {
+	return slices.DeleteFunc(slices.Clone(l), func(layer Layer) bool { return !layer.Whole })
+}
+
+// Lacking says which layers are not merged, or not finished, where others are; empty if all are as
+// far.
+func (l Layers) Lacking() string {
+	if len(l.whole()) == 0 {
+		return ""
+	}
+	var said []string
+	for _, as := range []struct {
+		shards bool
+		what   string
+	}{{true, "not merged: "}, {false, "not finished: "}} {
+		lacking := slices.DeleteFunc(slices.Clone(l), func(layer Layer) bool { return layer.Whole || layer.Shards != as.shards })
+		if len(lacking) > 0 {
+			said = append(said, as.what+strings.Join(lacking.Paths(), ", "))
+		}
+	}
+	return strings.Join(said, "; ")
+}
+
+// Hint says which layers there are, and which of them are not as far as others.
+func (l Layers) Hint() string { return l.hint(l) }
+
+func (l Layers) hint(some Layers) string {
+	said := "give one of " + strings.Join(some.Paths(), ", ")
+	if lacking := l.Lacking(); lacking != "" {
+		said += "; " + lacking
+	}
+	return said
 }
 
 // ofSeveralLayers is the error of a folder that holds collections of single layers in place of
@@ -45,10 +100,13 @@ func ofSeveralLayers(err error, path string) error {
 	if !errors.Is(err, cache.ErrMissing) {
 		return err
 	}
-	paths := LayersWithin(path)
-	if len(paths) == 0 {
+	layers := LayersWithin(path)
+	if len(layers) == 0 {
 		return err
 	}
-	return hint.With(fmt.Errorf("%s: %w: it holds a collection of each layer of neurons, want one of them", path, cache.ErrMissing),
-		"give one of "+strings.Join(paths, ", "))
+	there := layers.whole()
+	if len(there) == 0 {
+		there = layers
+	}
+	return hint.With(fmt.Errorf("%s: %w: it holds a collection of each layer of neurons, want one of them", path, cache.ErrMissing), layers.hint(there))
 }

@@ -1,6 +1,7 @@
 package artefact
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -156,20 +158,22 @@ func (s *Scores) Read(rows []float32, first int) error {
 	return s.finite(rows, first)
 }
 
-// rowImages is how many images' scores EachRows has in memory: 76 MB for RN50x16.
-const rowImages = 128
+// RowImages is how many images' scores EachRows has in memory: 76 MB for RN50x16.
+const RowImages = 128
 
 // EachRows hands over the scores of all images in groups, [b,H,C], with the number of the
-// first image of each.
-func (s *Scores) EachRows(ctx context.Context, do func(first int, rows []float32) error) error {
+// first image of each. The team reads; do is called once at a time.
+func (s *Scores) EachRows(ctx context.Context, team par.Team, do func(first int, rows []float32) error) error {
 	each := s.OV.Heads * s.OV.Neurons
-	buf := kernel.Alloc(min(rowImages, s.Images) * each)
-	for lo := 0; lo < s.Images; lo += rowImages {
+	buf, failed := kernel.Alloc(min(RowImages, s.Images)*each), make([]error, team.Size())
+	for lo := 0; lo < s.Images; lo += RowImages {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rows := buf[:min(rowImages, s.Images-lo)*each]
-		if err := s.Read(rows, lo); err != nil {
+		n := min(RowImages, s.Images-lo)
+		rows := buf[:n*each]
+		team.For(n, func(first, last, w int) { failed[w] = s.Read(rows[first*each:last*each], lo+first) })
+		if err := cmp.Or(failed...); err != nil {
 			return err
 		}
 		if err := do(lo, rows); err != nil {

@@ -170,14 +170,19 @@ func (t *Tensor) otherUnits(rank int) error {
 	return nil
 }
 
-// otherUnits is the error of what is of pairs, or of neurons, where that of the others is
-// wanted.
+// OtherUnits is the error of what is of pairs, or of neurons, where that of the others is
+// wanted. It is cache.ErrStale, as WrongKind is.
+type OtherUnits struct {
+	wrongKind
+	Pairs bool // that it is of pairs
+}
+
 func otherUnits(path, what string, pairs bool) error {
 	is, want := "neurons", "pairs"
 	if pairs {
 		is, want = want, is
 	}
-	return WrongKind(path, what+" of "+is, "those of "+want)
+	return OtherUnits{wrongKind{path, what + " of " + is, "those of " + want}, pairs}
 }
 
 // WrongShape is the error of a tensor that has not the shape wanted.

@@ -314,7 +314,7 @@ func (c Config) prepsBeside(dir string, huggingFace bool, f *found) (preps []pre
 		m, err := hubconfig.Read(dir, name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-		case name == hubconfig.TimmName && errors.Is(err, hubconfig.ErrOther):
+		case name == hubconfig.ConfigName && errors.Is(err, hubconfig.ErrOther):
 			timm, err := hubconfig.ReadTimm(dir)
 			if timm == nil && err == nil {
 				other = name

@@ -27,11 +27,12 @@ func (r ResNet) depths() []int { return r.Layers[:] }
 
 func (ResNet) layered() (layers, heads int) { return 0, 0 }
 
-var errNoResidual = errors.New("the image tower is a CLIP-ResNet, want a vision transformer (ViT)")
+// ErrNoResidual is the error of a ResNet where layers with a residual stream are wanted.
+var ErrNoResidual = errors.New("the image tower is a CLIP-ResNet, want a vision transformer (ViT)")
 
 func (ResNet) has(s Structure) error {
 	if s == Residual {
-		return errNoResidual
+		return ErrNoResidual
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -13,7 +14,7 @@ import (
 
 // An Attribute is something that is true of some images.
 type Attribute struct {
-	Column string   // of the table, such as colour; of several, the first
+	Column string   // of the table, such as colour; columns of one name are one
 	Names  []string // the first is what it is called, the others say the same
 	Images []int    // that have it, ascending
 }
@@ -21,7 +22,8 @@ type Attribute struct {
 // maxAttributes bounds a file of attributes, in bytes.
 const maxAttributes = 64 << 20
 
-// ReadAttributes reads what is true of images, in the order in which it occurs first. The file
+// ReadAttributes reads what is true of images, in the order in which it occurs first; what occurs
+// in columns of several names is an attribute of each. The file
 // is comma-separated values: a line of column names, of which the first is image, and then for
 // each image its name and any number of attributes, each perhaps with other names after |. An
 // image is found by its name, or by the last part of its path; each must have a line.
@@ -66,7 +68,8 @@ func parseAttributes(text string, images []string) ([]Attribute, error) {
 		}
 		rows[row[0]] = row[1:]
 	}
-	at := map[string]int{} // by the cell
+	type key struct{ column, cell string }
+	at := map[key]int{}
 	var all []Attribute
 	for image, name := range images {
 		cells, found := rows[name]
@@ -80,14 +83,15 @@ func parseAttributes(text string, images []string) ([]Attribute, error) {
 			if cell = strings.TrimSpace(cell); cell == "" {
 				continue
 			}
-			i, known := at[cell]
+			k := key{cell: cell}
+			if column+1 < len(head) {
+				k.column = strings.TrimSpace(head[column+1])
+			}
+			i, known := at[k]
 			if !known {
 				i = len(all)
-				at[cell] = i
-				all = append(all, Attribute{Names: strings.Split(cell, "|")})
-				if column+1 < len(head) {
-					all[i].Column = strings.TrimSpace(head[column+1])
-				}
+				at[k] = i
+				all = append(all, Attribute{Column: k.column, Names: strings.Split(cell, "|")})
 			}
 			if has := &all[i].Images; len(*has) == 0 || (*has)[len(*has)-1] != image {
 				*has = append(*has, image)
@@ -95,6 +99,26 @@ func parseAttributes(text string, images []string) ([]Attribute, error) {
 		}
 	}
 	return all, nil
+}
+
+// MergeColumns makes attributes of the same names one, in whatever columns they are: each image
+// that has one of them has it. The column is that of the first.
+func MergeColumns(attributes []Attribute) []Attribute {
+	at := map[string]int{} // by the names
+	var all []Attribute
+	for _, a := range attributes {
+		names := strings.Join(a.Names, "|")
+		i, known := at[names]
+		if !known {
+			at[names] = len(all)
+			all = append(all, a)
+			continue
+		}
+		images := slices.Concat(all[i].Images, a.Images)
+		slices.Sort(images)
+		all[i].Images = slices.Compact(images)
+	}
+	return all
 }
 
 // IsNamed reports whether a word is one of the attribute's names, and whether one of these

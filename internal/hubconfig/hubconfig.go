@@ -25,9 +25,9 @@ const MaxBytes = 1 << 20
 func Names(huggingFace bool) []string {
 	openCLIP := []string{"open_clip_config.json", "open_clip_model_config.json"}
 	if huggingFace {
-		return append([]string{"config.json"}, openCLIP...)
+		return append([]string{ConfigName}, openCLIP...)
 	}
-	return append(openCLIP, "config.json")
+	return append(openCLIP, ConfigName)
 }
 
 // Config is what a file says of a CLIP. A number that it does not say is 0, a text empty.

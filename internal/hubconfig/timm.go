@@ -6,11 +6,12 @@ import (
 	"path/filepath"
 )
 
-// TimmName is the file in which timm's models say how images are prepared, among other things.
-const TimmName = "config.json"
+// ConfigName is the file in which transformers' models say what they are, and timm's also how images
+// are prepared.
+const ConfigName = "config.json"
 
-// ReadTimm reads the file of the name TimmName in a folder as timm's; nil of a file that is not.
-func ReadTimm(dir string) (*Prep, error) { return readPrep(filepath.Join(dir, TimmName), ParseTimm) }
+// ReadTimm reads the file of the name ConfigName in a folder as timm's; nil of a file that is not.
+func ReadTimm(dir string) (*Prep, error) { return readPrep(filepath.Join(dir, ConfigName), ParseTimm) }
 
 // timmCrop is the share of an image that timm keeps of each side where a file does not say it.
 const timmCrop = "0.875"

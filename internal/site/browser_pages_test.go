@@ -255,6 +255,32 @@ func TestRestOfFeature(t *testing.T) {
 		}
 		b.looks("layers-" + strings.ReplaceAll(page, "/", "-"))
 	}
+
+	// Heads that an address gives, by number as the map does or by name, are named as pages name them.
+	for given, want := range map[string]struct {
+		chosen string
+		heads  []string
+	}{
+		"2-5": {"heads l3h2 to l4h1", []string{"l3h2", "l3h3", "l4h0", "l4h1"}}, "l3h2-L4h1": {"heads l3h2 to l4h1", []string{"l3h2", "l3h3", "l4h0", "l4h1"}},
+		"0,l4h3": {"heads l3h0, l4h3", []string{"l3h0", "l4h3"}}, "5": {"l4h1", []string{"l4h1"}}, "l4h1": {"l4h1", []string{"l4h1"}}, "l2h0,x": {"all heads", nil},
+	} {
+		b.visit("s?sort=norm&head=" + given)
+		b.until("document.querySelectorAll('.virtual .card').length > 3")
+		if got := value[string](b, "document.querySelectorAll('.search-form select')[1].selectedOptions[0].text"); got != want.chosen {
+			t.Errorf("head=%s is shown as %q, want %q", given, got, want.chosen)
+		}
+		found := value[[]string](b, "[...document.querySelectorAll('.virtual .card')].map((c) => c.dataset.unit.split('n')[0])")
+		if want.heads != nil && slices.ContainsFunc(found, func(head string) bool { return !slices.Contains(want.heads, head) }) {
+			t.Errorf("head=%s finds pairs of %v, want those of %v", given, found, want.heads)
+		}
+		pairs := 128 * len(want.heads)
+		if want.heads == nil {
+			pairs = 128 * 8
+		}
+		if got := b.text(".result-count"); !strings.HasPrefix(strings.ReplaceAll(got, ",", ""), fmt.Sprintf("%d of 1024 pairs", pairs)) {
+			t.Errorf("head=%s: %q, want %d", given, got, pairs)
+		}
+	}
 	b.done()
 }
 

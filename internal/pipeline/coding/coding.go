@@ -20,12 +20,17 @@ import (
 
 // Options says which components are to be described by which words, and how.
 type Options struct {
-	Artefacts      artefact.Reader
-	Of             artefact.Facts // of the components, which are compared before anything else
-	PCsPath        string         // principal components, .npy [H,C,O] of pairs or [C,O] of neurons
-	EmbeddingsPath string         // of the words, .npy or .pt [M,O]; their length counts
-	Words          []string       // [M]
-	WordsPath      string         // where Words are from
+	Artefacts artefact.Reader
+	Of        artefact.Facts // of the components, which are compared before anything else
+	PCsPath   string         // principal components, .npy [H,C,O] of pairs or [C,O] of neurons
+
+	// Opened are the components of PCsPath where they are open already; they are left open. Nil:
+	// they are opened.
+	Opened *artefact.Components
+
+	EmbeddingsPath string   // of the words, .npy or .pt [M,O]; their length counts
+	Words          []string // [M]
+	WordsPath      string   // where Words are from
 	Method         describe.Method
 	Normalize      omp.Normalization
 	Components     int      // K, words in a code at most
@@ -43,16 +48,31 @@ type Coding struct {
 
 	spread *spread // of neurons' contributions, for TextSpan; else nil
 	coder  *describe.Coder
+
+	closePCs func() error
+}
+
+// components returns those of the options, and what closes them.
+func (o Options) components(facts artefact.Facts) (*artefact.Components, func() error, error) {
+	if o.Opened != nil {
+		own := *o.Opened // its owner may want unit vectors
+		return &own, func() error { return nil }, nil
+	}
+	pcs, err := o.Artefacts.Components(o.PCsPath, facts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pcs, pcs.Close, nil
 }
 
 // Open reads what coding needs, and checks that it fits together.
 func Open(o Options) (*Coding, error) {
-	pcs, err := o.Artefacts.Components(o.PCsPath, o.Of)
+	pcs, closePCs, err := o.components(o.Of)
 	if err != nil {
 		return nil, err
 	}
 	pcs.AnyLength = true
-	c := &Coding{Options: o, PCs: pcs}
+	c := &Coding{Options: o, PCs: pcs, closePCs: closePCs}
 	if err := c.open(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -62,9 +82,9 @@ func Open(o Options) (*Coding, error) {
 // Close closes the files.
 func (c *Coding) Close() error {
 	if c.spread != nil {
-		return errors.Join(c.PCs.Close(), c.spread.scores.Close())
+		return errors.Join(c.closePCs(), c.spread.scores.Close())
 	}
-	return c.PCs.Close()
+	return c.closePCs()
 }
 
 func (c *Coding) open() error {

@@ -130,11 +130,11 @@ func (o DescribeOptions) shape(d *artefact.Codes) (unit.Layered, error) {
 		shape = d.Units()
 	}
 	if o.PCsPath != "" {
-		pcs, err := o.Artefacts.Components(o.PCsPath, nil)
+		pcs, closePCs, err := o.components(nil)
 		if err != nil {
 			return shape, err
 		}
-		defer pcs.Close()
+		defer closePCs()
 		if d.Artefact != nil && pcs.Artefact != nil {
 			if err := o.Artefacts.Check(d.Artefact, artefact.Of(artefact.OriginOf(pcs.Artefact)).Parent("components", pcs.Artefact.Hash())); err != nil {
 				return shape, err

@@ -51,7 +51,7 @@ func (c *Coding) contributions(s *artefact.Scores) error {
 
 // read sums up the scores of all images.
 func (s *spread) read(ctx context.Context, team par.Team) error {
-	return s.scores.EachRows(ctx, func(_ int, rows []float32) error {
+	return s.scores.EachRows(ctx, team, func(_ int, rows []float32) error {
 		s.covariances.Add(rows, team)
 		return nil
 	})

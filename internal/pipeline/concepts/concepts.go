@@ -118,9 +118,9 @@ func (d *describer) open() error {
 	if d.pcs, err = d.Artefacts.ComponentsBeside(d.PCsPath, facts, d.src.OV); err != nil {
 		return err
 	}
-	quiet := d.DescribeOptions
-	quiet.Artefacts.Warn = nil // of the components, which was said
-	if d.coder, err = coding.OpenDescriber(quiet); err != nil {
+	described := d.DescribeOptions
+	described.Opened = d.pcs
+	if d.coder, err = coding.OpenDescriber(described); err != nil {
 		return err
 	}
 	return nil
@@ -157,6 +157,9 @@ func (d *describer) run(ctx context.Context) (*Result, error) {
 		var err error
 		if attributes, err = dataset.ReadAttributes(d.AttributesPath, names); err != nil {
 			return nil, err
+		}
+		if len(attributes) == 0 {
+			return nil, fmt.Errorf("%s: no attribute of any of %s, want some that are true of them", d.AttributesPath, ui.Images.Count(int64(len(names))))
 		}
 	}
 	top := cmp.Or(d.TopImages, max(1, d.src.Images/sharePerUnit))

@@ -3,7 +3,10 @@ package concepts
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -182,6 +186,32 @@ func TestSameWords(t *testing.T) {
 	}
 }
 
+// TestTopImages takes the given number of a unit's strongest images, and without one 2 % of the
+// collection's, at least one.
+func TestTopImages(t *testing.T) {
+	o := options(t, "pc0_n.npy")
+	for given, want := range map[int]int{6: 6, 0: 1} {
+		if o.TopImages = given; run(t, o).TopImages != want {
+			t.Errorf("of 48 images %d, given %d; want %d", run(t, o).TopImages, given, want)
+		}
+	}
+	golden, _ := pipelinetest.ReadGolden(t, "s.npy")
+	s, err := artefact.Reader{}.Scores(o.ScoresPath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var names []string
+	for i := range 3 * s.Images {
+		names = append(names, fmt.Sprintf("%03d.png", i))
+	}
+	o.ScoresPath = pipelinetest.ScoresOf(t, s.OV, names, slices.Concat(golden, golden, golden), origin.Origin{})
+	o.Images, o.TopImages = names[:1], 0
+	if r := run(t, o); r.Collected != 144 || r.TopImages != 2 {
+		t.Errorf("of %d images %d, want 2 of 144", r.Collected, r.TopImages)
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	for what, c := range map[string]struct {
 		change func(*Options)
@@ -223,6 +253,45 @@ func TestColumns(t *testing.T) {
 	}
 	if one := columns(attributes[2:], []Image{words("car")}); one[0].Others != nil {
 		t.Errorf("others of one image: %g", *one[0].Others)
+	}
+}
+
+// TestColumnsOfOneValue reads a table in which a value occurs in two columns: each is measured by
+// what it says itself.
+func TestColumnsOfOneValue(t *testing.T) {
+	o := options(t, "pc0_n.npy")
+	o.List = 1
+	images := run(t, o).Images
+	x, word := images[0], images[0].Words[0].Word
+	at := slices.IndexFunc(images, func(i Image) bool { return i.Words[0].Word != word })
+	y, other := images[at], images[at].Words[0].Word
+	o.Images = []string{x.Name, y.Name}
+	o.AttributesPath = attributesFile(t, fmt.Sprintf("image,fore,back\n%s,%s,%s\n%s,%s,%s\n", x.Name, word, other, y.Name, other, word))
+	if got := run(t, o).Named; len(got) != 2 || got[0].Column != "fore" || got[0].Images != 2 || got[0].Named != 2 || got[1].Column != "back" || got[1].Images != 2 || got[1].Named != 0 {
+		t.Errorf("got %+v, want 2 of 2 named in front and none behind", got)
+	}
+}
+
+func attributesFile(t *testing.T, table string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "attributes.csv")
+	if err := os.WriteFile(file, []byte(table), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestNoAttributes refuses a table that says nothing of any image.
+func TestNoAttributes(t *testing.T) {
+	o := options(t, "pc0_n.npy")
+	table := "image,fore,back\n"
+	for _, image := range run(t, o).Images {
+		table += image.Name + ", ,\n"
+	}
+	o.AttributesPath = attributesFile(t, table)
+	want := o.AttributesPath + ": no attribute of any of 48 images, want some that are true of them"
+	if _, err := Run(t.Context(), o, pipelinetest.Silent()); testutil.Line(err, want) != nil {
+		t.Errorf("%v, want %q", err, want)
 	}
 }
 

@@ -23,7 +23,7 @@ type effects struct {
 func newEffects(ctx context.Context, s *artefact.Scores, units unit.Layered, team par.Team) (*effects, error) {
 	pairs := s.OV.Heads * s.OV.Neurons
 	e := &effects{ov: s.OV, pairs: units.IsPairs(), means: make([]float64, pairs)}
-	err := s.EachRows(ctx, func(_ int, rows []float32) error {
+	err := s.EachRows(ctx, team, func(_ int, rows []float32) error {
 		team.For(pairs, func(lo, hi, _ int) {
 			for at := 0; at < len(rows); at += pairs {
 				double.Add(e.means[lo:hi], rows[at+lo:at+hi])
@@ -70,7 +70,7 @@ func (e *effects) rankPairs(ctx context.Context, s *artefact.Scores, images []fl
 			sizes[u*Q+q] = size(images[q*pairs+u], u)
 		}
 	}
-	return s.EachRows(ctx, func(_ int, rows []float32) error {
+	return s.EachRows(ctx, team, func(_ int, rows []float32) error {
 		team.For(pairs, func(lo, hi, _ int) {
 			for at := 0; at < len(rows); at += pairs {
 				for u := lo; u < hi; u++ {
@@ -130,7 +130,7 @@ func (e *effects) rankNeurons(ctx context.Context, s *artefact.Scores, images []
 		})
 	}
 	each(images, func(n, q int, effect float64) { sizes[n*Q+q] = effect })
-	return s.EachRows(ctx, func(_ int, rows []float32) error {
+	return s.EachRows(ctx, team, func(_ int, rows []float32) error {
 		each(rows, func(n, _ int, effect float64) { count(larger[n*Q:(n+1)*Q], sizes[n*Q:(n+1)*Q], effect) })
 		return nil
 	})

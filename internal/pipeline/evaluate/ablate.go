@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -349,6 +350,9 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 			}
 			if wrong == nil { // of another kind
 				wrong = t.WrongShape(npy.ShapeString(want) + " for {mode} " + mode)
+			}
+			if mode == AblatePairs && slices.Equal(t.Shape, []int{src.Neurons, src.OutDim}) {
+				wrong = hint.With(wrong, "{mode} "+AblateNeurons+" takes out neurons by their means")
 			}
 		}
 	}

@@ -89,7 +89,7 @@ func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Orig
 	if u.stats != nil {
 		sums = u.stats.Sum
 	} else {
-		err := u.scores.EachRows(ctx, func(_ int, rows []float32) error {
+		err := u.scores.EachRows(ctx, team, func(_ int, rows []float32) error {
 			team.For(pairs, func(lo, hi, _ int) {
 				for row := range slices.Chunk(rows, pairs) {
 					for i := lo; i < hi; i++ {
@@ -182,7 +182,7 @@ func (u *usual) rank(ctx context.Context, wanted []rankedPart, team par.Team) er
 		return u.rankByColumns(ctx, wanted)
 	}
 	larger, pairs := make([]int, len(wanted)), len(u.means)
-	err := u.scores.EachRows(ctx, func(_ int, rows []float32) error {
+	err := u.scores.EachRows(ctx, team, func(_ int, rows []float32) error {
 		team.For(len(wanted), func(lo, hi, _ int) {
 			for i := lo; i < hi; i++ {
 				for at := wanted[i].pair; at < len(rows); at += pairs {

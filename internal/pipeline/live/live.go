@@ -165,7 +165,7 @@ func (l *Live) openScores(context.Context) error {
 }
 
 func (l *Live) openModel(ctx context.Context) error {
-	m, err := model.OpenPairsOf(ctx, l.o.ModelPath, l.o.Details, l.from)
+	m, err := model.OpenPairsOf(ctx, l.o.ModelPath, l.o.Details, l.o.ScoresPath, l.from)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -62,7 +63,8 @@ func (m *misleader) openLabels(ctx context.Context) error {
 	}
 	m.label = slices.IndexFunc(classes.Names, func(name string) bool { return dataset.PlainName(name) == class })
 	if m.label < 0 {
-		return fmt.Errorf("%s: none of its %s is called %s", classes.Path, quantity.Of(len(classes.Names), "class"), foreign.Quote(m.From))
+		err := fmt.Errorf("%s: none of its %s is called %s", classes.Path, quantity.Of(len(classes.Names), "class"), foreign.Quote(m.From))
+		return hint.With(err, "give the images' labels by other names with {labels-csv} in place of {data-path}")
 	}
 	return nil
 }

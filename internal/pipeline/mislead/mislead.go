@@ -190,9 +190,9 @@ func (m *misleader) open(ctx context.Context) error {
 		return fmt.Errorf("%s: components of %s, want %d, as the features of %s have", m.PCsPath, quantity.Of(m.pcs.OutDim, "dimension"), m.src.OutDim, m.Images.ScoresPath)
 	}
 	m.pcs.AnyLength = true
-	quiet := m.DescribeOptions
-	quiet.Artefacts.Warn = nil // of the components, which was said
-	if m.coder, err = coding.OpenDescriber(quiet); err != nil {
+	described := m.DescribeOptions
+	described.Opened = m.pcs
+	if m.coder, err = coding.OpenDescriber(described); err != nil {
 		return err
 	}
 	facts := artefact.OfModel(artefact.OriginOf(m.pcs.Artefact)).Texts(m.Words)

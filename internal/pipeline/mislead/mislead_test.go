@@ -128,6 +128,9 @@ func TestLeftOut(t *testing.T) {
 	for _, w := range r.LeftOut {
 		why[w.Word] = w.Why
 	}
+	if why["word 7"] != ByGiven {
+		t.Errorf("left out %v, want what was given as such", why)
+	}
 	if why["moth"] != ByName || why["big Moth"] != ByName {
 		t.Errorf("left out %v, want the class's name and what has it as a word", why)
 	}
@@ -142,9 +145,57 @@ func TestLeftOut(t *testing.T) {
 			t.Errorf("%+v", w)
 		}
 	}
+	near := o
+	embeddings := make([]float32, words*dims)
+	for w := range words {
+		embeddings[w*dims+w] = 1
+		if w >= 3 && w < 12 { // their cosine with moth is 0.8
+			embeddings[w*dims+w], embeddings[w*dims+1] = 0.6, 0.8
+		}
+	}
+	near.LeftOut, near.MaxCosine, near.EmbeddingsPath = nil, 0.4, pipelinetest.WriteNPY(t, []int{words, dims}, embeddings)
+	tooClose := 0
+	for _, w := range run(t, near).LeftOut {
+		switch {
+		case w.Why == ByCosine && w.Cosine > near.MaxCosine && w.Index >= 3 && w.Index < 12:
+			tooClose++
+		case w.Why != ByName || w.Index != 1 && w.Index != 2:
+			t.Errorf("left out %+v", w)
+		}
+	}
+	if tooClose == 0 {
+		t.Errorf("no word was left out as too close to moth")
+	}
 	o.MaxCosine = -0.5
 	if _, err := Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "no word moves images toward") {
 		t.Errorf("all words left out: %v", err)
+	}
+}
+
+// TestDraw draws words as often as their weights are large, in the order of the list.
+func TestDraw(t *testing.T) {
+	list := make([]Word, 3)
+	for i, weight := range []float64{6, 3, 1} {
+		list[i].Weight = weight
+	}
+	const draws = 20000
+	random := rand.New(rand.NewPCG(1, 2))
+	var once, twice [3]float64
+	for range draws {
+		once[draw(list, 1, random)[0]] += 1. / draws
+		two := draw(list, 2, random)
+		if len(two) != 2 || two[0] >= two[1] {
+			t.Fatalf("drew %v", two)
+		}
+		twice[3-two[0]-two[1]] += 1. / draws // the one that was not drawn
+	}
+	// That a is drawn and then b has the chance a/10 * b/(10-a).
+	for i, want := range [2][3]float64{{0.6, 0.3, 0.1}, {0.3/7 + 0.1/3, 0.6/4 + 0.1*2/3, 0.6*3/4 + 0.3*6/7}} {
+		for at, chance := range [2][3]float64{once, twice}[i] {
+			if math.Abs(chance-want[at]) > 0.02 {
+				t.Errorf("of %d words: %.3f at %d, want %.3f", i+1, chance, at, want[at])
+			}
+		}
 	}
 }
 

@@ -235,10 +235,14 @@ func (m *Model) OVOf(o origin.Origin) (*decomp.OV, error) {
 // read with other details. Scores of another program do not say.
 func (m *Model) WantOf(scoresPath string, of origin.Origin) error {
 	if of.Weights != "" && !of.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: made with other weights than those of %s", scoresPath, cache.ErrStale, m.Path())
-		return hint.With(err, "give the {model} that it was made with")
+		return otherWeights(scoresPath, m.Path())
 	}
 	return m.WantDetailsOf(scoresPath, of)
+}
+
+func otherWeights(scoresPath, modelPath string) error {
+	err := fmt.Errorf("%s: %w: made with other weights than those of %s", scoresPath, cache.ErrStale, modelPath)
+	return hint.With(err, "give the {model} that it was made with")
 }
 
 // WantDetailsOf fails with cache.ErrStale where the heads or the activation are not those
@@ -294,14 +298,20 @@ func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
 	return hashed(ctx, ck)
 }
 
-// OpenPairsOf is OpenFor for a model whose pairs are those of what has origin o; a model that
-// has no such pairs is refused.
-func OpenPairsOf(ctx context.Context, path string, d Details, o origin.Origin) (*Model, error) {
-	d.Needs = append(d.Needs, clip.AttentionPool)
+// OpenPairsOf is OpenFor for a model whose pairs are those of scores with origin o. One of another
+// family, which has no such pairs, is refused: with cache.ErrStale where the scores say which
+// model they are of.
+func OpenPairsOf(ctx context.Context, path string, d Details, scoresPath string, o origin.Origin) (*Model, error) {
+	needs, lacks := clip.AttentionPool, clip.ErrNoPool
 	if o.Transformer != nil {
-		d.Needs[len(d.Needs)-1] = clip.Residual
+		needs, lacks = clip.Residual, clip.ErrNoResidual
 	}
-	return OpenFor(ctx, path, d, o)
+	d.Needs = append(d.Needs, needs)
+	m, err := OpenFor(ctx, path, d, o)
+	if o.Weights != "" && errors.Is(err, lacks) {
+		return nil, otherWeights(scoresPath, path)
+	}
+	return m, err
 }
 
 // OpenFor is OpenWith for a model that goes with what has origin o: what d leaves open is

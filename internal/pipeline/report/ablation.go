@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -79,7 +80,7 @@ func (b *builder) ablate(ctx context.Context) error {
 	progress := b.say.Progress()
 	progress.Start(int64(len(images)), ui.Images, "report: ablation")
 	defer progress.Done()
-	const batch = rowImages // so that weights are packed for many images
+	const batch = artefact.RowImages // so that weights are packed for many images
 	pairs := b.pairs()
 	K := b.classes.Texts
 	products := make([]float32, batch*K)

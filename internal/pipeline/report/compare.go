@@ -111,11 +111,10 @@ func (c *comparison) measure(ctx context.Context, s *side) error {
 		s.measureSummary(c.team)
 		return nil
 	}
-	in := &inputs{base: &base{Options: Options{Threads: c.Threads}}, scores: s.scores}
-	U := in.pairs()
+	U := s.scores.OV.Heads * s.scores.OV.Neurons
 	s.norm, s.mean, s.sd = make([]float64, U), make([]float64, U), make([]float64, U)
 	square, cross := s.lengths(c.team)
-	err := in.eachRows(ctx, "compare", c.say, func(_, n int, scores []float32) error {
+	err := eachRows(ctx, s.scores, c.team, "compare", c.say, func(_, n int, scores []float32) error {
 		c.team.For(U, func(lo, hi, _ int) {
 			for i := range n {
 				for u := lo; u < hi; u++ {

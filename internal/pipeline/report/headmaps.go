@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -11,7 +10,6 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/report"
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // headMapSet has the maps of the images that heads show first.
@@ -41,7 +39,7 @@ func (b *headBuilder) shownOf(h int) []int32 {
 	return strongest
 }
 
-// findMaps computes maps, in groups that an unfinished run leaves to the next one.
+// findMaps computes maps.
 func (b *headBuilder) findMaps(ctx context.Context) error {
 	if !b.places {
 		return nil
@@ -51,43 +49,23 @@ func (b *headBuilder) findMaps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	progress := b.say.Progress()
-	progress.Start(int64(len(m.images)), ui.Images, "report: maps")
-	defer progress.Done()
-	for lo := 0; lo < len(m.images); lo += mapImages {
-		hi := min(len(m.images), lo+mapImages)
-		group := make([]headMapped, hi-lo)
-		name := fmt.Sprintf("work/%d", lo/mapImages)
-		if !b.folder.read(name, &group) || len(group) != hi-lo {
-			if err := w.group(ctx, lo, group); err != nil {
-				return err
-			}
-			if err := b.folder.keep(name, group); err != nil {
-				return err
-			}
-		}
-		m.results = append(m.results, group...)
-		progress.Add(int64(hi - lo))
-	}
 	b.maps = m
-	return nil
+	m.results, err = keptMaps(b.base, len(m.images), func(first int, group []headMapped) error { return w.group(ctx, first, group) })
+	return err
 }
 
 // chooseMaps says which images have maps: of more than there may be, those that most heads show.
 func (b *headBuilder) chooseMaps(side int) *headMapSet {
-	of := make([][]int, b.images)
+	of, counts := make([][]int, b.images), make([]int, b.images)
 	for h := range b.heads() {
 		for _, image := range b.shownOf(h) {
 			if own := of[image]; len(own) == 0 || own[len(own)-1] != h {
 				of[image] = append(own, h)
+				counts[image]++
 			}
 		}
 	}
-	m := &headMapSet{side: side}
-	m.images = orderOf(len(of), func(i int) float64 { return float64(len(of[i])) })
-	m.images = m.images[:min(headMapBytes/(side*side), len(m.images))]
-	m.images = slices.DeleteFunc(m.images, func(i int) bool { return len(of[i]) == 0 })
-	slices.Sort(m.images)
+	m := &headMapSet{side: side, images: mostShown(counts, headMapBytes/(side*side))}
 	for _, image := range m.images {
 		m.wanted = append(m.wanted, of[image])
 	}

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -95,7 +94,6 @@ type headReading struct {
 	norms, along         []float32 // of all, [heads,B]
 	texts                []*first  // by text
 	products             [][]float32
-	failed               []error
 }
 
 func (b *headBuilder) newReading() *headReading {
@@ -103,7 +101,7 @@ func (b *headBuilder) newReading() *headReading {
 	r := &headReading{
 		headBuilder: b, rows: make([]float32, n*f.Heads.Each()), features: make([]float32, n*f.OutDim), lengths: make([]float64, n),
 		norms: make([]float32, b.heads()*b.images), along: make([]float32, len(b.along.norm)*b.images),
-		products: make([][]float32, team.Size()), failed: make([]error, team.Size()),
+		products: make([][]float32, team.Size()),
 	}
 	if f.MLPs != nil {
 		r.mlps = make([]float32, n*f.MLPs.Each())
@@ -168,7 +166,7 @@ func (r *headReading) sumUp(lo, n int) error {
 			}
 		}
 	})
-	return errors.Join(failed...)
+	return cmp.Or(failed...)
 }
 
 // head takes what a head adds to n images from number lo on.

@@ -227,3 +227,18 @@ func TestReportOfPoolHeads(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// TestHeadFeaturesHaveDirections names the first image whose parts sum to nothing.
+func TestHeadFeaturesHaveDirections(t *testing.T) {
+	in, err := goldenHeads(t, "").openHeads(t.Context(), pipelinetest.Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	b := in.builder()
+	b.newColumns()
+	err = b.newReading().sumUp(3, 5)
+	if want := in.ScoresPath + ": the feature of image 3 has no direction (zero or not finite)"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %q", err, want)
+	}
+}

@@ -2,25 +2,22 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/report"
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// How many bytes of maps there are: of the attention of a head, over images, which bounds
-// how many images have maps; and of the activations of all neurons.
-const (
-	headMapBytes   = 256 << 10
-	neuronMapBytes = 32 << 20
-	mapImages      = 64 // of an unfinished run's file
-)
+// headMapBytes bounds how many images have maps: by the bytes of a head's attention in all of
+// them, one for each place. What a head adds, in a report of heads, takes two.
+const headMapBytes = 256 << 10
 
-// findMaps computes maps, in groups that an unfinished run leaves to the next one.
+// neuronMapBytes bounds the maps of the activations of all neurons, one byte for each place.
+const neuronMapBytes = 32 << 20
+
+// findMaps computes maps.
 func (b *builder) findMaps(ctx context.Context) error {
 	if b.model == nil {
 		return nil
@@ -34,30 +31,12 @@ func (b *builder) findMaps(ctx context.Context) error {
 		return err
 	}
 	b.maps = m
-	progress := b.say.Progress()
-	progress.Start(int64(len(m.images)), ui.Images, "report: maps")
-	defer progress.Done()
 	w := &mapper{builder: b, tower: tower, targets: map[int]placing{}}
-	for lo := 0; lo < len(m.images); lo += mapImages {
-		hi := min(len(m.images), lo+mapImages)
-		group := make([]mapped, hi-lo)
-		name := fmt.Sprintf("work/%d", lo/mapImages)
-		if !b.folder.read(name, &group) || len(group) != hi-lo {
-			if err := w.group(ctx, lo, group); err != nil {
-				return err
-			}
-			if err := b.folder.keep(name, group); err != nil {
-				return err
-			}
-		}
-		m.results = append(m.results, group...)
-		progress.Add(int64(hi - lo))
-	}
-	return nil
+	m.results, err = keptMaps(b.base, len(m.images), func(first int, group []mapped) error { return w.group(ctx, first, group) })
+	return err
 }
 
-// mappedImages are the images that units show first, ascending: of more than most, those
-// that most units show.
+// mappedImages are the images that most units show first, at most so many, ascending.
 func (b *builder) mappedImages(most int) []int {
 	counts := make([]int, b.scores.Images)
 	for u := range b.pairsOf.norm {
@@ -69,11 +48,7 @@ func (b *builder) mappedImages(most int) []int {
 	for _, image := range b.neurons.strongest.images {
 		counts[image]++
 	}
-	order := orderOf(len(counts), func(i int) float64 { return float64(counts[i]) })
-	order = order[:min(most, len(order))]
-	order = slices.DeleteFunc(order, func(i int) bool { return counts[i] == 0 })
-	slices.Sort(order)
-	return order
+	return mostShown(counts, most)
 }
 
 // wantedNeurons says with which neurons' activations each image is shown: of a neuron its

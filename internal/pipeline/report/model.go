@@ -21,17 +21,13 @@ func (in *inputs) openModel(ctx context.Context) error {
 	if err := in.wantMaps(); err != nil {
 		return err
 	}
-	m, err := model.OpenPairsOf(ctx, in.Model, in.Details, in.from)
+	m, err := model.OpenPairsOf(ctx, in.Model, in.Details, in.ScoresPath, in.from)
 	if err != nil {
 		return err
 	}
 	in.model = m
 	m.Tell(in.say)
-	if in.from.Weights != "" && !in.from.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: made with other weights than those of %s", in.ScoresPath, cache.ErrStale, in.Model)
-		return hint.With(err, "give the {model} that it was made with")
-	}
-	if err := m.WantDetailsOf(in.ScoresPath, in.from); err != nil {
+	if err := m.WantOf(in.ScoresPath, in.from); err != nil {
 		return err
 	}
 	pairs, err := m.PairsOf(in.from)

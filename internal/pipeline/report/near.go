@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/report"
@@ -142,7 +143,7 @@ func (b *builder) correlate(ctx context.Context, found *near) error {
 	U, B, c, team := b.pairs(), b.scores.Images, b.pairsOf, b.team()
 	step := (B + correlationImages - 1) / correlationImages
 	sums, squares := make([]float64, len(found.units)), make([]float64, U)
-	n := min(rowImages, B)
+	n := min(artefact.RowImages, B)
 	scores, centred := make([]float32, n*U), make([]float32, U*n) // [n,U], [U,n]
 	progress := b.say.Progress()
 	progress.Start(int64((B+step-1)/step), ui.Images, "report: neighbours")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/double"
 	"github.com/clipnh/clipnh/internal/kernel"
@@ -37,7 +38,7 @@ func (b *builder) readRows(ctx context.Context) error {
 	ov, B := b.scores.OV, b.scores.Images
 	H, C, O := ov.Heads, ov.Neurons, ov.OutDim
 	team := b.team()
-	values := make([]float32, min(rowImages, B)*ov.Inner())
+	values := make([]float32, min(artefact.RowImages, B)*ov.Inner())
 	norms := make([]neuronNorms, C)
 	team.Each((C+blockNeurons-1)/blockNeurons, func(block, _ int) {
 		means, first := make([]float64, H), block*blockNeurons
@@ -53,7 +54,7 @@ func (b *builder) readRows(ctx context.Context) error {
 		b.neuronFar = make([]float32, C*B)
 	}
 	workers := make([]*neuronBlock, team.Size())
-	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
+	err := eachRows(ctx, b.scores, team, "report: images", b.say, func(first, n int, scores []float32) error {
 		b.sketch.add(first, n, scores, team)
 		if b.whole {
 			if err := b.scores.Features(b.features[first*O:(first+n)*O], values, scores, first, n, team); err != nil {

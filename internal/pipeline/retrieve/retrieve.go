@@ -27,6 +27,7 @@ type Options struct {
 	source.Options // with ScoresPath, a Model is for texts and heat maps only
 
 	Neurons []int    // each with all of its pairs
+	Labels  []string // the same by names such as n624 or l9n624; they come after those by number
 	Pairs   []string // names such as h12n624, each with its neuron
 
 	// Texts stand for the TextPairs pairs whose principal direction is closest.
@@ -283,7 +284,11 @@ func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, er
 	for h := range heads {
 		heads[h] = h
 	}
-	for _, n := range o.Neurons {
+	labelled, err := src.NeuronUnits().Find(o.Labels)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range slices.Concat(o.Neurons, labelled) {
 		if n < 0 || n >= src.Neurons {
 			return nil, usage.Errorf("neuron %d: want 0 to %d", n, src.Neurons-1)
 		}

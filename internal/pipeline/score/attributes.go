@@ -35,6 +35,7 @@ func (o Options) readAttributes(s *artefact.Scores) (*attributes, error) {
 	if a.all, err = dataset.ReadAttributes(o.AttributesPath, images); err != nil {
 		return nil, err
 	}
+	a.all = dataset.MergeColumns(a.all)
 	a.all = slices.DeleteFunc(a.all, func(x dataset.Attribute) bool {
 		return len(x.Images) < leastImages || len(images)-len(x.Images) < leastImages
 	})

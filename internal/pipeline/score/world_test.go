@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -123,6 +125,28 @@ func TestTrueWords(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestAttributesMerged measures by a table whose values occur in two columns what it measures by
+// one of a single column.
+func TestAttributesMerged(t *testing.T) {
+	o := world(t)
+	o.Ways = []Way{{describe.OMP, omp.None}}
+	one := measureOf(t, o)
+	text, err := os.ReadFile(o.AttributesPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	lines[0] = "image,thing,other"
+	for i := 1; i < len(lines); i += 2 { // some of the things are then in another column
+		lines[i] = strings.Replace(lines[i], ",", ",,", 1)
+	}
+	o.AttributesPath = table(t, strings.Join(lines, "\n"))
+	two := measureOf(t, o)
+	if len(one.Descriptions) != 1 || two.Attributes != one.Attributes || !reflect.DeepEqual(one.Descriptions, two.Descriptions) {
+		t.Errorf("by values in two columns: %+v, by those of one %+v", two, one)
 	}
 }
 

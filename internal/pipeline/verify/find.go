@@ -52,6 +52,15 @@ func (v *verifier) find(ctx context.Context, path string) error {
 	return nil
 }
 
+// layers says which layers of neurons are not merged, or not finished, in folders that have others.
+func (v *verifier) layers() {
+	for _, dir := range v.folders {
+		if lacking := artefact.LayersWithin(dir).Lacking(); lacking != "" {
+			v.say.Note("%s: it holds a collection of each layer of neurons; %s", dir, lacking)
+		}
+	}
+}
+
 // findBelow adds the artefact that a folder is, or all those in it.
 func (v *verifier) findBelow(ctx context.Context, dir string) error {
 	before := len(v.found)

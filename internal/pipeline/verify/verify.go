@@ -146,6 +146,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		}
 	}
 	v.sayLeft()
+	v.layers()
 	if o.Repair {
 		for _, f := range v.found {
 			if err := v.repair(ctx, f); err != nil {

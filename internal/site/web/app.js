@@ -138,6 +138,7 @@
   }
 
   // web/src/data.mjs
+  var QUANTILES = [0.1, 0.5, 0.9];
   var waiting = /* @__PURE__ */ new Map();
   var kept = /* @__PURE__ */ new Map();
   var KEEP = 96;
@@ -1762,16 +1763,17 @@
 
   // web/src/pages/search.mjs
   function parseHeads(text) {
-    if (!text) return null;
-    const heads2 = /* @__PURE__ */ new Set();
-    for (const part2 of text.split(",")) {
-      const m = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part2);
-      if (!m) continue;
-      const to = Math.min(Number(m[2] ?? m[1]), state.overview.model.heads - 1);
-      for (let h = Number(m[1]); h <= to; h++) heads2.add(h);
-    }
-    return heads2.size ? heads2 : null;
+    const number = (typed) => {
+      if (/^\s*\d+\s*$/.test(typed)) return Number(typed);
+      const unit = parseUnit(typed);
+      return unit && unit.neuron < 0 ? unit.head : -1;
+    };
+    return text.split(",").map((part2) => {
+      const [from, to = from] = part2.split("-").map(number);
+      return [from, Math.min(to, state.overview.model.heads - 1)];
+    }).filter(([from, to]) => from >= 0 && from <= to);
   }
+  var headsOf = (spans) => spans.length ? new Set(spans.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i))) : null;
   function parseRange(text) {
     const m = /^(\d+)-(\d+)$/.exec(text || "");
     return m ? [Number(m[1]), Number(m[2])] : null;
@@ -1785,9 +1787,10 @@
     const sortKeys = Object.keys(SORTS).filter((k) => !{ score: !has("score"), purity: !has("polysemanticity"), effect: !has("effect") }[k]);
     const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query2.get("sort") || "match")));
     const { heads: heads2 } = state.overview.model;
-    const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads2 }, (_, h) => option(String(h), headName(h), query2.get("head") || "")));
-    const given = query2.get("head") || "";
-    if (given && !/^\d+$/.test(given)) head.append(option(given, `heads ${given}`, given));
+    const spans = parseHeads(query2.get("head") || "");
+    const given = spans.map(([from, to]) => from === to ? `${from}` : `${from}-${to}`).join(",");
+    const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads2 }, (_, h) => option(String(h), headName(h), given)));
+    if (given && !/^\d+$/.test(given)) head.append(option(given, `heads ${spans.map(([from, to]) => from === to ? headName(from) : `${headName(from)} to ${headName(to)}`).join(", ")}`, given));
     const sign = el("select", {}, [["", "either sign"], ["+", "adds its direction"], ["-", "takes it away"]].map(([v, t]) => option(v, t, query2.get("sign") || "")));
     const slider = (name, value) => el("input", { type: "range", min: 0, max: 95, step: 5, value: value || 0, "aria-label": name });
     const norm = slider("leave out the weakest share of pairs", query2.get("norm"));
@@ -1807,7 +1810,7 @@
       return unitCard(p, wordsOf(ix, p), imagesOf(ix, p), values);
     }, () => innerWidth < 640 ? 142 : 94, "pairs found");
     const run = () => {
-      const o = { query: input.value, sort: sort.value, heads: parseHeads(head.value), neurons: parseRange(neurons), sign: sign.value, norm: norm.value / 100, purity: purity.value / 100 };
+      const o = { query: input.value, sort: sort.value, heads: headsOf(parseHeads(head.value)), neurons: parseRange(neurons), sign: sign.value, norm: norm.value / 100, purity: purity.value / 100 };
       const started = performance.now();
       found = search(ix, o);
       const most = list2.most();
@@ -1884,7 +1887,6 @@
     const [file, ix] = await Promise.all([load(`n/${neuron}`), index()]);
     return { file, ix };
   }
-  var QUANTILES = [0.1, 0.5, 0.9];
   function neuronRecord({ file, ix }) {
     const strongest2 = { images: indices(file.strongest.images), values: numbers(file.strongest.values) };
     const weakest = { images: indices(file.weakest.images), values: numbers(file.weakest.values) };
@@ -2932,6 +2934,28 @@
     };
   }
 
+  // web/src/shown.mjs
+  async function imageShown(rest) {
+    await images();
+    const image = imageNumber(rest);
+    if (image < 0) throw new Error(`${rest}: no image of this collection has this name`);
+    const name = state.images.names[image];
+    const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
+    square.classList.add("large");
+    return {
+      image,
+      name,
+      square,
+      changed: state.changed.has(image) ? el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one.") : null,
+      label: imageLabel(image) ? ["label", imageLabel(image)] : null,
+      group: imageGroup(image) ? ["group", imageGroup(image)] : null,
+      move: (by) => {
+        const next = state.images.names[image + by];
+        if (next !== void 0) location.hash = address(["i", next]);
+      }
+    };
+  }
+
   // web/src/pages/images.mjs
   var STEP = 120;
   async function imagesPage({ query: query2 }) {
@@ -2975,14 +2999,10 @@
   // web/src/pages/image.mjs
   async function imagePage(route) {
     if (route.rest === "") return imagesPage(route);
-    await images();
-    const image = imageNumber(route.rest);
-    if (image < 0) throw new Error(`${route.rest}: no image of this collection has this name`);
+    const { image, name, square, changed: changed2, label, group, move: move2 } = await imageShown(route.rest);
     const [ix, r] = await Promise.all([index(), imageRecord(image)]);
-    const name = state.images.names[image];
     const { classes: classes2 } = state.overview.data;
     const top = r.classes[0];
-    const label = imageLabel(image);
     const deviations = evenSigned(r.strongest.slice(0, 12).map((s) => s.deviations), 2);
     const live = el("div", {});
     if (state.live) liveImage(live, image, r, ix);
@@ -2990,22 +3010,18 @@
       title: name,
       heading: name,
       nodes: [
-        state.changed.has(image) ? el(
-          "p",
-          { class: "note changed", role: "note" },
-          "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one."
-        ) : null,
+        changed2,
         el(
           "div",
           { class: "image-top" },
-          mapped2(image, name, r),
+          mapped2(square, r),
           el(
             "div",
             {},
             facts([
-              label ? ["label", label] : null,
-              imageGroup(image) ? ["group", imageGroup(image)] : null,
-              top ? ["the model says", el("b", {}, classes2[top.class], label ? classes2[top.class] === label ? " ✓ right" : " ✗ wrong" : "")] : null,
+              label,
+              group,
+              top ? ["the model says", el("b", {}, classes2[top.class], label ? classes2[top.class] === label[1] ? " ✓ right" : " ✗ wrong" : "")] : null,
               ["length of the feature", format(r.feature_norm)]
             ]),
             r.classes.length ? classTable(r, classes2, name) : note("The report was made without class embeddings.")
@@ -3049,10 +3065,7 @@
           )
         ) : null
       ],
-      move: (by) => {
-        const next = state.images.names[image + by];
-        if (next !== void 0) location.hash = `#/i/${next.split("/").map(encodeURIComponent).join("/")}`;
-      }
+      move: move2
     };
   }
   function classTable(r, classes2, name) {
@@ -3075,9 +3088,7 @@
       )
     );
   }
-  function mapped2(image, name, r) {
-    const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
-    square.classList.add("large");
+  function mapped2(square, r) {
     const under = el("div", {});
     const attention = r.attention ? decodeMaps(r.attention) : /* @__PURE__ */ new Map();
     const tools = el("div", { class: "tools" });
@@ -3711,7 +3722,6 @@
   }
 
   // web/src/heads/head.mjs
-  var QUANTILES2 = [0.1, 0.5, 0.9];
   async function headRecord(route) {
     const { rest } = route;
     if (rest === "") return headsList(route);
@@ -3787,7 +3797,7 @@
       el(
         "div",
         {},
-        [...QUANTILES2.keys()].reverse().map((q) => el("div", { class: "quantile" }, el("h3", {}, `${Math.round(100 * QUANTILES2[q])} %`), wall(r.quantiles[q] ?? [], `${name} ${x} at ${Math.round(100 * QUANTILES2[q])} %`, { small: true }))),
+        [...QUANTILES.keys()].reverse().map((q) => el("div", { class: "quantile" }, el("h3", {}, `${Math.round(100 * QUANTILES[q])} %`), wall(r.quantiles[q] ?? [], `${name} ${x} at ${Math.round(100 * QUANTILES[q])} %`, { small: true }))),
         el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(mapped3(r.weakest), `${name} ${x}, weakest`, { small: true })),
         histogram(`${term}-${name}`, r.histogram, {
           x: text === null ? "norm" : "part along the text",
@@ -3814,30 +3824,17 @@
   // web/src/heads/image.mjs
   async function headsImage(route) {
     if (route.rest === "") return imagesPage(route);
-    const [all2] = await Promise.all([heads(), images()]);
-    const image = imageNumber(route.rest);
-    if (image < 0) throw new Error(`${route.rest}: no image of this collection has this name`);
-    const name = state.images.names[image];
+    const [all2, { image, name, square, changed: changed2, label, group, move: move2 }] = await Promise.all([heads(), imageShown(route.rest)]);
     const of2 = all2.filter((h) => h.images.includes(image)).sort((a, b) => a.images.indexOf(image) - b.images.indexOf(image) || a.head - b.head);
-    const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
-    square.classList.add("large");
     return {
       title: name,
       heading: name,
       nodes: [
-        state.changed.has(image) ? el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one.") : null,
-        el(
-          "div",
-          { class: "image-top" },
-          el("div", { class: "image-box" }, square),
-          facts([imageLabel(image) ? ["label", imageLabel(image)] : null, imageGroup(image) ? ["group", imageGroup(image)] : null])
-        ),
+        changed2,
+        el("div", { class: "image-top" }, el("div", { class: "image-box" }, square), facts([label, group])),
         section("Heads that show it first", {}, of2.length ? [el("p", { class: "quiet" }, `It is among the images to which these heads add most, ${of2.every((h) => h.along) ? ranked(of2[0]) : "along their first text, or by norm where they have none"}.`), el("div", { class: "cards" }, of2.map(headCard))] : note("It is not among the first images of any head."))
       ],
-      move: (by) => {
-        const next = state.images.names[image + by];
-        if (next !== void 0) location.hash = address(["i", next]);
-      }
+      move: move2
     };
   }
 

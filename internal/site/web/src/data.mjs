@@ -2,6 +2,9 @@
 // scripts but not fetch files: clipnhData("NAME", "TEXT", 2), where TEXT has, seven
 // bits a character, the raw deflate of a line of JSON and the numbers of its columns.
 
+// QUANTILES are those of rankings.
+export const QUANTILES = [0.1, 0.5, 0.9];
+
 const waiting = new Map(); // name -> {resolve, reject}
 const kept = new Map(); // name -> promise, the last used last
 const KEEP = 96;

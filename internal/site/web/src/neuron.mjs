@@ -1,6 +1,6 @@
 // The file of a neuron, decoded: what pages of pairs, neurons and comparisons read.
 
-import { load, numbers, indices, present } from "./data.mjs";
+import { load, numbers, indices, present, QUANTILES } from "./data.mjs";
 import { index } from "./index.mjs";
 import { hits } from "./thumbs.mjs";
 import { state } from "./state.mjs";
@@ -11,8 +11,6 @@ export async function neuronFile(neuron) {
   const [file, ix] = await Promise.all([load(`n/${neuron}`), index()]);
   return { file, ix };
 }
-
-const QUANTILES = [0.1, 0.5, 0.9];
 
 // neuronRecord is the neuron itself.
 export function neuronRecord({ file, ix }) {

@@ -2,7 +2,7 @@
 
 import { el } from "../dom.mjs";
 import { state, images, part, wording } from "../state.mjs";
-import { load, numbers } from "../data.mjs";
+import { load, numbers, QUANTILES } from "../data.mjs";
 import { section, facts, format, note, percent, figure } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { histogram } from "../charts.mjs";
@@ -10,8 +10,6 @@ import { legend } from "../colours.mjs";
 import { thumb, wall } from "../thumbs.mjs";
 import { heads, headAddress } from "./heads.mjs";
 import { headsList } from "./list.mjs";
-
-const QUANTILES = [0.1, 0.5, 0.9];
 
 export async function headRecord(route) {
   const { rest } = route;

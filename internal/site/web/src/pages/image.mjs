@@ -1,13 +1,14 @@
 // One image: its classes, why the first of them wins, and what is near it.
 
 import { el, replace, button } from "../dom.mjs";
-import { state, images, imageNumber, imageLabel, imageGroup, unitName, headName } from "../state.mjs";
+import { state, unitName, headName } from "../state.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
 import { decodeMaps } from "../neuron.mjs";
 import { imageRecord } from "../record.mjs";
 import { section, facts, format, even, evenSigned, percent, figure, note, pairLink, wordsLine, signed } from "../parts.mjs";
 import { what } from "../terms.mjs";
-import { face, wall, thumb } from "../thumbs.mjs";
+import { wall, thumb } from "../thumbs.mjs";
+import { imageShown } from "../shown.mjs";
 import { paintMap, legend } from "../colours.mjs";
 import { waterfall } from "../waterfall.mjs";
 import { imagesPage } from "./images.mjs";
@@ -15,14 +16,10 @@ import { liveImage } from "../live/image.mjs";
 
 export async function imagePage(route) {
   if (route.rest === "") return imagesPage(route);
-  await images();
-  const image = imageNumber(route.rest);
-  if (image < 0) throw new Error(`${route.rest}: no image of this collection has this name`);
+  const { image, name, square, changed, label, group, move } = await imageShown(route.rest);
   const [ix, r] = await Promise.all([index(), imageRecord(image)]);
-  const name = state.images.names[image];
   const { classes } = state.overview.data;
   const top = r.classes[0];
-  const label = imageLabel(image);
   const deviations = evenSigned(r.strongest.slice(0, 12).map((s) => s.deviations), 2);
   const live = el("div", {});
   if (state.live) liveImage(live, image, r, ix);
@@ -30,15 +27,14 @@ export async function imagePage(route) {
     title: name,
     heading: name,
     nodes: [
-      state.changed.has(image) ? el("p", { class: "note changed", role: "note" },
-        "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one.") : null,
+      changed,
       el("div", { class: "image-top" },
-        mapped(image, name, r),
+        mapped(square, r),
         el("div", {},
           facts([
-            label ? ["label", label] : null,
-            imageGroup(image) ? ["group", imageGroup(image)] : null,
-            top ? ["the model says", el("b", {}, classes[top.class], label ? (classes[top.class] === label ? " ✓ right" : " ✗ wrong") : "")] : null,
+            label,
+            group,
+            top ? ["the model says", el("b", {}, classes[top.class], label ? (classes[top.class] === label[1] ? " ✓ right" : " ✗ wrong") : "")] : null,
             ["length of the feature", format(r.feature_norm)],
           ]),
           r.classes.length ? classTable(r, classes, name) : note("The report was made without class embeddings."))),
@@ -55,10 +51,7 @@ export async function imagePage(route) {
         figure("", { name: `nearest-${image}`, columns: ["image", "cosine"], rows: r.nearest.map((x) => [state.images.names[x.image], x.cosine]) },
           wall(r.nearest.map((x) => ({ image: x.image, value: x.cosine })), `images near ${name}`))) : null,
     ],
-    move: (by) => {
-      const next = state.images.names[image + by];
-      if (next !== undefined) location.hash = `#/i/${next.split("/").map(encodeURIComponent).join("/")}`;
-    },
+    move,
   };
 }
 
@@ -72,9 +65,7 @@ function classTable(r, classes, name) {
 }
 
 // mapped is the image, with the map of places or a head's attention over it on demand.
-function mapped(image, name, r) {
-  const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
-  square.classList.add("large");
+function mapped(square, r) {
   const under = el("div", {});
   const attention = r.attention ? decodeMaps(r.attention) : new Map();
   const tools = el("div", { class: "tools" });

@@ -11,18 +11,22 @@ import { unitCard } from "../cards.mjs";
 import { virtualList } from "../virtual.mjs";
 import { liveText } from "../live/text.mjs";
 
-// parseHeads reads "3", "3-5" and "1,4"; null for all.
+// parseHeads reads "3", "3-5" and "1,4", numbers from 0 or names of heads, as spans [first, last];
+// what is no head is left out.
 function parseHeads(text) {
-  if (!text) return null;
-  const heads = new Set();
-  for (const part of text.split(",")) {
-    const m = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part);
-    if (!m) continue;
-    const to = Math.min(Number(m[2] ?? m[1]), state.overview.model.heads - 1);
-    for (let h = Number(m[1]); h <= to; h++) heads.add(h);
-  }
-  return heads.size ? heads : null;
+  const number = (typed) => {
+    if (/^\s*\d+\s*$/.test(typed)) return Number(typed);
+    const unit = parseUnit(typed);
+    return unit && unit.neuron < 0 ? unit.head : -1;
+  };
+  return text.split(",").map((part) => {
+    const [from, to = from] = part.split("-").map(number);
+    return [from, Math.min(to, state.overview.model.heads - 1)];
+  }).filter(([from, to]) => from >= 0 && from <= to);
 }
+
+// headsOf are the heads of spans; null for all.
+const headsOf = (spans) => (spans.length ? new Set(spans.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i))) : null);
 
 function parseRange(text) {
   const m = /^(\d+)-(\d+)$/.exec(text || "");
@@ -39,9 +43,10 @@ export async function searchPage({ query }) {
   const sortKeys = Object.keys(SORTS).filter((k) => !{ score: !has("score"), purity: !has("polysemanticity"), effect: !has("effect") }[k]);
   const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query.get("sort") || "match")));
   const { heads } = state.overview.model;
-  const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads }, (_, h) => option(String(h), headName(h), query.get("head") || "")));
-  const given = query.get("head") || "";
-  if (given && !/^\d+$/.test(given)) head.append(option(given, `heads ${given}`, given));
+  const spans = parseHeads(query.get("head") || "");
+  const given = spans.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
+  const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads }, (_, h) => option(String(h), headName(h), given)));
+  if (given && !/^\d+$/.test(given)) head.append(option(given, `heads ${spans.map(([from, to]) => (from === to ? headName(from) : `${headName(from)} to ${headName(to)}`)).join(", ")}`, given));
   const sign = el("select", {}, [["", "either sign"], ["+", "adds its direction"], ["-", "takes it away"]].map(([v, t]) => option(v, t, query.get("sign") || "")));
   const slider = (name, value) => el("input", { type: "range", min: 0, max: 95, step: 5, value: value || 0, "aria-label": name });
   const norm = slider("leave out the weakest share of pairs", query.get("norm"));
@@ -64,7 +69,7 @@ export async function searchPage({ query }) {
   }, () => (innerWidth < 640 ? 142 : 94), "pairs found");
 
   const run = () => {
-    const o = { query: input.value, sort: sort.value, heads: parseHeads(head.value), neurons: parseRange(neurons), sign: sign.value, norm: norm.value / 100, purity: purity.value / 100 };
+    const o = { query: input.value, sort: sort.value, heads: headsOf(parseHeads(head.value)), neurons: parseRange(neurons), sign: sign.value, norm: norm.value / 100, purity: purity.value / 100 };
     const started = performance.now();
     found = search(ix, o);
     const most = list.most();
