@@ -18,12 +18,21 @@ func TestEditLine(t *testing.T) {
 	neurons := live.EditCommand{Model: "m.pt", Units: []string{"l2n3", "l2n9"}, By: live.ByZero, Neurons: true, Of: of, Data: dataset.Options{Kind: dataset.Images, Path: "my photos"}}
 	means := neurons
 	means.By = live.ByMean
+	labelled := means
+	labelled.Of.Images = &origin.Images{Dataset: dataset.ImageNetVal, LabelKey: "species"}
+	labelled.Data = dataset.Options{Path: "a.tar"}
+	inFolder := labelled
+	inFolder.Data = dataset.Options{Kind: dataset.ImageNetVal, Path: "."}
 	const model = "--model m.pt --vit-heads 4 --activation gelu --neuron-layer 2 "
 	for want, e := range map[string]live.EditCommand{
 		"clipnh edit --model FILE --remove h1n2,h3n4 --scores 'a b' --save-path edited.pt": {Scores: "a b", Units: []string{"h1n2", "h3n4"}, By: live.ByMean},
 		"clipnh edit " + model + "--remove l2n3,l2n9 --by zero --save-path edited.pt":      neurons,
 		"clipnh collect --mean --mode neuron_acts " + model + "--dataset images --data-path 'my photos' --sample-stride 3 --exif --save-path activations.npy\n" +
 			"clipnh edit " + model + "--remove l2n3,l2n9 --means-path activations.npy --save-path edited.pt": means,
+		"clipnh collect --mean --mode neuron_acts " + model + "--dataset imagenet_val --data-path a.tar --label-key species --save-path activations.npy\n" +
+			"clipnh edit " + model + "--remove l2n3,l2n9 --means-path activations.npy --save-path edited.pt": labelled,
+		"clipnh collect --mean --mode neuron_acts " + model + "--dataset imagenet_val --data-path . --save-path activations.npy\n" +
+			"clipnh edit " + model + "--remove l2n3,l2n9 --means-path activations.npy --save-path edited.pt": inFolder,
 	} {
 		if got := editLine(e); got != want {
 			t.Errorf("%s\nwant %s", got, want)

@@ -92,4 +92,18 @@ func TestLabelKey(t *testing.T) {
 		t.Errorf("classify prints %.300s", out)
 	}
 	must(t, exitFailed, append(classify, "--label-key", "kind")...)
+
+	// A kept list has its labels, whatever name those of the scores have.
+	table := "path,species,label\n"
+	for i := range found[:40] {
+		table += fmt.Sprintf("samples/%02d.png,%s,%s\n", i, []string{"dog", "cat"}[i%2], []string{"cat", "dog"}[i%2])
+	}
+	writeLines(t, at("rows.csv"), strings.TrimSuffix(table, "\n"))
+	must(t, exitDone, collect("rows", at("rows.csv"), "--label-key", "species")...)
+	must(t, exitDone, "data", "list", "--dataset", "imagenet_val", "--data-path", at("rows.csv"), "--save-path", at("rows.listing"), "--quiet")
+	classify[2], classify[4] = at("rows"), at("rows.listing")
+	if out, _ := must(t, exitDone, classify...); !strings.Contains(out, `"accuracy"`) {
+		t.Errorf("classify of a list prints %.300s", out)
+	}
+	must(t, exitDone, "verify", at("rows"), "--data-path", at("rows.listing"), "--quiet")
 }

@@ -150,3 +150,22 @@ func TestCaptions(t *testing.T) {
 		}
 	}
 }
+
+// TestWithKeyOf: the name of labels of an artefact's images holds for what has labels by a name.
+func TestWithKeyOf(t *testing.T) {
+	dir := tree(t, map[string]string{"a.csv": "path", "a" + ListingEnd: "list", "b/0.jpg": "picture"})
+	for _, test := range []struct{ kind, path, given, want string }{
+		{ImageNetVal, "a.csv", "", "species"},
+		{ImageNetVal, "not there.tar", "", "species"},
+		{ImageNetVal, "a.csv", "kind", "kind"},
+		{ImageNetVal, "a" + ListingEnd, "", ""},
+		{ImageNetVal, "a" + ListingEnd, "kind", "kind"},
+		{ImageNetVal, "b", "", ""},
+		{Images, "a.csv", "", ""},
+	} {
+		o := Options{Kind: test.kind, LabelKey: test.given, Path: filepath.Join(dir, test.path)}
+		if got := o.WithKeyOf(ImageNetVal, "species"); got.LabelKey != test.want || got.Kind != o.Kind || got.Path != o.Path {
+			t.Errorf("%v: %+v", test, got)
+		}
+	}
+}

@@ -58,6 +58,17 @@ func (o Options) checkKey() error {
 	return nil
 }
 
+// WithKeyOf are the options with the name of labels that holds where images of a kind were taken with
+// key: the one that is given, and else key if the images are of this kind, unless the path is of a
+// folder, whose labels are its folders, or of a kept list, which has its labels.
+func (o Options) WithKeyOf(kind, key string) Options {
+	info, err := os.Stat(o.Path)
+	if folder := err == nil && info.IsDir(); o.LabelKey == "" && o.Kind == kind && !folder && !IsListing(o.Path) {
+		o.LabelKey = key
+	}
+	return o
+}
+
 // Takes returns the folder whose images a data set in a folder takes, whatever they are called, and
 // whether also those in folders within. It is empty of kinds that name their images.
 func (o Options) Takes() (folder string, within bool) {
