@@ -5,6 +5,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/audit"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
 )
 
@@ -36,6 +37,21 @@ func TestEditLine(t *testing.T) {
 	} {
 		if got := editLine(e); got != want {
 			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestAuditEditLine spells the commands that audit prints, whose means are of the same images.
+func TestAuditEditLine(t *testing.T) {
+	for want, data := range map[string]dataset.Options{
+		"--dataset images --data-path PATH":                                  {Kind: dataset.Images},
+		"--dataset imagenet_val --data-path a.tar --label-key 'the species'": {Kind: dataset.ImageNetVal, Path: "a.tar", LabelKey: "the species"},
+	} {
+		o := &auditOptions{}
+		o.stage.Dir, o.from.Data = "out", data
+		got := o.editLines(audit.Removed{List: "out/removed.txt", Neurons: true})
+		if len(got) != 2 || got[0] != "clipnh collect --mean --mode neuron_acts --model FILE "+want+" --save-path out/activations.npy" {
+			t.Errorf("%q\nwant %s", got, want)
 		}
 	}
 }

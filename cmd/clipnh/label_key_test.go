@@ -65,6 +65,18 @@ func TestLabelKey(t *testing.T) {
 		t.Errorf("manifest: %q, %v", m.Origin.Images.LabelKey, err)
 	}
 
+	// A repair makes damaged parts from the images that the name chose.
+	spoiled := []byte(want)
+	copy(spoiled[len(spoiled)/2:], "spoiled")
+	if err := os.WriteFile(at("a/scores.npy"), spoiled, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	repair := []string{"verify", at("a"), "--repair", "--model", testutil.Golden("model/tiny_jit.pt"), "--data-path", at("a.tar"), "--quiet"}
+	must(t, exitStale, append(repair, "--dataset", "images")...)
+	if must(t, exitDone, repair...); artefactBytes(t, at("a")) != want {
+		t.Error("repaired: other bytes")
+	}
+
 	// A kept list has the name; shards with and without it belong together.
 	kept := at("a.listing")
 	list := []string{"data", "list", "--dataset", "imagenet_val", "--data-path", at("a.tar"), "--save-path", kept, "--quiet"}
