@@ -81,7 +81,17 @@ func TestLabelKey(t *testing.T) {
 	kept := at("a.listing")
 	list := []string{"data", "list", "--dataset", "imagenet_val", "--data-path", at("a.tar"), "--save-path", kept, "--quiet"}
 	must(t, exitDone, append(list, "--label-key", "species")...)
-	must(t, exitStale, append(list, "--label-key", "caption")...)
+	for _, test := range []struct {
+		want string
+		more []string
+	}{
+		{"its labels are of the name \"species\", not of the name \"caption\"", []string{"--label-key", "caption"}},
+		{"its labels are of the name \"species\", not of no given name", nil},
+	} {
+		if _, said := must(t, exitStale, append(list, test.more...)...); !strings.Contains(said, kept+": stale: "+test.want+"\n") {
+			t.Errorf("said %q, want %q", said, test.want)
+		}
+	}
 	must(t, exitDone, "verify", kept, "--data-path", at("a.tar"), "--quiet")
 	must(t, exitDone, collect("parts", kept, "--shard", "1/2")...)
 	must(t, exitDone, collect("parts", at("a.tar"), "--shard", "2/2", "--label-key", "species")...)

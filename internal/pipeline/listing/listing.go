@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imagelist"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -127,12 +128,20 @@ func (o Options) complete(say ui.Reporter) (*Result, error) {
 		return nil, hint.With(err, "give another path, or discard what is there with {restart}")
 	}
 	if f.LabelKey != o.Data.LabelKey {
-		err := fmt.Errorf("%s: %w: its labels are of the name %q, not %q", o.SavePath, cache.ErrStale, f.LabelKey, o.Data.LabelKey)
+		err := fmt.Errorf("%s: %w: its labels are %s, not %s", o.SavePath, cache.ErrStale, named(f.LabelKey), named(o.Data.LabelKey))
 		return nil, hint.With(err, "give another path, or discard what is there with {restart}")
 	}
 	r := result(o.SavePath, &f.Head)
 	r.Complete = true
 	return r, o.name(&f.Head, say)
+}
+
+// named says by which name labels were taken.
+func named(key string) string {
+	if key == "" {
+		return "of no given name"
+	}
+	return "of the name " + foreign.Quote(key)
 }
 
 func result(path string, h *imagelist.Head) *Result {
