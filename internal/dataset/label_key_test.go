@@ -42,6 +42,7 @@ func TestLabelKey(t *testing.T) {
 		{name: "json without", key: "kind", files: samples, err: `a.tar!0.json: no label under "kind", there are "label", "species", "weight"`},
 		{name: "json with decimals", key: "weight", files: samples, err: `a.tar!0.json: weight: "2.5", want the name of a class`},
 		{name: "json of no usual name", files: map[string]string{"0.jpg": "picture", "0.json": `{"species": "dog"}`}, err: "a.tar!0.json: no label, want one under label, cls, class", hint: `{label-key} gives another name: there are "species"`},
+		{name: "json without any names", files: map[string]string{"0.jpg": "picture", "0.json": `{}`}, err: "a.tar!0.json: no label, want one under label, cls, class"},
 		{name: "json without names", key: "species", files: map[string]string{"0.jpg": "picture", "0.json": `{}`}, err: `a.tar!0.json: no label under "species", it has no names`},
 		{name: "no json", key: "species", files: map[string]string{"0.jpg": "picture", "0.cls": "3"}, err: `a.tar: no labels of the name "species": no image has a .json beside it`, hint: "for the .json beside each image"},
 		{name: "class folders in an archive", key: "species", files: folders, err: `a.tar: no labels of the name "species": no image has a .json beside it`, hint: "for the .json beside each image"},
