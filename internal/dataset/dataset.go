@@ -54,7 +54,8 @@ type Dataset struct {
 	// are more than half as many classes as images.
 	Captions bool
 
-	listed *listedSizes // of a kept list
+	listed  *listedSizes // of a kept list
+	watcher Watcher      // of what Sizes asks for; may be nil
 }
 
 // listedSizes are the sizes that the images of a kept list had when they were listed.

@@ -189,18 +189,24 @@ func (l *listing) eachLine(ctx context.Context, o Options) error {
 		return err
 	}
 	l.head.Base, l.head.Root = l.absolute(lines.list), l.absolute(lines.list)
-	const together = 4096 // items in memory
-	for first := 0; first < len(lines.paths); first += together {
-		d := &Dataset{}
-		for i := first; i < min(first+together, len(lines.paths)); i++ {
+	all := len(lines.paths)
+	w := watcherOf(ctx, lines.far != nil && all > 1)
+	defer w.Listed()
+	for first := 0; first < all; first += linesTogether {
+		d := &Dataset{watcher: partWatcher{w, first, all}}
+		for i := first; i < min(first+linesTogether, all); i++ {
 			d.Items = append(d.Items, lines.item(ctx, i))
 		}
 		if err := l.take(ctx, d); err != nil {
 			return err
 		}
 	}
+	w.Listing(all, all)
 	return nil
 }
+
+// linesTogether is how many images of a list are in memory at once.
+var linesTogether = 4096
 
 // eachStore lists archives or Parquet files, several at once, as Open would all of them.
 func (l *listing) eachStore(ctx context.Context, o Options, archives []string) error {

@@ -130,7 +130,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		if len(d.Items) == 0 {
 			return nil, noLines(d.Skipped)
 		}
-		d.Kind = k.name
+		d.Kind, d.watcher = k.name, watcherOf(ctx, true)
 		if o.LabelKey != "" {
 			d.LabelKey = o.LabelKey
 		}

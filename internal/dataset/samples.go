@@ -96,8 +96,8 @@ func (p *pack) sampled() (d *Dataset, err error) {
 	return nil, nil
 }
 
-// areCaptions reports whether texts, one for each image, look like captions: of many, more than half
-// as many are different as there are images.
+// areCaptions reports whether texts, one for each image, look like captions: there are many, and
+// more than half as many different ones as images.
 func areCaptions(texts []string) bool {
 	const least = 100
 	if len(texts) < least {
