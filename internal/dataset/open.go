@@ -58,6 +58,14 @@ func (o Options) checkKey() error {
 	return nil
 }
 
+// checkFolderKey returns an error where a name of labels is given of a folder.
+func (o Options) checkFolderKey() error {
+	if o.LabelKey == "" {
+		return nil
+	}
+	return unnamed(o.Shown(), o.LabelKey, "the classes of a folder are its folders")
+}
+
 // WithKeyOf are the options with the name of labels that holds where images of a kind were taken with
 // key: the one that is given, and else key if the images are of this kind, unless the path is of a
 // folder, whose labels are its folders, or of a kept list, which has its labels.
@@ -113,8 +121,8 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 			if err := checkFolder(o.Path); err != nil {
 				return nil, err
 			}
-			if o.LabelKey != "" {
-				return nil, unnamed(o.Shown(), o.LabelKey, "the classes of a folder are its folders")
+			if err := o.checkFolderKey(); err != nil {
+				return nil, err
 			}
 			d, err = k.read(ctx, filepath.Clean(o.Path))
 		default:
@@ -175,9 +183,6 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 	if err := o.checkKey(); err != nil {
 		return nil, err
 	}
-	if o.LabelKey != "" && !IsListing(o.Path) {
-		return nil, unnamed(o.Shown(), o.LabelKey, "the classes of a folder are its folders")
-	}
 	if IsListing(o.Path) {
 		l, err := OpenListing(o)
 		if err != nil {
@@ -187,6 +192,9 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 			return nil, l.Close()
 		}
 		return &Classes{Names: l.Data.Classes, Path: cmp.Or(l.Data.ClassesFile, l.Data.Root), Table: l.Data.ClassesFile != "" || o.Kind == Cars}, l.Close()
+	}
+	if err := o.checkFolderKey(); err != nil {
+		return nil, err
 	}
 	switch o.Kind {
 	case ImageNetVal:
