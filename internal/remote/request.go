@@ -265,7 +265,7 @@ func said(r *http.Response, off int64, n int, whole bool, says told) (a answer, 
 	case status == http.StatusRequestedRangeNotSatisfiable && r.Header.Get("Content-Range") == "bytes */0" && off == 0:
 		return a, true, nil
 	case status == http.StatusRequestedRangeNotSatisfiable, status == http.StatusPreconditionFailed:
-		return a, false, ErrChanged
+		return a, false, errOther
 	case status == http.StatusOK && r.ContentLength == 0 && off == 0:
 		return a, true, nil
 	case status == http.StatusOK && whole && off == 0:
