@@ -33,7 +33,8 @@ has neither. The image must have clipnh and /bin/sh.
 For images at s3:// addresses, pods get their credentials from a secret whose
 keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (--env-from-secret), or
 from a service account that has a role (--service-account); --env sets the
-region or the endpoint.
+region or the endpoint. A token for images at https://huggingface.co is the key
+HF_TOKEN of a secret.
 
 A pod that is evicted, or whose node fails, is replaced and resumes; this does
 not count as a failure. A shard that fails with a status that may be temporary

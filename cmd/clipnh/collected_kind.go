@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"slices"
 
 	"github.com/spf13/pflag"
@@ -39,14 +38,12 @@ func takeCollected(flags *pflag.FlagSet) error {
 	if key == nil || isSet(key) || scores == nil || scores.Value.String() == "" || data.Value.String() == "" || artefact.IsDense(scores.Value.String()) {
 		return nil
 	}
-	if info, err := os.Stat(data.Value.String()); err == nil && info.IsDir() { // its classes are its folders
-		return nil
-	}
 	a, err := cache.Open(scores.Value.String())
-	if err != nil || a.Manifest.Origin.Images == nil || a.Manifest.Origin.Images.Dataset != kind.Value.String() { // the command says what is wrong
+	if err != nil || a.Manifest.Origin.Images == nil { // the command says what is wrong
 		return nil
 	}
-	return key.Value.Set(a.Manifest.Origin.Images.LabelKey)
+	from, o := a.Manifest.Origin.Images, dataset.Options{Kind: kind.Value.String(), Path: data.Value.String()}
+	return key.Value.Set(o.WithKeyOf(from.Dataset, from.LabelKey).LabelKey)
 }
 
 // takeCollectedKind gives --dataset, if it is not set, the kind of data set that --scores

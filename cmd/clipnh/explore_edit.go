@@ -31,9 +31,12 @@ func editLine(e live.EditCommand) string {
 // collected are flags that say which images scores are of, and how they were read.
 func collected(e live.EditCommand) []string {
 	o := cmp.Or(e.Of.Images, &origin.Images{})
-	flags := []string{"--dataset", cmp.Or(e.Data.Kind, o.Dataset), "--data-path", cmp.Or(remote.Shown(e.Data.Path), "PATH")}
-	if key := cmp.Or(e.Data.LabelKey, o.LabelKey); key != "" {
-		flags = append(flags, "--label-key", key)
+	data := e.Data
+	data.Kind = cmp.Or(data.Kind, o.Dataset)
+	data = data.WithKeyOf(o.Dataset, o.LabelKey)
+	flags := []string{"--dataset", data.Kind, "--data-path", cmp.Or(remote.Shown(data.Path), "PATH")}
+	if data.LabelKey != "" {
+		flags = append(flags, "--label-key", data.LabelKey)
 	}
 	return append(flags, readAs(o)...)
 }

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/asset"
 	"github.com/clipnh/clipnh/internal/remote"
@@ -230,4 +232,67 @@ func TestFarListChanges(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 	must(t, exitFailed, collect("strict", images, "--strict")...)
+}
+
+// TestFarImageHints: the advice on an image at an address that is not what it was when it was listed
+// fits addresses.
+func TestFarImageHints(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(asset.HomeVariable, filepath.Join(dir, "home"))
+	files := http.FileServer(http.Dir(testutil.Golden("dataset")))
+	found, err := filepath.Glob(testutil.Golden("dataset/*.png"))
+	if err != nil || len(found) == 0 {
+		t.Fatal(err)
+	}
+	list := filepath.Base(found[0]) + "\n"
+	for _, test := range []struct {
+		name   string
+		answer func(w http.ResponseWriter, r *http.Request, again bool)
+		want   string
+	}{
+		{"another tag", func(w http.ResponseWriter, r *http.Request, again bool) {
+			w.Header().Set("ETag", fmt.Sprintf(`"%v"`, again))
+			r.Header.Del("If-Match")
+			files.ServeHTTP(w, r)
+		}, "hint: restore it if it was replaced; if not, its server gives another ETag or time of change at each request: "},
+		{"refused by tag", func(w http.ResponseWriter, r *http.Request, again bool) {
+			w.Header().Set("ETag", fmt.Sprintf(`"%v"`, again))
+			files.ServeHTTP(w, r)
+		}, "hint: restore it if it was replaced; if not, its server gives another ETag or time of change at each request: "},
+		{"failing", func(w http.ResponseWriter, r *http.Request, again bool) {
+			if again {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			files.ServeHTTP(w, r)
+		}, "hint: run the same command again once the server answers\n"},
+		{"refusing", func(w http.ResponseWriter, r *http.Request, again bool) {
+			if again {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			files.ServeHTTP(w, r)
+		}, "hint: see to the right to read it: "},
+		{"gone", func(w http.ResponseWriter, r *http.Request, again bool) {
+			if again {
+				http.NotFound(w, r)
+				return
+			}
+			files.ServeHTTP(w, r)
+		}, "hint: finished chunks are kept: restore the image and run the same command again, or discard what is there with --restart\n"},
+	} {
+		var asked atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/list.txt" {
+				http.ServeContent(w, r, "", time.Time{}, strings.NewReader(list))
+				return
+			}
+			test.answer(w, r, asked.Add(1) > 2) // after it was asked whether any is there, and for its size
+		}))
+		code, _, said := clipnh("collect", "--model", testutil.Golden("model/tiny_jit.pt"), "--dataset", "images", "--data-path", server.URL+"/list.txt", "--save-path", filepath.Join(dir, "out"), "--quiet", "--restart")
+		server.Close()
+		if code != exitFailed || !strings.Contains(said, test.want) {
+			t.Errorf("%s: exit code %d, said %q, want %q", test.name, code, said, test.want)
+		}
+	}
 }

@@ -116,10 +116,19 @@ func (g *globalOptions) prepared(run runE) runE {
 			return err
 		}
 		ctx := model.WithPublished(model.WithCaches(cmd.Context(), caches), publishedActivation)
+		ctx = model.WithOpening(ctx, g.waitForModel)
 		ctx = dataset.WithWatcher(ctx, &slowListing{progress: g.printer.Progress(), waiting: g.printer.WaitFor, now: time.Now})
 		cmd.SetContext(archive.WithListings(ctx, g.listings()))
 		return adviseFetch(mapping.Catch(func() error { return run(cmd, args) }), cmd.Flags())
 	}
+}
+
+// waitForModel has SIGUSR1 answered by the checkpoint that is being opened; "" is none.
+func (g *globalOptions) waitForModel(path string) {
+	if path != "" {
+		path = "the model " + path + " to be opened"
+	}
+	g.printer.WaitFor(path)
 }
 
 // artefacts returns the reader of artefacts. Those that were made from something else are

@@ -65,11 +65,33 @@ func TestLabelKey(t *testing.T) {
 		t.Errorf("manifest: %q, %v", m.Origin.Images.LabelKey, err)
 	}
 
+	// A repair makes damaged parts from the images that the name chose.
+	spoiled := []byte(want)
+	copy(spoiled[len(spoiled)/2:], "spoiled")
+	if err := os.WriteFile(at("a/scores.npy"), spoiled, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	repair := []string{"verify", at("a"), "--repair", "--model", testutil.Golden("model/tiny_jit.pt"), "--data-path", at("a.tar"), "--quiet"}
+	must(t, exitStale, append(repair, "--dataset", "images")...)
+	if must(t, exitDone, repair...); artefactBytes(t, at("a")) != want {
+		t.Error("repaired: other bytes")
+	}
+
 	// A kept list has the name; shards with and without it belong together.
 	kept := at("a.listing")
 	list := []string{"data", "list", "--dataset", "imagenet_val", "--data-path", at("a.tar"), "--save-path", kept, "--quiet"}
 	must(t, exitDone, append(list, "--label-key", "species")...)
-	must(t, exitStale, append(list, "--label-key", "caption")...)
+	for _, test := range []struct {
+		want string
+		more []string
+	}{
+		{"its labels are of the name \"species\", not of the name \"caption\"", []string{"--label-key", "caption"}},
+		{"its labels are of the name \"species\", not of no given name", nil},
+	} {
+		if _, said := must(t, exitStale, append(list, test.more...)...); !strings.Contains(said, kept+": stale: "+test.want+"\n") {
+			t.Errorf("said %q, want %q", said, test.want)
+		}
+	}
 	must(t, exitDone, "verify", kept, "--data-path", at("a.tar"), "--quiet")
 	must(t, exitDone, collect("parts", kept, "--shard", "1/2")...)
 	must(t, exitDone, collect("parts", at("a.tar"), "--shard", "2/2", "--label-key", "species")...)
@@ -92,4 +114,18 @@ func TestLabelKey(t *testing.T) {
 		t.Errorf("classify prints %.300s", out)
 	}
 	must(t, exitFailed, append(classify, "--label-key", "kind")...)
+
+	// A kept list has its labels, whatever name those of the scores have.
+	table := "path,species,label\n"
+	for i := range found[:40] {
+		table += fmt.Sprintf("samples/%02d.png,%s,%s\n", i, []string{"dog", "cat"}[i%2], []string{"cat", "dog"}[i%2])
+	}
+	writeLines(t, at("rows.csv"), strings.TrimSuffix(table, "\n"))
+	must(t, exitDone, collect("rows", at("rows.csv"), "--label-key", "species")...)
+	must(t, exitDone, "data", "list", "--dataset", "imagenet_val", "--data-path", at("rows.csv"), "--save-path", at("rows.listing"), "--quiet")
+	classify[2], classify[4] = at("rows"), at("rows.listing")
+	if out, _ := must(t, exitDone, classify...); !strings.Contains(out, `"accuracy"`) {
+		t.Errorf("classify of a list prints %.300s", out)
+	}
+	must(t, exitDone, "verify", at("rows"), "--data-path", at("rows.listing"), "--quiet")
 }

@@ -55,7 +55,22 @@ func TestListingUnderWay(t *testing.T) {
 	s.Listed()
 	s.late()
 	p.SayProgress()
-	const want = "note: waiting for the list of images, of 1 file\nnote: list: 0 of 1 file in 0 ms\nlist: 1 file in 0 ms\nnote: no task is running that counts what is done\n"
+	const want = "note: waiting for the list of images, of 1 file\nnote: list: 0 of 1 file in 0 ms\nlist: 1 file in 0 ms\nnote: no task is running that counts what is done; the last one: list: 1 file in 0 ms\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+}
+
+// TestWaitForModel: a model that is being opened is spoken of to who asks.
+func TestWaitForModel(t *testing.T) {
+	var out bytes.Buffer
+	now := func() time.Time { return time.Unix(0, 0) }
+	g := &globalOptions{printer: ui.NewPrinter(&out, &out, now)}
+	g.waitForModel("a.pt")
+	g.printer.SayProgress()
+	g.waitForModel("")
+	g.printer.SayProgress()
+	const want = "note: waiting for the model a.pt to be opened\nnote: no task has begun that counts what is done, 0 ms after the start\n"
 	if out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}

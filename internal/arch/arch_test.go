@@ -109,7 +109,7 @@ var allowed = map[string][]string{
 		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/shard",
 		"internal/pipeline/source", "internal/plot", "internal/quantity", "internal/sketch", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
-	"internal/pipeline/listing": {"internal/artefact", "internal/cache", "internal/dataset", "internal/hint", "internal/imagelist", "internal/origin", "internal/pipeline/source", "internal/quantity", "internal/ui", "internal/usage"},
+	"internal/pipeline/listing": {"internal/artefact", "internal/cache", "internal/dataset", "internal/foreign", "internal/hint", "internal/imagelist", "internal/origin", "internal/pipeline/source", "internal/quantity", "internal/ui", "internal/usage"},
 	"internal/pipeline/subset":  {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui", "internal/usage"},
 	"internal/pipeline/merge": {
 		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/par",

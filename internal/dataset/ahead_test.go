@@ -104,7 +104,7 @@ func TestListedAtOnce(t *testing.T) {
 			t.Errorf("%s: %d requests for a part, %d at once, want %d, %d: %v", ending, requests, most, opening/archives*addressesAtOnce, addressesAtOnce, err)
 		}
 		again()
-		if err := l.CheckSizes(items, sizes); err != nil || requests != addressesAtOnce || most != addressesAtOnce {
+		if err := l.CheckSizes(t.Context(), items, sizes); err != nil || requests != addressesAtOnce || most != addressesAtOnce {
 			t.Errorf("%s: %d requests for sizes, %d at once, want %d: %v", ending, requests, most, addressesAtOnce, err)
 		}
 		for stride, want := range map[int][]int{1: d.Ends(), 2: d.Stride(2).Ends(), 3: d.Stride(3).Ends(), 7: d.Stride(7).Ends()} {

@@ -48,13 +48,14 @@ type Dataset struct {
 	// the class folders.
 	Skipped []Skipped
 	Passed  Passed
-	Absent  *Absent // nil unless images that a list names are not there
+	Absent  *Absent // nil unless images are not there that a list names, which is on disk and no kept one
 
-	// Captions says that the labels are those of files .txt that look like captions: most
-	// images have a class of their own.
+	// Captions says that the labels are those of files .txt that look like captions: there
+	// are more than half as many classes as images.
 	Captions bool
 
-	listed *listedSizes // of a kept list
+	listed  *listedSizes // of a kept list
+	watcher Watcher      // of what Sizes asks for; may be nil
 }
 
 // listedSizes are the sizes that the images of a kept list had when they were listed.

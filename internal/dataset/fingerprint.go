@@ -12,33 +12,34 @@ import (
 // become unreadable. Sizes are not cached: each call asks the file system. It is an error if an
 // archive has changed since it was listed, or the server of its address does not say whether it
 // is there.
-func (d *Dataset) Sizes() ([]int64, error) {
-	sizes := make([]int64, len(d.Items))
+func (d *Dataset) Sizes() ([]int64, error) { return sizesOf(d.Items, d.watcher) }
+
+// sizesOf are Sizes of images. The watcher, which may be nil, is told how far it is with those at
+// addresses of their own, if they are several.
+func sizesOf(items []Item, w Watcher) ([]int64, error) {
+	sizes := make([]int64, len(items))
 	var stores []store // each looked at once, not for each image
 	many := 1
-	for i := range d.Items {
-		if from := d.Items[i].from; from != nil && (stores == nil || from.store() != stores[len(stores)-1]) {
+	for i := range items {
+		if from := items[i].from; from != nil && (stores == nil || from.store() != stores[len(stores)-1]) {
 			if stores == nil {
-				many = d.Items[i].atOnce()
+				many = items[i].atOnce()
 			}
 			stores = append(stores, from.store())
 		}
 	}
-	ctx := context.Background()
-	far, _ := firstOf(stores).(*single)
-	if far != nil {
-		ctx = far.Context()
+	if w == nil || len(stores) < 2 || !isSingle(stores[0]) {
+		w = unwatched{}
 	}
-	w := watcherOf(ctx, far != nil && len(stores) > 1)
 	defer w.Listed()
 	looked := openAhead(context.Background(), len(stores), many, func(_ context.Context, i int) (bool, error) { return stores[i].There() })
 	defer looked.close()
 	var last store
 	there := false
-	for i := range d.Items {
-		from := d.Items[i].from
+	for i := range items {
+		from := items[i].from
 		if from == nil {
-			sizes[i] = size(d.Items[i].Path)
+			sizes[i] = size(items[i].Path)
 			continue
 		}
 		if in := from.store(); in != last {
@@ -55,14 +56,6 @@ func (d *Dataset) Sizes() ([]int64, error) {
 	}
 	w.Listing(len(stores), len(stores))
 	return sizes, nil
-}
-
-// firstOf is the first store; nil if there is none.
-func firstOf(stores []store) store {
-	if len(stores) == 0 {
-		return nil
-	}
-	return stores[0]
 }
 
 // Fingerprint is FingerprintOf the sizes that the files have now. Errors are those of Sizes.
@@ -97,7 +90,7 @@ func (s *Scenes) Sizes() ([]SceneSizes, error) {
 	for i, scene := range s.Items {
 		images[i], labels[i] = scene.image, scene.labels
 	}
-	now, err := (&Dataset{Items: images}).Sizes()
+	now, err := sizesOf(images, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +104,7 @@ func (s *Scenes) Sizes() ([]SceneSizes, error) {
 		}
 		return sizes, nil
 	}
-	if now, err = (&Dataset{Items: labels}).Sizes(); err != nil {
+	if now, err = sizesOf(labels, nil); err != nil {
 		return nil, err
 	}
 	for i, size := range now {

@@ -42,6 +42,7 @@ func TestLabelKey(t *testing.T) {
 		{name: "json without", key: "kind", files: samples, err: `a.tar!0.json: no label under "kind", there are "label", "species", "weight"`},
 		{name: "json with decimals", key: "weight", files: samples, err: `a.tar!0.json: weight: "2.5", want the name of a class`},
 		{name: "json of no usual name", files: map[string]string{"0.jpg": "picture", "0.json": `{"species": "dog"}`}, err: "a.tar!0.json: no label, want one under label, cls, class", hint: `{label-key} gives another name: there are "species"`},
+		{name: "json without any names", files: map[string]string{"0.jpg": "picture", "0.json": `{}`}, err: "a.tar!0.json: no label, want one under label, cls, class"},
 		{name: "json without names", key: "species", files: map[string]string{"0.jpg": "picture", "0.json": `{}`}, err: `a.tar!0.json: no label under "species", it has no names`},
 		{name: "no json", key: "species", files: map[string]string{"0.jpg": "picture", "0.cls": "3"}, err: `a.tar: no labels of the name "species": no image has a .json beside it`, hint: "for the .json beside each image"},
 		{name: "class folders in an archive", key: "species", files: folders, err: `a.tar: no labels of the name "species": no image has a .json beside it`, hint: "for the .json beside each image"},
@@ -147,6 +148,25 @@ func TestCaptions(t *testing.T) {
 		d, err := Open(t.Context(), Options{Kind: ImageNetVal, Path: path})
 		if err != nil || d.Captions != test.want {
 			t.Errorf("%v: %v, %v", test, d.Captions, err)
+		}
+	}
+}
+
+// TestWithKeyOf: the name of labels of an artefact's images holds for what has labels by a name.
+func TestWithKeyOf(t *testing.T) {
+	dir := tree(t, map[string]string{"a.csv": "path", "a" + ListingEnd: "list", "b/0.jpg": "picture"})
+	for _, test := range []struct{ kind, path, given, want string }{
+		{ImageNetVal, "a.csv", "", "species"},
+		{ImageNetVal, "not there.tar", "", "species"},
+		{ImageNetVal, "a.csv", "kind", "kind"},
+		{ImageNetVal, "a" + ListingEnd, "", ""},
+		{ImageNetVal, "a" + ListingEnd, "kind", "kind"},
+		{ImageNetVal, "b", "", ""},
+		{Images, "a.csv", "", ""},
+	} {
+		o := Options{Kind: test.kind, LabelKey: test.given, Path: filepath.Join(dir, test.path)}
+		if got := o.WithKeyOf(ImageNetVal, "species"); got.LabelKey != test.want || got.Kind != o.Kind || got.Path != o.Path {
+			t.Errorf("%v: %+v", test, got)
 		}
 	}
 }

@@ -25,13 +25,20 @@ import (
 
 // listing is a list that is being written.
 type listing struct {
-	head   *imagelist.Head
+	*Written
 	add    func(imagelist.Entry) error
 	store  map[string]int // by path, those of the head
 	folder string         // the working folder
 	both   identity
 	images int // so far
 	before int // the store of the last one; below 0 of none
+}
+
+// Written is what a list that was written says of its images, and what it does not keep.
+type Written struct {
+	imagelist.Head
+	Captions bool     // of Dataset
+	Unopened []string // images whose files could not be opened
 }
 
 // identity adds up what manifests say of all images.
@@ -52,7 +59,7 @@ func (i identity) sums() (images, names string) {
 // WriteListing lists the images of a data set, at least one, and writes the list. Those without
 // labels in archives and Parquet files are listed one file after the other, and those in a folder
 // one folder within it after the other, so that memory does not grow with the number of these.
-func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head, error) {
+func WriteListing(ctx context.Context, o Options, w io.Writer) (*Written, error) {
 	if IsListing(o.Path) {
 		return nil, fmt.Errorf("%s: a list of this form already, want what it lists", o.Path)
 	}
@@ -60,8 +67,9 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{head: &imagelist.Head{Dataset: o.Kind, LabelKey: o.LabelKey, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}, store: map[string]int{}, folder: folder, both: newIdentity(), before: -1}
-	l.head.DataPath = l.absolute(o.Path)
+	written := &Written{Head: imagelist.Head{Dataset: o.Kind, LabelKey: o.LabelKey, Stores: []imagelist.Store{}, Skipped: []imagelist.Skipped{}}}
+	l := &listing{Written: written, store: map[string]int{}, folder: folder, both: newIdentity(), before: -1}
+	l.DataPath = l.absolute(o.Path)
 	if err := o.checkKey(); err != nil {
 		return nil, err
 	}
@@ -79,8 +87,8 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 	if err != nil {
 		return nil, err
 	}
-	l.head.Tables = tables
-	err = imagelist.Write(w, l.head, func(add func(imagelist.Entry) error) error {
+	l.Tables = tables
+	err = imagelist.Write(w, &l.Head, func(add func(imagelist.Entry) error) error {
 		l.add = add
 		switch {
 		case o.Kind == Images && archives != nil:
@@ -92,21 +100,21 @@ func WriteListing(ctx context.Context, o Options, w io.Writer) (*imagelist.Head,
 		default:
 			err = l.all(ctx, o)
 		}
-		l.head.SHA256, l.head.Names = l.both.sums()
+		l.SHA256, l.Names = l.both.sums()
 		return err
 	})
-	if err == nil && l.head.Images == 0 {
+	if err == nil && l.Images == 0 {
 		err = l.none(o)
 	}
-	return l.head, err
+	return written, err
 }
 
 // none is the error of a data set without images.
 func (l *listing) none(o Options) error {
-	if s := l.head.Skipped; len(s) > 0 {
+	if s := l.Skipped; len(s) > 0 {
 		return noLines([]Skipped{Skipped(s[0])})
 	}
-	return fmt.Errorf("%s: no images (%s) among %s", o.Shown(), strings.Join(decoded, " "), quantity.Of(l.head.Passed.Files, "file"))
+	return fmt.Errorf("%s: no images (%s) among %s", o.Shown(), strings.Join(decoded, " "), quantity.Of(l.Passed.Files, "file"))
 }
 
 // absolute is a path from the root. Addresses stay.
@@ -128,7 +136,7 @@ func (l *listing) addStores(archives []string) error {
 			return err
 		}
 		l.store[at] = i
-		l.head.Stores = append(l.head.Stores, imagelist.Store{Path: l.absolute(at), Name: name})
+		l.Stores = append(l.Stores, imagelist.Store{Path: l.absolute(at), Name: name})
 	}
 	return nil
 }
@@ -150,8 +158,8 @@ func (l *listing) all(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	l.head.Captions = d.Captions
-	l.head.Base, l.head.Root, l.head.Classes, l.head.ClassesFile = l.absolute(d.Root), l.absolute(d.Root), d.Classes, l.absolute(d.ClassesFile)
+	l.Captions = d.Captions
+	l.Base, l.Root, l.Classes, l.ClassesFile = l.absolute(d.Root), l.absolute(d.Root), d.Classes, l.absolute(d.ClassesFile)
 	return l.take(ctx, d)
 }
 
@@ -161,7 +169,7 @@ func (l *listing) eachFile(ctx context.Context, o Options) error {
 		return err
 	}
 	dir := filepath.Clean(o.Path)
-	l.head.Base, l.head.Root = l.absolute(dir), l.absolute(dir)
+	l.Base, l.Root = l.absolute(dir), l.absolute(dir)
 	found := 0
 	f := &finder{ctx: ctx, deep: true}
 	f.take = func(path string) error {
@@ -188,27 +196,33 @@ func (l *listing) eachLine(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	l.head.Base, l.head.Root = l.absolute(lines.list), l.absolute(lines.list)
-	const together = 4096 // items in memory
-	for first := 0; first < len(lines.paths); first += together {
-		d := &Dataset{}
-		for i := first; i < min(first+together, len(lines.paths)); i++ {
+	l.Base, l.Root = l.absolute(lines.list), l.absolute(lines.list)
+	all := len(lines.paths)
+	w := watcherOf(ctx, lines.far != nil && all > 1)
+	defer w.Listed()
+	for first := 0; first < all; first += linesTogether {
+		d := &Dataset{watcher: partWatcher{w, first, all}}
+		for i := first; i < min(first+linesTogether, all); i++ {
 			d.Items = append(d.Items, lines.item(ctx, i))
 		}
 		if err := l.take(ctx, d); err != nil {
 			return err
 		}
 	}
+	w.Listing(all, all)
 	return nil
 }
 
+// linesTogether is how many images of a list are in memory at once.
+var linesTogether = 4096
+
 // eachStore lists archives or Parquet files, several at once, as Open would all of them.
 func (l *listing) eachStore(ctx context.Context, o Options, archives []string) error {
-	l.head.Root = l.absolute(o.Shown())
-	if l.head.Tables {
+	l.Root = l.absolute(o.Shown())
+	if l.Tables {
 		tables := &parquet.Cache{}
 		return eachAhead(ctx, archives, func(ctx context.Context, i int) (*sized, error) {
-			d, err := openStore(ctx, tables, archives[i], l.head.Stores[i].Name)
+			d, err := openStore(ctx, tables, archives[i], l.Stores[i].Name)
 			if err != nil {
 				return nil, err
 			}
@@ -220,7 +234,7 @@ func (l *listing) eachStore(ctx context.Context, o Options, archives []string) e
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(l.head.Skipped, func(a, b imagelist.Skipped) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(l.Skipped, func(a, b imagelist.Skipped) int { return strings.Compare(a.Path, b.Path) })
 	return nil
 }
 
@@ -236,7 +250,7 @@ func (l *listing) opens(archives []string) func(ctx context.Context, i int) (*op
 	return func(ctx context.Context, i int) (*openedStore, error) {
 		s := &openedStore{pack: &pack{ctx: ctx, path: remote.Shown(archives[i]), archives: archives[i : i+1]}}
 		var err error
-		if s.scanned, err = s.pack.open(ctx, archives[i], l.head.Stores[i].Name); err != nil {
+		if s.scanned, err = s.pack.open(ctx, archives[i], l.Stores[i].Name); err != nil {
 			return nil, err
 		}
 		slices.SortFunc(s.Members, func(a, b archive.Member) int { return strings.Compare(a.Name, b.Name) })
@@ -248,7 +262,7 @@ func (l *listing) opens(archives []string) func(ctx context.Context, i int) (*op
 // members lists the images of an archive, a store of the head, as openStore does, without making
 // items of them.
 func (l *listing) members(ctx context.Context, s *openedStore, at string, store int) error {
-	name, shown, p := l.head.Stores[store].Name, remote.Shown(at), s.pack
+	name, shown, p := l.Stores[store].Name, remote.Shown(at), s.pack
 	p.leave(s.scanned)
 	for _, m := range s.Members {
 		if !p.takes(shown, name, m.Name) {
@@ -318,8 +332,8 @@ func (l *listing) image(ctx context.Context, item *Item, size int64) error {
 	switch at, packed := item.storePath(); {
 	case packed:
 		e.Store = l.store[at]
-		e.Name = item.Name[len(l.head.Stores[e.Store].Name)+1:]
-	case l.absolute(item.Path) != join(l.head.Base, filepath.FromSlash(item.Name)):
+		e.Name = item.Name[len(l.Stores[e.Store].Name)+1:]
+	case l.absolute(item.Path) != join(l.Base, filepath.FromSlash(item.Name)):
 		e.Path = l.absolute(item.Path)
 	}
 	return l.entry(ctx, e, item.Name, item.Path)
@@ -331,10 +345,10 @@ func (l *listing) entry(ctx context.Context, e imagelist.Entry, name, path strin
 		return err
 	}
 	if e.Size == unopened {
-		l.head.Unopened = append(l.head.Unopened, path)
+		l.Unopened = append(l.Unopened, path)
 	}
 	if l.before != e.Store && l.before >= 0 {
-		l.head.Ends = append(l.head.Ends, l.images)
+		l.Ends = append(l.Ends, l.images)
 	}
 	l.before, l.images = e.Store, l.images+1
 	l.both.add(name, e.Size)
@@ -344,9 +358,9 @@ func (l *listing) entry(ctx context.Context, e imagelist.Entry, name, path strin
 // leftOut adds what was left out of a data set, or of a part of it.
 func (l *listing) leftOut(d *Dataset) {
 	for _, s := range d.Skipped {
-		l.head.Skipped = append(l.head.Skipped, imagelist.Skipped(s))
+		l.Skipped = append(l.Skipped, imagelist.Skipped(s))
 	}
-	p := &l.head.Passed
+	p := &l.Passed
 	p.Files, p.Bare, p.Folders = p.Files+d.Passed.Files, p.Bare+d.Passed.Bare, p.Folders+d.Passed.Folders
 	p.Inside += d.Passed.Inside
 	p.Split, p.Beside = d.Passed.Split, d.Passed.Beside

@@ -238,8 +238,8 @@ const listAgain = "restore it, or list the images again with data list and {rest
 
 // CheckSizes returns an error (cache.ErrStale) about the first image that has another size now
 // than when it was listed.
-func (l *Listing) CheckSizes(items []Item, listed []int64) error {
-	sizes, err := (&Dataset{Items: items}).Sizes()
+func (l *Listing) CheckSizes(ctx context.Context, items []Item, listed []int64) error {
+	sizes, err := sizesOf(items, watcherOf(ctx, true))
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func TestListingOfAll(t *testing.T) {
 				}
 				for lo := range strided.Items {
 					items, sizes, err := l.Part(t.Context(), lo, len(strided.Items), stride)
-					if err != nil || l.CheckSizes(items, sizes) != nil {
+					if err != nil || l.CheckSizes(t.Context(), items, sizes) != nil {
 						t.Fatal(err)
 					}
 					if part := (&Dataset{Items: items}); !reflect.DeepEqual(listed(part), listed(&Dataset{Items: strided.Items[lo:]})) {
@@ -136,7 +136,7 @@ func TestListingPart(t *testing.T) {
 			}
 		}
 		items, sizes, err := l.Part(t.Context(), 4, 8, 1)
-		if err != nil || len(items) != 4 || l.CheckSizes(items, sizes) != nil {
+		if err != nil || len(items) != 4 || l.CheckSizes(t.Context(), items, sizes) != nil {
 			t.Fatalf("%s: %d images, %v", form, len(items), err)
 		}
 		if _, _, err := l.Part(t.Context(), 4, 10, 1); !errors.Is(err, cache.ErrStale) || !strings.Contains(err.Error(), "3."+form+": ") {
@@ -161,7 +161,7 @@ func TestListingChanged(t *testing.T) {
 		t.Helper()
 		items, sizes, err := l.Part(t.Context(), 1, 3, 1)
 		if err == nil {
-			err = l.CheckSizes(items, sizes)
+			err = l.CheckSizes(t.Context(), items, sizes)
 		}
 		if want == "" && err != nil || want != "" && (!errors.Is(err, cache.ErrStale) || !strings.Contains(err.Error(), want)) {
 			t.Errorf("error %v, want %q", err, want)

@@ -58,6 +58,25 @@ func (o Options) checkKey() error {
 	return nil
 }
 
+// checkFolderKey returns an error where a name of labels is given of a folder.
+func (o Options) checkFolderKey() error {
+	if o.LabelKey == "" {
+		return nil
+	}
+	return unnamed(o.Shown(), o.LabelKey, "the classes of a folder are its folders")
+}
+
+// WithKeyOf are the options with the name of labels that holds where images of a kind were taken with
+// key: the one that is given, and else key if the images are of this kind, unless the path is of a
+// folder, whose labels are its folders, or of a kept list, which has its labels.
+func (o Options) WithKeyOf(kind, key string) Options {
+	info, err := os.Stat(o.Path)
+	if folder := err == nil && info.IsDir(); o.LabelKey == "" && o.Kind == kind && !folder && !IsListing(o.Path) {
+		o.LabelKey = key
+	}
+	return o
+}
+
 // Takes returns the folder whose images a data set in a folder takes, whatever they are called, and
 // whether also those in folders within. It is empty of kinds that name their images.
 func (o Options) Takes() (folder string, within bool) {
@@ -102,8 +121,8 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 			if err := checkFolder(o.Path); err != nil {
 				return nil, err
 			}
-			if o.LabelKey != "" {
-				return nil, unnamed(o.Shown(), o.LabelKey, "the classes of a folder are its folders")
+			if err := o.checkFolderKey(); err != nil {
+				return nil, err
 			}
 			d, err = k.read(ctx, filepath.Clean(o.Path))
 		default:
@@ -119,7 +138,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		if len(d.Items) == 0 {
 			return nil, noLines(d.Skipped)
 		}
-		d.Kind = k.name
+		d.Kind, d.watcher = k.name, watcherOf(ctx, true)
 		if o.LabelKey != "" {
 			d.LabelKey = o.LabelKey
 		}
@@ -164,9 +183,6 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 	if err := o.checkKey(); err != nil {
 		return nil, err
 	}
-	if o.LabelKey != "" && !IsListing(o.Path) {
-		return nil, unnamed(o.Shown(), o.LabelKey, "the classes of a folder are its folders")
-	}
 	if IsListing(o.Path) {
 		l, err := OpenListing(o)
 		if err != nil {
@@ -176,6 +192,9 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 			return nil, l.Close()
 		}
 		return &Classes{Names: l.Data.Classes, Path: cmp.Or(l.Data.ClassesFile, l.Data.Root), Table: l.Data.ClassesFile != "" || o.Kind == Cars}, l.Close()
+	}
+	if err := o.checkFolderKey(); err != nil {
+		return nil, err
 	}
 	switch o.Kind {
 	case ImageNetVal:

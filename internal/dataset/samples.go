@@ -96,7 +96,8 @@ func (p *pack) sampled() (d *Dataset, err error) {
 	return nil, nil
 }
 
-// areCaptions reports whether texts, one for each image, look like captions: most are of one image.
+// areCaptions reports whether texts, one for each image, look like captions: there are many, and
+// more than half as many different ones as images.
 func areCaptions(texts []string) bool {
 	const least = 100
 	if len(texts) < least {
@@ -142,7 +143,11 @@ func (t *text) label(form, key string) (string, error) {
 		if key != "" {
 			return "", fmt.Errorf("no label under %s, %s", foreign.Quote(key), have)
 		}
-		return "", hinted{fmt.Errorf("no label, want one under %s", strings.Join(jsonLabels, ", ")), "{label-key} gives another name: " + have}
+		err := fmt.Errorf("no label, want one under %s", strings.Join(jsonLabels, ", "))
+		if len(fields) == 0 {
+			return "", err
+		}
+		return "", hinted{err, "{label-key} gives another name: " + have}
 	}
 	if label == "" {
 		return "", errors.New("empty, want the name or number of a class")

@@ -18,6 +18,12 @@ func singleItem(ctx context.Context, address, name string, label int) Item {
 	return Item{Path: s.Address, Name: name, Label: label, from: s}
 }
 
+// isSingle reports whether a store is an image at an address of its own.
+func isSingle(s store) bool {
+	_, is := s.(*single)
+	return is
+}
+
 // atOnce is how many of the things that images like this one are in are asked for at once.
 func (i *Item) atOnce() int {
 	if i.IsFar() {

@@ -231,3 +231,67 @@ func TestFarRequests(t *testing.T) {
 		}
 	}
 }
+
+// watchedList writes down what a Watcher is told.
+type watchedList struct{ told []string }
+
+func (w *watchedList) Listing(done, all int) {
+	w.told = append(w.told, fmt.Sprintf("%d/%d", done, all))
+}
+func (w *watchedList) Listed() { w.told = append(w.told, "end") }
+
+// TestFarWatched: who watches is told how far it is with the images of a list at an address, also
+// where these are looked at in parts.
+func TestFarWatched(t *testing.T) {
+	root := tree(t, images("0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"))
+	if err := os.WriteFile(filepath.Join(root, "list.txt"), []byte("0.jpg\n1.jpg\n2.jpg\n3.jpg\n4.jpg\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := newFarServer(t, root)
+	w := &watchedList{}
+	ctx := WithWatcher(t.Context(), w)
+	check := func(what string) {
+		t.Helper()
+		told := strings.Join(slices.Compact(w.told), " ")
+		if want := "0/5 1/5 2/5 3/5 4/5 5/5 end"; told != want {
+			t.Errorf("%s: told %s, want %s", what, told, want)
+		}
+		w.told = nil
+	}
+	o := Options{Kind: Images, Path: server.url + "/list.txt"}
+	d, err := Open(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Stride(1).Sizes(); err != nil {
+		t.Fatal(err)
+	}
+	check("sizes")
+
+	defer func(was int) { linesTogether = was }(linesTogether)
+	linesTogether = 2
+	o.Path = filepath.Join(t.TempDir(), "a"+ListingEnd)
+	f, err := os.Create(o.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = WriteListing(ctx, Options{Kind: Images, Path: server.url + "/list.txt"}, f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	check("a kept list")
+
+	l, err := OpenListing(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	items, sizes, err := l.Part(ctx, 0, 5, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.CheckSizes(ctx, items, sizes); err != nil {
+		t.Fatal(err)
+	}
+	check("of a kept list")
+}

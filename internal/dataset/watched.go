@@ -2,8 +2,8 @@ package dataset
 
 import "context"
 
-// A Watcher is told how far it is with listing archives or Parquet files, several or at addresses:
-// far away that takes minutes.
+// A Watcher is told how far it is with listing archives or Parquet files, several or at addresses,
+// or with images at addresses of their own: far away that takes minutes.
 type Watcher interface {
 	// Listing says that as many of all have been listed.
 	Listing(done, all int)
@@ -41,6 +41,16 @@ func watcherOf(ctx context.Context, long bool) Watcher {
 	}
 	return w
 }
+
+// partWatcher tells of a part, from the first on, of all that is listed. Whoever has all parts listed
+// ends it.
+type partWatcher struct {
+	of         Watcher
+	first, all int
+}
+
+func (p partWatcher) Listing(done, _ int) { p.of.Listing(p.first+done, p.all) }
+func (p partWatcher) Listed()             {}
 
 type unwatched struct{}
 

@@ -161,6 +161,7 @@ func TestInputsDataset(t *testing.T) {
 	dir, _ := folder(t)
 	r := opened(t, dir)
 	given := dataset.Options{Kind: dataset.Images, Path: "elsewhere"}
+	keyed := []report.Input{{Kind: report.InputImages, Path: "/set", Dataset: dataset.ImageNetVal, LabelKey: "species"}}
 	for _, test := range []struct {
 		what  string
 		made  []report.Input
@@ -172,6 +173,11 @@ func TestInputsDataset(t *testing.T) {
 		{"the report's", []report.Input{{Kind: report.InputImages, Path: "/set", Dataset: dataset.ImageNetVal}}, Paths{}, dataset.Options{Kind: dataset.Images}, dataset.Options{Kind: dataset.ImageNetVal, Path: "/set"}},
 		{"a folder is given", []report.Input{{Kind: report.InputImages, Path: "/set", Dataset: dataset.ImageNetVal}}, Paths{}, given, dataset.Options{Kind: dataset.ImageNetVal, Path: "elsewhere"}},
 		{"and its layout", []report.Input{{Kind: report.InputImages, Path: "/set", Dataset: dataset.ImageNetVal}}, Paths{Dataset: true}, given, given},
+		{"the name of labels", keyed, Paths{}, dataset.Options{Path: "a.tar"}, dataset.Options{Kind: dataset.ImageNetVal, LabelKey: "species", Path: "a.tar"}},
+		{"another name", keyed, Paths{}, dataset.Options{Path: "a.tar", LabelKey: "kind"}, dataset.Options{Kind: dataset.ImageNetVal, LabelKey: "kind", Path: "a.tar"}},
+		{"the same layout", keyed, Paths{Dataset: true}, dataset.Options{Kind: dataset.ImageNetVal, Path: "a.tar"}, dataset.Options{Kind: dataset.ImageNetVal, LabelKey: "species", Path: "a.tar"}},
+		{"another layout", keyed, Paths{Dataset: true}, given, given},
+		{"a folder has its labels", keyed, Paths{}, dataset.Options{Path: dir}, dataset.Options{Kind: dataset.ImageNetVal, Path: dir}},
 	} {
 		r.mark.Inputs = test.made
 		if o, err := r.Inputs(test.paths, live.Options{Data: test.given}, t.Errorf); err != nil || o.Data != test.want {

@@ -166,8 +166,8 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		o.Data.Path = cmp.Or(o.Data.Path, made.Path)
 		if !p.Dataset {
 			o.Data.Kind = cmp.Or(made.Dataset, o.Data.Kind)
-			o.Data.LabelKey = cmp.Or(o.Data.LabelKey, made.LabelKey)
 		}
+		o.Data = o.Data.WithKeyOf(made.Dataset, made.LabelKey)
 	}
 	if o.Data.Path != "" {
 		if o.Data.Kind = cmp.Or(o.Data.Kind, r.overview.Data.Name); o.Data.Kind == "" {

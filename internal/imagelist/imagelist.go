@@ -83,9 +83,6 @@ type Head struct {
 	Skipped     []Skipped `json:"skipped"`
 	Passed      Passed    `json:"passed"`
 	Blocks      []int     `json:"blocks"` // bytes of each, with its CRC
-
-	Captions bool     `json:"-"` // labels look like captions; known to who lists only
-	Unopened []string `json:"-"` // images whose files could not be opened; known to who lists only
 }
 
 // Passed counts what was not taken for images.

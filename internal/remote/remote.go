@@ -24,6 +24,9 @@ import (
 // ErrChanged is wrapped by the error of an object that is not the one that was opened.
 var ErrChanged = errors.New("the object was changed after it was opened")
 
+// errOther is that of one whose server names it otherwise than when it was opened.
+var errOther = hinted{ErrChanged, "restore it if it was replaced; if not, its server gives another ETag or time of change at each request: download it, or serve it from a server that does not"}
+
 // ErrMissing is wrapped by the error of an address where there is nothing.
 var ErrMissing = errors.New("nothing is there")
 
@@ -156,7 +159,7 @@ func (o *Object) Exact() string {
 func (o *Object) other(a answer) error {
 	switch {
 	case o.tag != a.tag, o.tag == "" && o.modified != a.modified:
-		return ErrChanged
+		return errOther
 	case o.Size == a.size:
 		return nil
 	}

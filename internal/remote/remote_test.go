@@ -189,8 +189,10 @@ func TestChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			now.Store(tags[1])
-			if _, err := o.ReadAt(make([]byte, 10), 5); !errors.Is(err, ErrChanged) {
-				t.Errorf("%v, want %v", err, ErrChanged)
+			_, err = o.ReadAt(make([]byte, 10), 5)
+			var h interface{ Hint() string }
+			if !errors.Is(err, ErrChanged) || !errors.As(err, &h) || !strings.Contains(h.Hint(), "another ETag") {
+				t.Errorf("%v, want %v, with a hint", err, ErrChanged)
 			}
 			if _, c := o.There(); !errors.Is(c, ErrChanged) || errors.Is(c, ErrFailed) {
 				t.Errorf("there: %v, want %v", c, ErrChanged)

@@ -242,7 +242,11 @@ func (w watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-const otherServer = "download it, or serve it from a server that does, such as nginx or an object store"
+// Advice on servers: of an object that is read alone, and of one of many, which a list names.
+const (
+	otherServer       = "download it, or serve it from a server that does, such as nginx or an object store"
+	otherServerOrNone = "leave it out of the list, or serve it from a server that does, such as nginx or an object store; or download all that is listed"
+)
 
 // said reads the head of an answer about n bytes from off on, and what a service says is wrong.
 // whole says that the answer may be of all bytes. empty says that the object has none.
@@ -265,7 +269,7 @@ func said(r *http.Response, off int64, n int, whole bool, says told) (a answer, 
 	case status == http.StatusRequestedRangeNotSatisfiable && r.Header.Get("Content-Range") == "bytes */0" && off == 0:
 		return a, true, nil
 	case status == http.StatusRequestedRangeNotSatisfiable, status == http.StatusPreconditionFailed:
-		return a, false, ErrChanged
+		return a, false, errOther
 	case status == http.StatusOK && r.ContentLength == 0 && off == 0:
 		return a, true, nil
 	case status == http.StatusOK && whole && off == 0:
@@ -273,7 +277,7 @@ func said(r *http.Response, off int64, n int, whole bool, says told) (a answer, 
 		case a.size < 0:
 			return a, false, hinted{errors.New("the server does not say how many bytes there are, want a Content-Length"), otherServer}
 		case a.size > mostWhole:
-			return a, false, hinted{fmt.Errorf("%d bytes, want at most %d from a server that does not give ranges of bytes", a.size, mostWhole), otherServer}
+			return a, false, hinted{fmt.Errorf("%d bytes, want at most %d from a server that does not give ranges of bytes", a.size, mostWhole), otherServerOrNone}
 		case a.size < int64(n):
 			return a, false, passing{fmt.Errorf("asked for %d bytes, the server says that it sends %d", n, a.size)}
 		}

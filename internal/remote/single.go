@@ -35,9 +35,6 @@ func NewSingle(ctx context.Context, address string) *Single {
 	return &Single{Address: shown, ctx: ctx, address: address}
 }
 
-// Context is that with which reading ends.
-func (s *Single) Context() context.Context { return s.ctx }
-
 // opened returns the object. now says that it was asked for just now, for the first time.
 func (s *Single) opened() (o *Object, now bool, err error) {
 	if o, err = at(s.ctx, s.address); err != nil {

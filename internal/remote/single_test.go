@@ -22,10 +22,11 @@ func TestSingleOfServerWithoutRanges(t *testing.T) {
 		name   string
 		answer http.HandlerFunc
 		want   string // empty: it is read
+		hint   string
 	}{
-		{"small", func(w http.ResponseWriter, r *http.Request) { w.Write(content[:10]) }, ""},
-		{"too large", says(mostWhole + 1), "67108865 bytes, want at most 67108864 from a server that does not give ranges"},
-		{"no length", func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush() }, "want a Content-Length"},
+		{"small", func(w http.ResponseWriter, r *http.Request) { w.Write(content[:10]) }, "", ""},
+		{"too large", says(mostWhole + 1), "67108865 bytes, want at most 67108864 from a server that does not give ranges", "leave it out of the list"},
+		{"no length", func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush() }, "want a Content-Length", "download it"},
 	} {
 		var requests atomic.Int64
 		s := NewSingle(t.Context(), server(t, func(w http.ResponseWriter, r *http.Request) {
@@ -40,7 +41,7 @@ func TestSingleOfServerWithoutRanges(t *testing.T) {
 			continue
 		}
 		var hint interface{ Hint() string }
-		if there || !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), test.want) || !errors.As(err, &hint) || requests.Load() != 1 {
+		if there || !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), test.want) || !errors.As(err, &hint) || !strings.HasPrefix(hint.Hint(), test.hint) || requests.Load() != 1 {
 			t.Errorf("%s: there %v, %v after %d requests, want %q after one, with a hint", test.name, there, err, requests.Load(), test.want)
 		}
 	}

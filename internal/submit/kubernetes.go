@@ -59,7 +59,7 @@ func ParseVariable(text string) (Variable, error) {
 	switch {
 	case !ok || !variableName.MatchString(name):
 		return Variable{}, usage.Errorf("%s: want NAME=VALUE, such as AWS_REGION=eu-west-1", foreign.Quote(name))
-	case name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN":
+	case name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN" || name == "HF_TOKEN":
 		return Variable{}, usage.Errorf("%s: anybody who may see the job could read it: want it in a secret, with {env-from-secret}", name)
 	case name == "JOB_COMPLETION_INDEX" || name == "HOSTNAME":
 		return Variable{}, usage.Errorf("%s: Kubernetes sets it, want another name", name)

@@ -45,8 +45,10 @@ type Printer struct {
 	quiet bool
 
 	progress Showing
-	task     *task  // that is running, or nil
-	waits    string // what is waited for without one
+	task     *task     // that is running, or nil
+	waits    string    // what is waited for without one
+	started  time.Time // when the Printer was made
+	last     string    // the closing line of the task before; empty: there was none
 
 	spell func(string) string // of messages, or nil
 	bar   *task               // drawn on the last line of err, or nil
@@ -56,13 +58,13 @@ type Printer struct {
 // NewPrinter returns a Printer whose results go to out and whose messages go to
 // err. Bars are drawn only if err is a terminal. now is the clock.
 func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
-	return &Printer{out: out, err: err, terminal: isTerminal(err), shows: displayOf(out, os.Getenv), says: displayOf(err, os.Getenv), now: now, given: map[string]bool{}}
+	return &Printer{out: out, err: err, terminal: isTerminal(err), shows: displayOf(out, os.Getenv), says: displayOf(err, os.Getenv), now: now, started: now(), given: map[string]bool{}}
 }
 
 // WithOutput returns a Printer whose results go to out and whose messages go where
 // p's messages go. The two must not be used concurrently.
 func (p *Printer) WithOutput(out io.Writer) *Printer {
-	return &Printer{out: out, err: p.err, terminal: p.terminal, shows: displayOf(out, os.Getenv), says: p.says, now: p.now, quiet: p.quiet, progress: p.progress, spell: p.spell, given: p.given}
+	return &Printer{out: out, err: p.err, terminal: p.terminal, shows: displayOf(out, os.Getenv), says: p.says, now: p.now, started: p.started, last: p.last, quiet: p.quiet, progress: p.progress, spell: p.spell, given: p.given}
 }
 
 func isTerminal(w io.Writer) bool {

@@ -78,16 +78,13 @@ func (p *Printer) WaitFor(what string) {
 	p.waits = what
 }
 
-// SayProgress prints a line on the task that is running, whatever is shown otherwise.
+// SayProgress prints a line on the task that is running, whatever is shown otherwise, or on what the
+// program does while there is none.
 func (p *Printer) SayProgress() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.task == nil && p.waits != "" {
-		p.say("note: ", "waiting for "+p.waits)
-		return
-	}
 	if p.task == nil {
-		p.say("note: ", "no task is running that counts what is done")
+		p.say("note: ", p.between())
 		return
 	}
 	took := p.now().Sub(p.task.started)
@@ -105,6 +102,17 @@ func (p *Printer) SayProgress() {
 		}
 	}
 	p.say("note: ", line)
+}
+
+// between says what the program does while no task is running.
+func (p *Printer) between() string {
+	switch {
+	case p.waits != "":
+		return "waiting for " + p.waits
+	case p.last != "":
+		return "no task is running that counts what is done; the last one: " + p.last
+	}
+	return "no task has begun that counts what is done, " + FormatDuration(p.now().Sub(p.started)) + " after the start"
 }
 
 // Read reports n bytes of images as read to the task that is running.
@@ -241,7 +249,8 @@ func (t *task) Done() {
 	if !t.running {
 		return
 	}
-	t.running, t.p.task = false, nil
+	closing := t.closing(t.p.now().Sub(t.started))
+	t.running, t.p.task, t.p.last = false, nil, closing
 	if t.p.progress == JSONProgress {
 		t.tell(t.p.now(), true)
 		return
@@ -250,7 +259,7 @@ func (t *task) Done() {
 		t.clear()
 		t.bar, t.p.bar = nil, nil
 	}
-	io.WriteString(t.p.err, printable(t.closing(t.p.now().Sub(t.started)))+"\n")
+	io.WriteString(t.p.err, printable(closing)+"\n")
 }
 
 // clear erases the bar. The Printer's mutex must be held.

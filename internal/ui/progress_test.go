@@ -49,7 +49,11 @@ func TestNoProgress(t *testing.T) {
 
 func TestSayProgress(t *testing.T) {
 	p, _, err, c := newTest()
+	c.advance(time.Second)
 	p.SayProgress()
+	p.WaitFor("the model")
+	p.SayProgress()
+	p.WaitFor("")
 	progress := p.Progress()
 	progress.Start(300, Images, "collect")
 	p.SayProgress()
@@ -58,11 +62,16 @@ func TestSayProgress(t *testing.T) {
 	p.Skip(errors.New("a.jpg"))
 	p.Read(8 << 20)
 	p.SayProgress()
+	progress.Done()
+	p.SayProgress()
 	want := []string{
-		"note: no task is running that counts what is done",
+		"note: no task has begun that counts what is done, 1.0 s after the start",
+		"note: waiting for the model",
 		"note: collect: 0 of 300 images in 0 ms",
 		"warning: skipped: a.jpg",
 		"note: collect: 100 of 300 images in 4.0 s (25 img/s), about 8.0 s left, 1 skipped, 8.0 MiB read (2.0 MiB/s)",
+		"collect: 100 of 300 images in 4.0 s (25 img/s)",
+		"note: no task is running that counts what is done; the last one: collect: 100 of 300 images in 4.0 s (25 img/s)",
 	}
 	if got := strings.Split(strings.TrimSpace(err.String()), "\n"); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%q, want %q", got, want)

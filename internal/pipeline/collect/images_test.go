@@ -1,9 +1,12 @@
 package collect
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -49,6 +52,37 @@ func TestWorthListOfArchives(t *testing.T) {
 		}
 		if said := strings.Contains(heard.String(), "note: each shard opens all of 2 archives, since where it ends depends on how many images each has: "); said != want {
 			t.Errorf("from %d archives on: said %q", worth, heard)
+		}
+	}
+}
+
+// TestWorthListOfAddresses: a shard of many images at addresses of their own says that each is asked
+// for.
+func TestWorthListOfAddresses(t *testing.T) {
+	defer func(was int) { worthArchives = was }(worthArchives)
+	files, list := http.FileServer(http.Dir(testutil.Golden("dataset"))), strings.Join(pipelinetest.GoldenNames(t), "\n")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/list.txt" {
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(list))
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	for _, tt := range []struct {
+		worth int
+		shard shard.Shard
+		said  bool
+	}{{48, shard.Shard{Number: 1, Of: 2}, true}, {49, shard.Shard{Number: 1, Of: 2}, false}, {48, shard.Shard{}, false}} {
+		worthArchives = tt.worth
+		o := goldenImages(t, "scores")
+		o.Data.Path, o.Shard = server.URL+"/list.txt", tt.shard
+		say, heard := pipelinetest.Heard()
+		if _, err := openImages(t.Context(), o, say); err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(heard.String(), "note: each shard asks for the size of all of 48 images: "); said != tt.said {
+			t.Errorf("from %d images on, shard %v: said %q", tt.worth, tt.shard, heard)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 		collect = *from.Collect
 	}
 	o := Options{
-		Model: v.Model, Data: dataset.Options{Kind: images.Dataset, LabelKey: images.LabelKey, Path: v.DataPath}, Stride: max(images.Stride, 1),
+		Model: v.Model, Data: dataset.Options{Kind: cmp.Or(v.DataKind, images.Dataset), Path: v.DataPath}, Stride: max(images.Stride, 1),
 		BatchSize: v.BatchSize, Threads: v.Threads, Mode: from.Mode, Mean: collect.Mean,
 		StatsOnly: slices.Contains([]string{artefact.KindStatistics, artefact.KindSummary}, artefact.WholeKind(m.Kind)), TopK: collect.TopK, FitTopK: true,
 		NoFeatures: artefact.WholeKind(m.Kind) == artefact.KindSummary, SavePath: path, DType: npy.Float32,
@@ -126,12 +127,7 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 	}
 	mean, std := form.Numbers()
 	o.Details.Mean, o.Details.Std, o.Details.Fit = &mean, &std, &form.Fit
-	if v.DataKind != "" {
-		o.Data.Kind = v.DataKind
-		if v.DataKind != images.Dataset {
-			o.Data.LabelKey = ""
-		}
-	}
+	o.Data = o.Data.WithKeyOf(images.Dataset, images.LabelKey)
 	if sh := from.Shard; sh != nil {
 		o.Shard = shard.Recorded(sh)
 		if err := o.Shard.Check(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imagelist"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -65,18 +66,18 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		Kind: artefact.KindListing, Axes: []string{"B"}, Shape: []int{0},
 		Origin: origin.Origin{Images: &origin.Images{Dataset: o.Data.Kind, LabelKey: o.Data.LabelKey, Stride: 1}},
 	}
-	var head *imagelist.Head
+	var list *dataset.Written
 	_, err = o.Store.Save(o.SavePath, m, func(to io.Writer) (err error) {
-		if head, err = dataset.WriteListing(ctx, o.Data, to); err != nil {
+		if list, err = dataset.WriteListing(ctx, o.Data, to); err != nil {
 			return err
 		}
-		m.Shape[0], m.Origin.Images.SHA256, m.Origin.Images.Names = head.Images, head.SHA256, head.Names
-		return o.name(head, say)
+		m.Shape[0], m.Origin.Images.SHA256, m.Origin.Images.Names = list.Images, list.SHA256, list.Names
+		return o.name(list, say)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return result(o.SavePath, head), nil
+	return result(o.SavePath, &list.Head), nil
 }
 
 var errUnopened = errors.New("cannot be opened while the images are listed")
@@ -85,11 +86,11 @@ var errUnopened = errors.New("cannot be opened while the images are listed")
 const mostUnopened = 20
 
 // name names what could not be listed; to a strict run it is an error.
-func (o Options) name(h *imagelist.Head, say ui.Reporter) error {
-	if h.Captions {
-		source.NameCaptions(o.Data.Shown(), len(h.Classes), h.Images, say)
+func (o Options) name(l *dataset.Written, say ui.Reporter) error {
+	if l.Captions {
+		source.NameCaptions(o.Data.Shown(), len(l.Classes), l.Images, say)
 	}
-	for i, path := range h.Unopened {
+	for i, path := range l.Unopened {
 		if o.Strict {
 			return fmt.Errorf("%s: %w", path, errUnopened)
 		}
@@ -97,10 +98,10 @@ func (o Options) name(h *imagelist.Head, say ui.Reporter) error {
 			say.Warn("%s: %v: it is listed, and skipped where it is read unless it is there again", path, errUnopened)
 		}
 	}
-	if more := len(h.Unopened) - mostUnopened; more > 0 {
+	if more := len(l.Unopened) - mostUnopened; more > 0 {
 		say.Warn("%s more: %v", quantity.Of(more, "image"), errUnopened)
 	}
-	return source.NamePassedOver(skipped(h), dataset.Passed(h.Passed), o.Strict, say)
+	return source.NamePassedOver(skipped(&l.Head), dataset.Passed(l.Passed), o.Strict, say)
 }
 
 func skipped(h *imagelist.Head) []dataset.Skipped {
@@ -127,12 +128,20 @@ func (o Options) complete(say ui.Reporter) (*Result, error) {
 		return nil, hint.With(err, "give another path, or discard what is there with {restart}")
 	}
 	if f.LabelKey != o.Data.LabelKey {
-		err := fmt.Errorf("%s: %w: its labels are of the name %q, not %q", o.SavePath, cache.ErrStale, f.LabelKey, o.Data.LabelKey)
+		err := fmt.Errorf("%s: %w: its labels are %s, not %s", o.SavePath, cache.ErrStale, named(f.LabelKey), named(o.Data.LabelKey))
 		return nil, hint.With(err, "give another path, or discard what is there with {restart}")
 	}
 	r := result(o.SavePath, &f.Head)
 	r.Complete = true
-	return r, o.name(&f.Head, say)
+	return r, o.name(&dataset.Written{Head: f.Head}, say)
+}
+
+// named says by which name labels were taken.
+func named(key string) string {
+	if key == "" {
+		return "of no given name"
+	}
+	return "of the name " + foreign.Quote(key)
 }
 
 func result(path string, h *imagelist.Head) *Result {

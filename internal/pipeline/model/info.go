@@ -281,6 +281,7 @@ func Activations() []string { return clip.Activations() }
 // OpenWith opens a checkpoint, of which more may be known than its tensors say, and hashes
 // it.
 func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
+	defer opening(ctx, path)()
 	d, recorded := withRecorded(path, d)
 	ck, err := clip.OpenWith(path, d)
 	if err != nil {

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -73,14 +76,26 @@ const (
 	pause    = 20 * time.Millisecond
 )
 
-// write writes a file. Runs for different units share a folder and the images in it: a file that
-// another one is writing is taken as it is if it has these bytes, and else waited for.
+// mostFolders is how often the folder of a file is made.
+const mostFolders = 10
+
+// write writes a file, and makes its folder. Runs for different units share a folder and the images
+// in it: a file that another one is writing is taken as it is if it has these bytes, and else waited
+// for; and one that ends removes a folder that is empty.
 func write(ctx context.Context, store *cache.Store, path string, data []byte) error {
+	made := 0
 	for waited := time.Duration(0); ; waited += pause {
 		err := store.WriteFile(path, func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
 		})
+		if errors.Is(err, fs.ErrNotExist) && made < mostFolders {
+			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+				return err
+			}
+			made++
+			continue
+		}
 		if !errors.Is(err, cache.ErrLocked) || waited >= patience {
 			return err
 		}

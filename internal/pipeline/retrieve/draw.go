@@ -163,11 +163,6 @@ const drawGroup = 16
 
 // neuron makes the images of one neuron.
 func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Progress) error {
-	if !d.Copies { // an interrupted run that shares the folder removes it while it is empty
-		if err := os.MkdirAll(filepath.Join(d.SaveDir, storedFolder), 0o777); err != nil {
-			return err
-		}
-	}
 	onSheet := n.Units[:min(1+d.SheetHeads, len(n.Units))]
 	uses, sheet := map[int][]*Hit{}, map[int]*shown{} // by image
 	for i := range n.Units {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // TestWriteWhileOtherWrites: a file that another run is writing is taken if it has the same bytes,
@@ -93,5 +95,39 @@ func TestRunsShareFolder(t *testing.T) {
 		if got[name] != want[name] {
 			t.Errorf("%s differs", name)
 		}
+	}
+}
+
+// withoutStored removes the folder of images that runs share before the first of them is written.
+type withoutStored struct {
+	*pipelinetest.Interrupting
+	t   *testing.T
+	dir string
+}
+
+func (r withoutStored) Progress() ui.Progress { return r }
+
+// Add comes after each image that is ranked, and after each group that is drawn.
+func (r withoutStored) Add(int64) {
+	if err := os.RemoveAll(filepath.Join(r.dir, storedFolder)); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// TestSharedFolderGoes: a run goes on where another one that ends removes the folder that both
+// write images into, as it is empty.
+func TestSharedFolderGoes(t *testing.T) {
+	dir := t.TempDir()
+	o := Options{Options: goldenImages(), Neurons: []int{37}, Top: 2*drawGroup + 1, Threads: 1, SaveDir: dir, SheetHeads: 1}
+	say := withoutStored{&pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), After: math.MaxInt64}, t, dir}
+	if _, err := Run(t.Context(), o, say); err != nil {
+		t.Errorf("removed between groups: %v", err)
+	}
+	path := filepath.Join(dir, "gone", storedFolder, "7_photo.png")
+	if err := write(t.Context(), new(cache.Store), path, []byte("ours")); err != nil {
+		t.Errorf("no folder: %v", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "ours" {
+		t.Errorf("file %q, error %v", got, err)
 	}
 }

@@ -84,7 +84,7 @@ func (s *sceneToRead) open(o *Options, shorter int) error {
 		s.bytes = f.image.Size
 	}
 	if s.sum = f.sum; changed != nil {
-		s.changed = hint.With(changed, source.RestoreHint)
+		s.changed = source.WithAdvice(changed, source.RestoreHint)
 		return s.changed
 	}
 	if err != nil {

@@ -11,10 +11,11 @@ import (
 
 // Images at addresses of their own are each waited for. They are read before workers want them,
 // many at once, as far as memory allows.
-const (
-	mostFetched      = 16       // that no worker has yet
-	mostFetchedBytes = 64 << 20 // of all; a larger image is read alone
-)
+const mostFetched = 16 // that no worker has yet
+
+// mostFetchedBytes is how many bytes all of them have; a larger image is read alone. A variable for
+// tests.
+var mostFetchedBytes int64 = 64 << 20
 
 // fetching reads far images in their order.
 type fetching struct {

@@ -71,7 +71,7 @@ func (s *ImageSet) Part(ctx context.Context, lo, hi int) ([]dataset.Item, []int6
 	if err != nil {
 		return nil, nil, err
 	}
-	return items, sizes, s.listing.CheckSizes(items, sizes)
+	return items, sizes, s.listing.CheckSizes(ctx, items, sizes)
 }
 
 // AllNames returns the names of all images.

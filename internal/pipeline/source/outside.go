@@ -14,43 +14,53 @@ import (
 // that is given by itself, the folder that holds it is refused, and none below: where photos and
 // results are side by side, the results have a folder of their own.
 func WantOutside(option, dir string, data dataset.Options, paths ...string) error {
-	alone := "" // its folders are not looked at
-	if folder, within := data.Takes(); folder != "" && data.Path != "" {
-		paths = append(paths[:len(paths):len(paths)], folder)
-		if !within {
-			alone = folder
-		}
+	if dir == "" {
+		return nil
 	}
-	for i, path := range paths {
-		info, err := os.Stat(path)
-		switch {
-		case dir == "" || err != nil:
-			continue
-		case !info.IsDir():
-			if held, err := os.Stat(dir); err == nil && dataset.IsImage(path) && isHolder(path, held) {
-				return usage.Errorf("%s %s: it is the folder of the image %s, and what is written there would be taken for images with it: want another folder", option, dir, path)
-			}
-			continue
-		}
-		inside, err := isInside(dir, path)
-		if err != nil {
+	for _, path := range paths {
+		if err := wantOutside(option, dir, path, true); err != nil {
 			return err
 		}
-		if alone != "" && i == len(paths)-1 {
-			there, err := os.Stat(dir)
-			inside = err == nil && os.SameFile(info, there)
-		}
-		if inside {
-			return usage.Errorf("%s %s: it is in the folder of images %s, and what is written there would be taken for images: want another folder", option, dir, path)
-		}
+	}
+	if folder, within := data.Takes(); folder != "" && data.Path != "" {
+		return wantOutside(option, dir, folder, within)
 	}
 	return nil
 }
 
-// isHolder reports whether a folder holds a file.
-func isHolder(file string, folder os.FileInfo) bool {
-	held, err := os.Stat(filepath.Dir(file))
-	return err == nil && os.SameFile(held, folder)
+// wantOutside refuses dir if it is the folder path of images, or inside of it if the images in folders
+// within are taken too, or if it holds the image path.
+func wantOutside(option, dir, path string, within bool) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	if !info.IsDir() {
+		if dataset.IsImage(path) && isSame(dir, filepath.Dir(path)) {
+			return usage.Errorf("%s %s: it is the folder of the image %s, and what is written there would be taken for images with it: want another folder", option, dir, path)
+		}
+		return nil
+	}
+	inside := isSame(dir, path)
+	if within {
+		if inside, err = isInside(dir, path); err != nil {
+			return err
+		}
+	}
+	if inside {
+		return usage.Errorf("%s %s: it is in the folder of images %s, and what is written there would be taken for images: want another folder", option, dir, path)
+	}
+	return nil
+}
+
+// isSame reports whether two paths lead to the same folder, which is there.
+func isSame(dir, other string) bool {
+	a, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(other)
+	return err == nil && os.SameFile(a, b)
 }
 
 // isInside reports whether a folder is another or is inside it.

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -36,15 +37,27 @@ func SizeAsListed(path string, was, now int64, err error) error {
 // better.
 const RestoreHint = "restore the image and run the same command again"
 
-// AsListed is SizeAsListed for an image on its way to the tower. The advice goes with
-// the error.
+// WithAdvice returns an error of SizeAsListed with advice: that on the server of an address that
+// failed, or gave another object, and else the one that is given.
+func WithAdvice(err error, advice string) error {
+	var h interface{ Hint() string }
+	switch {
+	case !dataset.Unanswered(err):
+		return hint.With(err, advice)
+	case errors.As(err, &h):
+		return err
+	}
+	return hint.With(err, "run the same command again once the server answers")
+}
+
+// AsListed is SizeAsListed for an image on its way to the tower, with advice as WithAdvice gives it.
 func (p *Image) AsListed(was int64, advice string) error {
 	var err error
 	if !p.Loaded {
 		err = p.Err
 	}
 	if err = SizeAsListed(p.Item.Path, was, p.Size, err); err != nil {
-		return hint.With(err, advice)
+		return WithAdvice(err, advice)
 	}
 	return nil
 }

@@ -166,34 +166,6 @@ func twoRuns(path string, of, others int) error {
 	return hint.With(err, "remove those that are not wanted")
 }
 
-// alone looks at a run without shards, or at one shard by its own path. missing is the error of
-// nothing that is there.
-func (o Options) alone(r *Result, missing error) error {
-	s := Shard{Number: 1, Path: o.Path, State: Missing}
-	o.look(&s)
-	if s.State == Begun && s.Images == nil {
-		o.sums(&s, nil) // of a result that keeps a state
-	}
-	switch {
-	case s.State == Missing, s.State == Begun && s.Images == nil: // such as a folder of photos
-		return missing
-	case s.State == Damaged:
-		return errors.New(s.Error)
-	case s.State == Done:
-		r.Next = "nothing is left to do of this shard: give the path without its number for all"
-		r.Whole = true
-	case s.State != Running:
-		r.Next = "run the command that makes it again: it resumes from there"
-	}
-	r.Kind = s.kind
-	if r.State = s.State; s.State == Done {
-		r.State = ""
-	}
-	r.Images, r.Finished, r.Skipped = s.Images, s.Finished, s.Skipped
-	r.add(s)
-	return nil
-}
-
 // partAt looks at a part.
 func partAt(path string, s shard.Shard) Part {
 	p := Part{First: s.Number, Last: s.Last, Path: path, State: Done}

@@ -135,7 +135,7 @@ func TestRun(t *testing.T) {
 	if bad := testutil.Line(err, "shards of 4 and of 5 are beside it"); bad != nil {
 		t.Error(bad)
 	}
-	if _, err := Run(t.Context(), Options{Path: path + "x", Now: time.Now}); err == nil || !strings.Contains(err.Error(), "no shards beside it") {
+	if _, err := Run(t.Context(), Options{Path: path + "x", Now: time.Now}); !errors.Is(err, cache.ErrMissing) || !strings.Contains(err.Error(), "missing: no run has written anything there, nor shards beside it") {
 		t.Error(err)
 	}
 }
@@ -270,7 +270,7 @@ func TestAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Path: path, Late: time.Minute, Now: time.Now}
-	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no shards beside it") {
+	if _, err := Run(t.Context(), o); !errors.Is(err, cache.ErrMissing) || !strings.Contains(err.Error(), "june: missing: no run has written anything in it, nor shards beside it") {
 		t.Errorf("a folder of others: %v", err)
 	}
 	w, err := new(cache.Store).OpenChunks(path, cache.Plan{

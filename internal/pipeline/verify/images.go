@@ -49,11 +49,8 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 	if m.Origin.Segment != nil {
 		return v.compareScenes(ctx, f, kind)
 	}
-	labelKey := from.LabelKey
-	if kind != from.Dataset {
-		labelKey = ""
-	}
-	set, err := v.imageSet(ctx, kind, labelKey, from.Stride)
+	data := dataset.Options{Kind: kind, Path: v.DataPath}.WithKeyOf(from.Dataset, from.LabelKey)
+	set, err := v.imageSet(ctx, data, from.Stride)
 	if err != nil {
 		return err
 	}
@@ -172,14 +169,14 @@ func (v *verifier) sayLeft() {
 	}
 }
 
-func (v *verifier) imageSet(ctx context.Context, kind, labelKey string, stride int) (*imageSet, error) {
-	key := fmt.Sprint(kind, " ", stride, " ", labelKey)
+func (v *verifier) imageSet(ctx context.Context, o dataset.Options, stride int) (*imageSet, error) {
+	key := fmt.Sprint(o.Kind, " ", stride, " ", o.LabelKey)
 	if set := v.images[key]; set != nil {
 		return set, nil
 	}
 	set := &imageSet{}
 	v.images[key] = set
-	data, err := dataset.Open(ctx, dataset.Options{Kind: kind, LabelKey: labelKey, Path: v.DataPath})
+	data, err := dataset.Open(ctx, o)
 	if err != nil {
 		if ctx.Err() != nil || errors.Is(err, context.Canceled) || dataset.Unanswered(err) || dataset.Gone(err) {
 			return nil, err
