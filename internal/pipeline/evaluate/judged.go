@@ -35,7 +35,8 @@ type Judged struct {
 // LedgerOptions say which collection to keep.
 type LedgerOptions struct {
 	Artefacts   artefact.Reader
-	ScoresPath  string               // a folder of scores
+	ScoresPath  string               // a folder of scores, or of heads
+	Parts       []string             // of the features of heads: MLPs
 	Data        dataset.Options      // their labels; no path: none
 	ClassesPath string               // class embeddings in the order of the labels; may be empty
 	Groups      dataset.TableOptions // no path: none, or those given

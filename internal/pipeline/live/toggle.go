@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/attribution"
-	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
-	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/quantity"
 )
 
@@ -46,7 +43,7 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 	t.Edit, t.EditNote = l.editLine(shape, off, z)
 	if why := l.unjudged(); why != nil {
 		t.Reason = why.Error()
-	} else if t.Before, t.After, err = l.accuracy(ctx, off, z); err != nil {
+	} else if t.Before, t.After, err = l.accuracy(ctx, off, z, l.ledger.Without); err != nil {
 		return nil, err
 	}
 	if r.Image != nil {
@@ -55,51 +52,6 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 		}
 	}
 	return t, nil
-}
-
-// accuracy is that with all pairs, and that with some off.
-func (l *Live) accuracy(ctx context.Context, off []int, zero bool) (before, after *Accuracy, err error) {
-	leave, err := l.sums.enter(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer leave()
-	e, err := l.ledger.Without(ctx, off, zero)
-	if err != nil {
-		if ctx.Err() == nil {
-			err = because(ErrInternal, err)
-		}
-		return nil, nil, err
-	}
-	names, _ := l.ledger.Classes()
-	groups, _ := l.ledger.Groups()
-	of := func(v evaluate.VariantScore, share func(evaluate.PartScore) float64) *Accuracy {
-		a := &Accuracy{All: v.Top1, Top5: v.Top5, Correct: v.Correct, Images: e.Images}
-		a.ByClass, a.Classes, a.WorstClass = byPart(names, e.Classes, share)
-		a.ByGroup, a.Groups, a.WorstGroup = byPart(groups, e.Groups, share)
-		return a
-	}
-	before = of(e.Baseline, func(p evaluate.PartScore) float64 { return p.Baseline })
-	after = of(e.Variants[0], func(p evaluate.PartScore) float64 { return p.Variants[0] })
-	return before, after, nil
-}
-
-// byPart puts accuracies on parts of the images in the order of all names, and finds the
-// worst. Names may be there twice; parts are in their order.
-func byPart(names []string, parts []evaluate.PartScore, share func(evaluate.PartScore) float64) (accuracy []float64, images []int, worst *Worst) {
-	accuracy, images = make([]float64, len(names)), make([]int, len(names))
-	next := 0
-	for i, name := range names {
-		if next == len(parts) || parts[next].Name != name {
-			continue
-		}
-		accuracy[i], images[i] = share(parts[next]), parts[next].Images
-		next++
-		if worst == nil || accuracy[i] < worst.Accuracy {
-			worst = &Worst{i, name, accuracy[i]}
-		}
-	}
-	return accuracy, images, worst
 }
 
 // toggled says what taking pairs out does to an image of the collection: with its places,
@@ -158,24 +110,10 @@ func (l *Live) fromScores(ctx context.Context, t *ToggledImage, q Question, off 
 	}
 	O := l.ledger.OV.OutDim
 	feature := slices.Clone(l.ledger.Features[t.Image*O : (t.Image+1)*O])
-	side := func() (Side, error) {
-		factor, ok := attribution.Factor(feature)
-		if !ok {
-			return Side{}, fmt.Errorf("%s: the image's feature has no direction (zero or not finite)", t.Name)
-		}
-		logits := make([]float64, len(names))
-		attribution.Logits(logits, feature, rows, factor)
-		s := Side{Norm: attribution.Scale / factor, Classes: explain.Classes(names, logits)}
-		if t.Class == "" {
-			t.Class = s.Classes[0].Name
-		}
-		s.Logit = logits[slices.Index(names, t.Class)]
-		return s, nil
-	}
-	if t.Before, err = side(); err != nil {
+	if t.Before, err = t.side(feature, names, rows); err != nil {
 		return err
 	}
 	l.ledger.OV.NewRemoval(off, means).Feature(feature, feature, scores)
-	t.After, err = side()
+	t.After, err = t.side(feature, names, rows)
 	return err
 }
