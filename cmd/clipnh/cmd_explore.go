@@ -162,6 +162,9 @@ func (o *exploreOptions) validate() error {
 // pipeline returns the options of the answers, with the templates read.
 func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
 	o.leavePresets(r, g)
+	if r.OfHeads() && !o.given("pcs-path") { // the project's components are of pairs
+		o.paths.Components = ""
+	}
 	p := o.live
 	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
 	p.Given = map[live.Input]bool{live.Model: o.given("model"), live.Vocab: o.given("vocab"), live.Images: o.given("data-path")}
@@ -192,6 +195,7 @@ func (o *exploreOptions) leavePresets(r *explore.Report, g *globalOptions) {
 		path       *string
 	}{
 		{"scores", artefact.KindScores, &o.paths.Scores},
+		{"scores", artefact.KindHeads, &o.paths.Scores},
 		{"pcs-path", artefact.KindComponents, &o.paths.Components},
 		{"imagenet-zeroshot-path", artefact.KindEmbeddings, &o.paths.Classes},
 		{"model", report.InputModel, &o.live.ModelPath},
@@ -243,7 +247,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
-	answers, err := live.Open(ctx, o, g.printer)
+	answers, err := shown.Open(ctx, o, g.printer)
 	if err != nil {
 		return err
 	}
@@ -258,7 +262,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 		if err := errors.Join(answers.Load(ctx), ctx.Err()); err != nil {
 			return err
 		}
-		return printLive(opts.dir, answers.Status(), g)
+		return printLive(shown, answers.Status(), g)
 	}
 	if !explore.IsLoopback(opts.listen) && opts.token == "" {
 		opts.token = explore.NewToken()
@@ -275,7 +279,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
-	noteOff(answers.Status(), g.printer)
+	noteOff(shown, answers.Status(), g.printer)
 	if err := printAddress(opts.dir, server.Address(), g); err != nil {
 		return err
 	}
@@ -306,7 +310,10 @@ type livePart struct {
 	live.Ability
 }
 
-func liveParts(s live.Status) []livePart {
+func liveParts(r *explore.Report, s live.Status) []livePart {
+	if r.OfHeads() { // scores, and labels of pixels, are by pairs
+		return []livePart{{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop}, {"heads switched off", s.Toggle}}
+	}
 	return []livePart{
 		{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop},
 		{"pairs switched off", s.Toggle}, {"labels of pixels", s.Segment}, {"scores of pairs", s.Scores},
@@ -314,8 +321,8 @@ func liveParts(s live.Status) []livePart {
 }
 
 // noteOff says what does not work, whatever is still read.
-func noteOff(s live.Status, p *ui.Printer) {
-	for _, part := range liveParts(s) {
+func noteOff(r *explore.Report, s live.Status, p *ui.Printer) {
+	for _, part := range liveParts(r, s) {
 		switch {
 		case part.On && part.Reason != "":
 			p.Note("in part: %s: %s", part.name, part.Reason)
@@ -325,15 +332,15 @@ func noteOff(s live.Status, p *ui.Printer) {
 	}
 }
 
-func printLive(dir string, s live.Status, g *globalOptions) error {
+func printLive(r *explore.Report, s live.Status, g *globalOptions) error {
 	if g.json {
 		for _, part := range []*live.Ability{&s.Text, &s.Image, &s.Drop, &s.Toggle, &s.Segment, &s.Scores} {
 			part.Reason = g.printer.Spelled(part.Reason)
 		}
-		return g.printer.JSON(exploring{Report: dir, Live: &s})
+		return g.printer.JSON(exploring{Report: r.Dir, Live: &s})
 	}
 	t := ui.NewTable(ui.Left("part"), ui.Left("live"), ui.Left("why not"))
-	for _, part := range liveParts(s) {
+	for _, part := range liveParts(r, s) {
 		word := "no"
 		switch {
 		case part.On && part.Reason != "":

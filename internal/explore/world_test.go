@@ -97,13 +97,13 @@ type served struct {
 }
 
 // answersOf are answers about the folder's collection, loaded.
-func answersOf(t testing.TB, r *Report) *live.Live {
+func answersOf(t testing.TB, r *Report) Answers {
 	t.Helper()
 	o, err := r.Inputs(Paths{}, live.Options{Threads: 2, Data: pipelinetest.LabelledFolder(t), ModelPath: pipelinetest.TinyModel(), Edit: func(e live.EditCommand) string { return "by " + e.By }}, t.Errorf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := live.Open(t.Context(), o, pipelinetest.Silent())
+	l, err := r.Open(t.Context(), o, pipelinetest.Silent())
 	if err != nil {
 		t.Fatal(err)
 	}

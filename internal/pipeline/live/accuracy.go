@@ -82,6 +82,9 @@ func (l *common) unjudged() error {
 	if err == nil {
 		return nil
 	}
+	if why := l.reason(MLPs); why != "" {
+		return fmt.Errorf("accuracy needs the MLPs, with which heads sum to the features: %s", why)
+	}
 	for _, of := range []Input{Classes, Images} {
 		if why := l.reason(of); why != "" {
 			return fmt.Errorf("accuracy needs labels and classes: %s", why)

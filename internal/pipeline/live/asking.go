@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
@@ -49,7 +50,7 @@ func (l *common) need(ctx context.Context, packed bool, inputs ...Input) error {
 	}
 	for _, of := range inputs {
 		if of == Scores {
-			if err := wait(ctx, l.read, reading); err != nil {
+			if err := wait(ctx, l.read, l.reading()); err != nil {
 				return err
 			}
 		}
@@ -85,10 +86,14 @@ func wait(ctx context.Context, ready <-chan struct{}, what string) error {
 	}
 }
 
-const (
-	reading = "the scores are still being read"
-	packing = "the model is still being prepared"
-)
+const packing = "the model is still being prepared"
+
+func (l *common) reading() string {
+	if l.kind == artefact.KindHeads {
+		return "the heads are still being read"
+	}
+	return "the scores are still being read"
+}
 
 // checkText returns an error unless a text can be embedded.
 func checkText(what, text string) error {
@@ -137,6 +142,14 @@ func (l *common) embed(ctx context.Context, texts []string) ([]float32, error) {
 		}
 	}
 	return rows, nil
+}
+
+// embedOne is the unit vector of a text [O], and how many of its tokens the model did not see.
+// The tower's gate is the caller's.
+func (l *common) embedOne(ctx context.Context, text string) (row []float32, lost int, err error) {
+	row, err = l.embed(ctx, []string{text})
+	known, _ := l.texts.get(text)
+	return row, known.lost, err
 }
 
 // embedded is a text's unit vector [O], and how many of its tokens the model did not see.

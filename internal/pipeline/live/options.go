@@ -21,6 +21,7 @@ const (
 	Vocab      Input = "vocab"
 	Images     Input = "images"
 	Components Input = "components"
+	MLPs       Input = "mlps"
 	Classes    Input = "classes"
 )
 
@@ -29,7 +30,8 @@ type Options struct {
 	Artefacts artefact.Reader
 	Threads   int
 
-	ScoresPath  string
+	ScoresPath  string            // of scores, or of heads
+	Parts       []string          // of the features of heads: MLPs
 	ClassesPath string            // class embeddings, in the order of the labels
 	Data        dataset.Options   // the images, with their labels
 	Images      imageprep.Options // how they are read

@@ -20,7 +20,7 @@ func (l *Live) Text(ctx context.Context, text string) (*Text, error) {
 		return nil, err
 	}
 	defer leave()
-	row, err := l.embed(ctx, []string{text})
+	row, lost, err := l.embedOne(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (l *Live) Text(ctx context.Context, text string) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Text{Text: text, TextRecord: report.TextRecord{Word: text, Pairs: []report.NearPair{}, Images: []report.NearImage{}}}
+	a := &Text{Text: text, Lost: lost, TextRecord: report.TextRecord{Word: text, Pairs: []report.NearPair{}, Images: []report.NearImage{}}}
 	for _, n := range near[0] {
 		pair := report.NearPair{Pair: n.Unit, Cosine: n.Cosine}
 		if n.Unit < len(l.o.Norms) {
@@ -40,8 +40,6 @@ func (l *Live) Text(ctx context.Context, text string) (*Text, error) {
 		}
 		a.Pairs = append(a.Pairs, pair)
 	}
-	known, _ := l.texts.get(text)
-	a.Lost = known.lost
 	if closed(l.read) && l.off(Scores) == nil {
 		a.Images, a.Groups = l.nearImages(row)
 	}

@@ -13,12 +13,8 @@ import (
 // Toggle says what taking pairs out does to the accuracy over the collection, and to one
 // image.
 func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
-	z, err := zero(r.By)
+	z, q, err := r.check()
 	if err != nil {
-		return nil, err
-	}
-	q := Question{Classes: r.Classes, Off: r.Off, By: r.By, List: 0, Maps: 0}
-	if err := q.check(); err != nil {
 		return nil, err
 	}
 	if err := l.need(ctx, false, Scores); err != nil {
@@ -36,10 +32,11 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 	if most := l.ledger.MaxOff(); len(off) > most {
 		return nil, fmt.Errorf("%s, want at most %d of %s", quantity.Of(len(off), "pair"), most, quantity.Of(len(l.ledger.Names), "image"))
 	}
-	t := &Toggle{Off: []string{}, By: cmp.Or(r.By, ByMean)}
-	for _, u := range off {
-		t.Off = append(t.Off, shape.Name(u))
+	names := make([]string, len(off))
+	for i, u := range off {
+		names[i] = shape.Name(u)
 	}
+	t := newToggle(names, r.By)
 	t.Edit, t.EditNote = l.editLine(shape, off, z)
 	if why := l.unjudged(); why != nil {
 		t.Reason = why.Error()
@@ -52,6 +49,20 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 		}
 	}
 	return t, nil
+}
+
+// check returns an error unless the request can be met, whatever the inputs. byZero says that units
+// that are taken out add nothing, and q is what is asked of the image.
+func (r *ToggleRequest) check() (byZero bool, q Question, err error) {
+	q = Question{Classes: r.Classes, Off: r.Off, By: r.By, List: 0, Maps: 0}
+	if byZero, err = zero(r.By); err == nil {
+		err = q.check()
+	}
+	return byZero, q, err
+}
+
+func newToggle(off []string, by string) *Toggle {
+	return &Toggle{Off: append([]string{}, off...), By: cmp.Or(by, ByMean)}
 }
 
 // toggled says what taking pairs out does to an image of the collection: with its places,
