@@ -32,19 +32,23 @@ its accuracy over the collection, and the "clipnh edit" command that makes that
 model, or of a vision transformer one that removes whole neurons from it, where
 these are off with all their pairs.
 
+Of a report of heads the answers are by heads: which of them the class of an
+image comes from, and where in it; which tell images apart by a text; and what
+is right without some. Labels of pixels are by pairs, and left out.
+
 Inputs are looked for where the report was made from, and must still be the
 same; flags say where they are now. What is missing, or has changed, switches
 off the part that needs it, and is named on standard error and on the pages:
 
-  --scores                  pairs that are switched off, nearest images
+  --scores                  units that are switched off, nearest images
   --imagenet-zeroshot-path  classes; with --data-path, accuracy
   --data-path, --dataset    the images that were collected
   --model, --vocab          texts; with --data-path, explanations of images
   --pcs-path                labels of pixels, texts
 
-The scores are read once at the start; what needs them waits. The answers have
-the numbers of retrieve, explain, ablate and segment; docs/explore.md has the
-fields.
+The scores or heads are read once at the start; what needs them waits. The
+answers have the numbers of retrieve, explain, ablate and segment;
+docs/explore.md has the fields.
 
 Prints the address and serves until Ctrl-C, then ends with status 0; if it is
 interrupted before it serves, with 130. Only this machine can connect, unless
@@ -117,7 +121,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	defaultNeeds(fs, "vocab", "model")
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
-	fs.StringVarP(&o.paths.Scores, "scores", "s", "", "`PATH` of the scores (default that of the report)")
+	fs.StringVarP(&o.paths.Scores, "scores", "s", "", "`PATH` of the scores or heads (default that of the report)")
 	fs.StringVarP(&o.paths.Components, "pcs-path", "p", "", "`FILE` of principal components of pairs (default that of the report)")
 	fs.StringVar(&o.paths.Classes, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes (default that of the report)")
 	fs.StringVarP(&o.live.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")

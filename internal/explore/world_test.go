@@ -128,7 +128,12 @@ func opened(t testing.TB, dir string) *Report {
 func serve(t testing.TB, dir, token string) *served {
 	t.Helper()
 	r := opened(t, dir)
-	l := answersOf(t, r)
+	return serveAnswers(t, r, answersOf(t, r), token)
+}
+
+// serveAnswers serves a report with its answers.
+func serveAnswers(t testing.TB, r *Report, l Answers, token string) *served {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -135,9 +135,6 @@ func (h *Heads) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 		if err := h.checkImage(*r.Image); err != nil {
 			return nil, err
 		}
-		if h.ledger.Features == nil {
-			return nil, because(ErrOff, errors.New("what an image becomes: "+h.unjudged().Error()))
-		}
 	}
 	off, names, err := h.find(r.Off)
 	if err != nil {
@@ -152,7 +149,7 @@ func (h *Heads) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 	} else if t.Before, t.After, err = h.accuracy(ctx, off, z, h.ledger.Without); err != nil {
 		return nil, err
 	}
-	if r.Image != nil {
+	if r.Image != nil && h.ledger.Features != nil {
 		t.Image, err = h.toggled(ctx, *r.Image, r.Classes, off, z)
 	}
 	return t, err

@@ -2397,7 +2397,6 @@
         if (parts2.classes?.length) typed.placeholder = parts2.classes.slice(0, 4).join(", ");
         const name = image.value.trim();
         const number = name ? imageNumber(name) : units.image(off2[0]) ?? 0;
-        if (units.missing) return { image: null, classes: null, missing: units.missing };
         if (number < 0) return { image: null, classes: null, missing: `${name}: no image of this collection has this name` };
         if (classes2.length && !parts2.text?.on) return { image: null, classes: null, missing: `classes of one's own: ${parts2.text?.reason || "the explorer embeds no texts"}` };
         if (!classes2.length && !parts2.classes?.length) {
@@ -2407,7 +2406,7 @@
         return { image: number, classes: classes2.length ? classes2 : null };
       },
       answer(a, asked) {
-        return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : moved(a.image));
+        return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : !a.image ? note(`Not shown: ${a.accuracy_reason}.`) : moved(a.image));
       }
     };
   }
@@ -2484,8 +2483,7 @@
       is: (name) => Boolean(of2(name)),
       page: headAddress,
       words: (name) => el("span", { class: "words" }, of2(name).texts.slice(0, 3).join("; ")),
-      image: (name) => of2(name).images[0],
-      missing: part("shares of the feature").present ? "" : "the report was made without the MLPs, with which heads sum to the features"
+      image: (name) => of2(name).images[0]
     };
   }
 

@@ -1,7 +1,6 @@
 // Heads as units that are switched off.
 
 import { el } from "../dom.mjs";
-import { part } from "../state.mjs";
 import { heads, headAddress } from "./heads.mjs";
 
 // headUnits are what can be switched off; see live/toggle.mjs.
@@ -14,6 +13,5 @@ export async function headUnits() {
     page: headAddress,
     words: (name) => el("span", { class: "words" }, of(name).texts.slice(0, 3).join("; ")),
     image: (name) => of(name).images[0],
-    missing: part("shares of the feature").present ? "" : "the report was made without the MLPs, with which heads sum to the features",
   };
 }

@@ -25,7 +25,6 @@ export function chosenImage(units, ask) {
       if (parts.classes?.length) typed.placeholder = parts.classes.slice(0, 4).join(", ");
       const name = image.value.trim();
       const number = name ? imageNumber(name) : units.image(off[0]) ?? 0;
-      if (units.missing) return { image: null, classes: null, missing: units.missing };
       if (number < 0) return { image: null, classes: null, missing: `${name}: no image of this collection has this name` };
       if (classes.length && !parts.text?.on) return { image: null, classes: null, missing: `classes of one's own: ${parts.text?.reason || "the explorer embeds no texts"}` };
       if (!classes.length && !parts.classes?.length) {
@@ -35,7 +34,7 @@ export function chosenImage(units, ask) {
       return { image: number, classes: classes.length ? classes : null };
     },
     answer(a, asked) {
-      return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : moved(a.image));
+      return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : !a.image ? note(`Not shown: ${a.accuracy_reason}.`) : moved(a.image));
     },
   };
 }
