@@ -54,7 +54,7 @@ func headLines(e live.EditCommand, model, heads, save, step string) []string {
 }
 
 // inSteps are command lines that change heads of one layer after the other: do gives those that
-// make save of a model, of which names of files that are made besides end in step.
+// make save of a model, with step at the end of the names of other files.
 func inSteps(layers [][]string, model, dir string, do func(model, heads, save, step string) []string) (lines []string) {
 	for i, heads := range layers {
 		save, step := "edited", ""

@@ -46,7 +46,7 @@ func (l *HeadLedger) open(ctx context.Context, o LedgerOptions, say ui.Reporter)
 		return err
 	}
 	if !l.of.Whole() {
-		l.judge, l.unjudged = nil, errors.New("the heads alone do not sum to the features: accuracy needs a report that was made with {parts}, the MLPs")
+		l.judge, l.unjudged = nil, errors.New("accuracy needs the MLPs of the same images, with which heads sum to the features: make the report with {parts}")
 	}
 	O := l.of.OutDim
 	l.Means, l.Spread = make([]float64, l.of.Heads.Each()), make([]float64, l.of.Heads.Each()/O)

@@ -4,7 +4,7 @@
 import { state, wording, unitName, headName, neuronName, parseUnit } from "./state.mjs";
 
 // FORMS by the name that the data gives: terms() in place of those of terms.mjs, and lines of pages. keys
-// are the terms that the form has, where it has not all, and live those that it has in the explorer besides.
+// are the terms that the form has, where it has not all, and live those that it has in the explorer too.
 const FORMS = {
   pool: {
     terms: () => {
