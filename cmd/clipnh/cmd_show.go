@@ -244,7 +244,7 @@ func spreadTable(unit string, of ...spread) *ui.Table {
 	return t
 }
 
-// printHits prints the images of a unit, of so many.
+// printHits prints the images of a unit, out of all that there are.
 func printHits(images int, scored bool, strongest, median, weakest []show.Hit, p *ui.Printer) error {
 	columns := []ui.Column{ui.Left("images"), ui.Right(fmt.Sprintf("rank of %d", images)), ui.Left("file"), ui.Right("norm")}
 	if scored {
