@@ -49,7 +49,7 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 	var opts showOptions
 	cmd := &cobra.Command{
 		Use:   "show UNIT --scores PATH",
-		Short: "Show one pair, neuron or head: words, images, norms, neighbours",
+		Short: "Show one pair, neuron or head: words, images, neighbours",
 		Long:  showHelp,
 		Example: "clipnh show h3n149 --scores caches/photos \\\n" +
 			"  --codes caches/codes.npz --text-descs-list-path 30k.txt\n" +
