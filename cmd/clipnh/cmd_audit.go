@@ -244,19 +244,9 @@ func (o *auditOptions) editLines(r audit.Removed) []string {
 	if r.Heads == nil {
 		return o.editLine(r, model, "@"+r.List, edited, "")
 	}
-	var lines []string
-	for i, heads := range r.Heads {
-		save, step := edited, ""
-		if left := len(r.Heads) - 1 - i; left > 0 {
-			save = filepath.Join(o.stage.Dir, fmt.Sprintf("edited-%d.pt", i+1))
-		}
-		if len(r.Heads) > 1 {
-			step = fmt.Sprintf("-%d", i+1)
-		}
-		lines = append(lines, o.editLine(r, model, strings.Join(heads, ","), save, step)...)
-		model = save
-	}
-	return lines
+	return inSteps(r.Heads, model, o.stage.Dir, func(model, heads, save, step string) []string {
+		return o.editLine(r, model, heads, save, step)
+	})
 }
 
 // editLine is one step of editLines, whose means have a name that ends in step.

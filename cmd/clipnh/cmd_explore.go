@@ -32,19 +32,23 @@ its accuracy over the collection, and the "clipnh edit" command that makes that
 model, or of a vision transformer one that removes whole neurons from it, where
 these are off with all their pairs.
 
+Of a report of heads the answers are by heads: which of them the class of an
+image comes from, and where in it; which tell images apart by a text; and what
+is right without some. Labels of pixels are by pairs, and left out.
+
 Inputs are looked for where the report was made from, and must still be the
 same; flags say where they are now. What is missing, or has changed, switches
 off the part that needs it, and is named on standard error and on the pages:
 
-  --scores                  pairs that are switched off, nearest images
+  --scores                  units that are switched off, nearest images
   --imagenet-zeroshot-path  classes; with --data-path, accuracy
   --data-path, --dataset    the images that were collected
   --model, --vocab          texts; with --data-path, explanations of images
   --pcs-path                labels of pixels, texts
 
-The scores are read once at the start; what needs them waits. The answers have
-the numbers of retrieve, explain, ablate and segment; docs/explore.md has the
-fields.
+The scores or heads are read once at the start; what needs them waits. The
+answers have the numbers of retrieve, explain, ablate and segment;
+docs/explore.md has the fields.
 
 Prints the address and serves until Ctrl-C, then ends with status 0; if it is
 interrupted before it serves, with 130. Only this machine can connect, unless
@@ -117,7 +121,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	defaultNeeds(fs, "vocab", "model")
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
-	fs.StringVarP(&o.paths.Scores, "scores", "s", "", "`PATH` of the scores (default that of the report)")
+	fs.StringVarP(&o.paths.Scores, "scores", "s", "", "`PATH` of the scores or heads (default that of the report)")
 	fs.StringVarP(&o.paths.Components, "pcs-path", "p", "", "`FILE` of principal components of pairs (default that of the report)")
 	fs.StringVar(&o.paths.Classes, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes (default that of the report)")
 	fs.StringVarP(&o.live.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
@@ -162,6 +166,9 @@ func (o *exploreOptions) validate() error {
 // pipeline returns the options of the answers, with the templates read.
 func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
 	o.leavePresets(r, g)
+	if r.OfHeads() && !o.given("pcs-path") { // the project's components are of pairs
+		o.paths.Components = ""
+	}
 	p := o.live
 	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
 	p.Given = map[live.Input]bool{live.Model: o.given("model"), live.Vocab: o.given("vocab"), live.Images: o.given("data-path")}
@@ -192,6 +199,7 @@ func (o *exploreOptions) leavePresets(r *explore.Report, g *globalOptions) {
 		path       *string
 	}{
 		{"scores", artefact.KindScores, &o.paths.Scores},
+		{"scores", artefact.KindHeads, &o.paths.Scores},
 		{"pcs-path", artefact.KindComponents, &o.paths.Components},
 		{"imagenet-zeroshot-path", artefact.KindEmbeddings, &o.paths.Classes},
 		{"model", report.InputModel, &o.live.ModelPath},
@@ -243,7 +251,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
-	answers, err := live.Open(ctx, o, g.printer)
+	answers, err := shown.Open(ctx, o, g.printer)
 	if err != nil {
 		return err
 	}
@@ -258,7 +266,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 		if err := errors.Join(answers.Load(ctx), ctx.Err()); err != nil {
 			return err
 		}
-		return printLive(opts.dir, answers.Status(), g)
+		return printLive(shown, answers.Status(), g)
 	}
 	if !explore.IsLoopback(opts.listen) && opts.token == "" {
 		opts.token = explore.NewToken()
@@ -275,7 +283,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
-	noteOff(answers.Status(), g.printer)
+	noteOff(shown, answers.Status(), g.printer)
 	if err := printAddress(opts.dir, server.Address(), g); err != nil {
 		return err
 	}
@@ -306,7 +314,10 @@ type livePart struct {
 	live.Ability
 }
 
-func liveParts(s live.Status) []livePart {
+func liveParts(r *explore.Report, s live.Status) []livePart {
+	if r.OfHeads() { // scores, and labels of pixels, are by pairs
+		return []livePart{{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop}, {"heads switched off", s.Toggle}}
+	}
 	return []livePart{
 		{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop},
 		{"pairs switched off", s.Toggle}, {"labels of pixels", s.Segment}, {"scores of pairs", s.Scores},
@@ -314,8 +325,8 @@ func liveParts(s live.Status) []livePart {
 }
 
 // noteOff says what does not work, whatever is still read.
-func noteOff(s live.Status, p *ui.Printer) {
-	for _, part := range liveParts(s) {
+func noteOff(r *explore.Report, s live.Status, p *ui.Printer) {
+	for _, part := range liveParts(r, s) {
 		switch {
 		case part.On && part.Reason != "":
 			p.Note("in part: %s: %s", part.name, part.Reason)
@@ -325,15 +336,15 @@ func noteOff(s live.Status, p *ui.Printer) {
 	}
 }
 
-func printLive(dir string, s live.Status, g *globalOptions) error {
+func printLive(r *explore.Report, s live.Status, g *globalOptions) error {
 	if g.json {
 		for _, part := range []*live.Ability{&s.Text, &s.Image, &s.Drop, &s.Toggle, &s.Segment, &s.Scores} {
 			part.Reason = g.printer.Spelled(part.Reason)
 		}
-		return g.printer.JSON(exploring{Report: dir, Live: &s})
+		return g.printer.JSON(exploring{Report: r.Dir, Live: &s})
 	}
 	t := ui.NewTable(ui.Left("part"), ui.Left("live"), ui.Left("why not"))
-	for _, part := range liveParts(s) {
+	for _, part := range liveParts(r, s) {
 		word := "no"
 		switch {
 		case part.On && part.Reason != "":

@@ -38,17 +38,25 @@ file of pairs, one of neurons). The output says which, since coefficients of
 different codes are not on the same scale. A word with a negative coefficient
 says what the unit is not.
 
+Of a head, h3 or l10h3, --scores has what heads add (collect --mode heads). The
+output has the norms of what it adds to images, by which these are ranked; its
+texts, with the variance that each explains together with those before it
+(--spans-path, from textspan); with the MLPs of the same images (--parts) its
+share of the feature, as report has it; and the heads of its layer.
+
 Writes to standard output.`
 
 func newShowCommand(g *globalOptions) *cobra.Command {
 	var opts showOptions
 	cmd := &cobra.Command{
 		Use:   "show UNIT --scores PATH",
-		Short: "Show one pair or neuron: words, images, norms, neighbours",
+		Short: "Show one pair, neuron or head: words, images, neighbours",
 		Long:  showHelp,
 		Example: "clipnh show h3n149 --scores caches/photos \\\n" +
 			"  --codes caches/codes.npz --text-descs-list-path 30k.txt\n" +
-			"clipnh show n149 --scores caches/photos --top 10",
+			"clipnh show n149 --scores caches/photos --top 10\n" +
+			"clipnh show l10h3 --scores caches/heads --parts caches/mlps \\\n" +
+			"  --spans-path caches/spans.json",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624%s", quantity.Of(len(args), "unit"), ofTransformers)}
@@ -72,13 +80,17 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 type showOptions struct {
 	given, set givenFlags // on the command line; by someone
 	stage      show.Options
+	parts      []string // of a head
+	spans      string
 }
 
 func (o *showOptions) addFlags(fs *pflag.FlagSet) {
 	s := &o.stage
-	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
+	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote, or of heads (collect --mode heads)")
 	fs.IntVar(&s.Top, "top", 3, "list `N` images of each kind: strongest, in the middle, weakest")
-	fs.IntVar(&s.Beside, "list", 5, "list the `N` strongest pairs of the same neuron, and of the same head")
+	fs.IntVar(&s.Beside, "list", 5, "list the `N` strongest pairs of the same neuron, and of the same head; of a head, heads of its layer")
+	fs.StringVar(&o.spans, "spans-path", "", "of a head: `FILE` of texts of heads that textspan wrote, .txt or .json")
+	fs.StringSliceVar(&o.parts, "parts", nil, "of a head: `PATH,...` of the MLPs of the images, for its share of the feature")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	takesWords(fs, &s.WordsPath)
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
@@ -92,12 +104,19 @@ func (o *showOptions) validate() error {
 	if err := require("--scores", s.ScoresPath); err != nil {
 		return err
 	}
-	if !unitName.MatchString(s.Unit) {
-		err := fmt.Errorf("unit %q: want %s", s.Unit, asNamed(s.Unit, "a pair, such as h12n624, or a neuron, such as n624"))
-		if headName.MatchString(s.Unit) {
-			return hinted{err, "heads are shown by report, of what collect --mode heads wrote, and on images by retrieve, with --head-idxs"}
+	for _, n := range []struct {
+		flag         string
+		value, least int
+	}{{"top", s.Top, 1}, {"list", s.Beside, 0}, {"num-components", s.Components, 1}} {
+		if n.value < n.least {
+			return fmt.Errorf("--%s %d: want %d or more", n.flag, n.value, n.least)
 		}
-		return err
+	}
+	if headName.MatchString(s.Unit) {
+		return o.validateHead()
+	}
+	if !unitName.MatchString(s.Unit) {
+		return fmt.Errorf("unit %q: want %s", s.Unit, asNamed(s.Unit, "a pair, such as h12n624, or a neuron, such as n624"))
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {
@@ -110,15 +129,8 @@ func (o *showOptions) validate() error {
 	case computed && s.PCsPath == "" && s.NeuronPCsPath == "":
 		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
 	}
-	for _, n := range []struct {
-		flag         string
-		value, least int
-	}{{"top", s.Top, 1}, {"list", s.Beside, 0}, {"num-components", s.Components, 1}} {
-		if n.value < n.least {
-			return fmt.Errorf("--%s %d: want %d or more", n.flag, n.value, n.least)
-		}
-	}
 	return o.given.refuseIn(
+		rule{true, "on a pair or neuron, only on a head", ofHead},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"pcs-path", "neuron-pcs-path"}},
 		rule{unit.NamesHead(s.Unit), "on a pair, whose words need --pcs-path", []string{"neuron-pcs-path"}},
 		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}})
@@ -128,6 +140,9 @@ func (o *showOptions) validate() error {
 var unitName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 
 func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
+	if headName.MatchString(opts.stage.Unit) {
+		return runShowHead(ctx, opts, g)
+	}
 	o := opts.stage
 	o.Artefacts, o.Threads = g.artefacts(), g.workers()
 	if o.WordsPath != "" {
@@ -156,15 +171,11 @@ func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 }
 
 func printShow(r *show.Result, described bool, named int, p *ui.Printer) error {
-	t := ui.NewTable(ui.Left(r.Unit), ui.Right("mean"), ui.Right("deviation"), ui.Right("smallest"), ui.Right("median"), ui.Right("largest"))
-	spread := func(name string, s trend.Summary) {
-		t.Row(name, number(s.Mean), number(s.Deviation), number(s.Smallest), number(s.Median), number(s.Largest))
-	}
-	spread("norm", r.Norms)
+	spreads := []spread{{"norm", r.Norms}}
 	if r.Scores != nil {
-		spread("score", *r.Scores)
+		spreads = append(spreads, spread{"score", *r.Scores})
 	}
-	if err := p.Table(t); err != nil {
+	if err := p.Table(spreadTable(r.Unit, spreads...)); err != nil {
 		return err
 	}
 	if r.Direction != nil {
@@ -194,7 +205,7 @@ func printShow(r *show.Result, described bool, named int, p *ui.Printer) error {
 			return err
 		}
 	}
-	if err := printShown(r, p); err != nil {
+	if err := printHits(r.Images, r.Scores != nil, r.Strongest, r.Median, r.Weakest, p); err != nil {
 		return err
 	}
 	for _, g := range r.Beside {
@@ -220,17 +231,31 @@ func printShow(r *show.Result, described bool, named int, p *ui.Printer) error {
 	return nil
 }
 
-// printShown prints the images of a unit.
-func printShown(r *show.Result, p *ui.Printer) error {
-	columns := []ui.Column{ui.Left("images"), ui.Right(fmt.Sprintf("rank of %d", r.Images)), ui.Left("file"), ui.Right("norm")}
-	if r.Scores != nil {
+// A spread is how numbers of images are spread.
+type spread struct {
+	name string
+	trend.Summary
+}
+
+func spreadTable(unit string, of ...spread) *ui.Table {
+	t := ui.NewTable(ui.Left(unit), ui.Right("mean"), ui.Right("deviation"), ui.Right("smallest"), ui.Right("median"), ui.Right("largest"))
+	for _, s := range of {
+		t.Row(s.name, number(s.Mean), number(s.Deviation), number(s.Smallest), number(s.Median), number(s.Largest))
+	}
+	return t
+}
+
+// printHits prints the images of a unit, out of all that there are.
+func printHits(images int, scored bool, strongest, median, weakest []show.Hit, p *ui.Printer) error {
+	columns := []ui.Column{ui.Left("images"), ui.Right(fmt.Sprintf("rank of %d", images)), ui.Left("file"), ui.Right("norm")}
+	if scored {
 		columns = append(columns, ui.Right("score"))
 	}
 	t := ui.NewTable(columns...)
 	for _, kind := range []struct {
 		name string
 		hits []show.Hit
-	}{{"strongest", r.Strongest}, {"median", r.Median}, {"weakest", r.Weakest}} {
+	}{{"strongest", strongest}, {"median", median}, {"weakest", weakest}} {
 		name := kind.name
 		for _, h := range kind.hits {
 			row := []string{name, fmt.Sprint(h.Rank), h.Name, number(float64(h.Norm))}

@@ -59,6 +59,7 @@ var exampleStatus = map[string]int{
 	"clipnh textspan --scores caches/heads --text-descs": exitUsage,
 	"clipnh textspan --scores caches/heads --parts":      exitMissing,
 	"clipnh ablate --scores caches/heads":                exitMissing,
+	"clipnh show l10h3 --scores caches/heads":            exitMissing,
 }
 
 func statusOfExample(line string) int {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/origin"
@@ -12,6 +14,11 @@ import (
 // editLine is the command line that makes a model without some pairs. Of neurons by their
 // means, another that collects these is before it.
 func editLine(e live.EditCommand) string {
+	if e.Heads != nil {
+		return strings.Join(inSteps(e.Heads, cmp.Or(e.Model, "FILE"), "", func(model, heads, save, step string) []string {
+			return headLines(e, model, heads, save, step)
+		}), "\n")
+	}
 	model := append([]string{"--model", cmp.Or(e.Model, "FILE")}, ranAs(e.Of)...)
 	line := append(append([]string{"clipnh", "edit"}, model...), "--remove", strings.Join(e.Units, ","))
 	before := ""
@@ -26,6 +33,42 @@ func editLine(e live.EditCommand) string {
 		line = append(line, "--scores", e.Scores)
 	}
 	return before + shellLine(line, "--save-path", "edited.pt")
+}
+
+// headLines take heads of one layer out of a model. By their means, what collects these is before
+// it.
+func headLines(e live.EditCommand, model, heads, save, step string) []string {
+	of := append([]string{"--model", model}, ranAs(e.Of)...)
+	edit := append(append([]string{"clipnh", "edit"}, of...), "--remove", heads)
+	if e.By == live.ByZero {
+		return []string{shellLine(edit, "--by", e.By, "--save-path", save)}
+	}
+	collect, flag, means := append([]string{"clipnh", "collect", "--mean"}, of...), "--scores", "means"+step
+	if e.Layered {
+		collect, flag, means = append(collect, "--mode", "heads"), "--means-path", means+".npy"
+	}
+	return []string{
+		shellLine(append(collect, collected(e)...), "--save-path", means),
+		shellLine(edit, flag, means, "--save-path", save),
+	}
+}
+
+// inSteps are command lines that change heads of one layer after the other: do gives those that
+// make save of a model, with step at the end of the names of other files.
+func inSteps(layers [][]string, model, dir string, do func(model, heads, save, step string) []string) (lines []string) {
+	for i, heads := range layers {
+		save, step := "edited", ""
+		if left := len(layers) - 1 - i; left > 0 {
+			save = fmt.Sprintf("edited-%d", i+1)
+		}
+		if len(layers) > 1 {
+			step = fmt.Sprintf("-%d", i+1)
+		}
+		save = filepath.Join(dir, save+".pt")
+		lines = append(lines, do(model, strings.Join(heads, ","), save, step)...)
+		model = save
+	}
+	return lines
 }
 
 // collected are flags that say which images scores are of, and how they were read.

@@ -24,7 +24,16 @@ func TestEditLine(t *testing.T) {
 	labelled.Data = dataset.Options{Path: "a.tar"}
 	inFolder := labelled
 	inFolder.Data = dataset.Options{Kind: dataset.ImageNetVal, Path: "."}
-	const model = "--model m.pt --vit-heads 4 --activation gelu --neuron-layer 2 "
+	ofHeads := of
+	ofHeads.Transformer = &origin.Transformer{Activation: "gelu", Heads: 4, Layers: 5, NeuronLayer: -1}
+	heads := live.EditCommand{Model: "m.pt", Heads: [][]string{{"l3h1"}}, Layered: true, By: live.ByMean, Of: ofHeads, Data: dataset.Options{Kind: dataset.Images, Path: "photos"}}
+	both := heads
+	both.Heads, both.By = [][]string{{"l3h1"}, {"l2h0", "l2h1"}}, live.ByZero
+	pool := live.EditCommand{Model: "m.pt", Heads: [][]string{{"h1", "h3"}}, By: live.ByMean, Of: origin.Origin{Images: &origin.Images{Stride: 1}}, Data: dataset.Options{Kind: dataset.Images, Path: "photos"}}
+	const (
+		model     = "--model m.pt --vit-heads 4 --activation gelu --neuron-layer 2 "
+		headModel = "--model m.pt --vit-heads 4 --activation gelu "
+	)
 	for want, e := range map[string]live.EditCommand{
 		"clipnh edit --model FILE --remove h1n2,h3n4 --scores 'a b' --save-path edited.pt": {Scores: "a b", Units: []string{"h1n2", "h3n4"}, By: live.ByMean},
 		"clipnh edit " + model + "--remove l2n3,l2n9 --by zero --save-path edited.pt":      neurons,
@@ -34,6 +43,12 @@ func TestEditLine(t *testing.T) {
 			"clipnh edit " + model + "--remove l2n3,l2n9 --means-path activations.npy --save-path edited.pt": labelled,
 		"clipnh collect --mean --mode neuron_acts " + model + "--dataset imagenet_val --data-path . --save-path activations.npy\n" +
 			"clipnh edit " + model + "--remove l2n3,l2n9 --means-path activations.npy --save-path edited.pt": inFolder,
+		"clipnh collect --mean " + headModel + "--mode heads --dataset images --data-path photos --sample-stride 3 --exif --save-path means.npy\n" +
+			"clipnh edit " + headModel + "--remove l3h1 --means-path means.npy --save-path edited.pt": heads,
+		"clipnh edit " + headModel + "--remove l3h1 --by zero --save-path edited-1.pt\n" +
+			"clipnh edit --model edited-1.pt --vit-heads 4 --activation gelu --remove l2h0,l2h1 --by zero --save-path edited.pt": both,
+		"clipnh collect --mean --model m.pt --dataset images --data-path photos --save-path means\n" +
+			"clipnh edit --model m.pt --remove h1,h3 --scores means --save-path edited.pt": pool,
 	} {
 		if got := editLine(e); got != want {
 			t.Errorf("%s\nwant %s", got, want)

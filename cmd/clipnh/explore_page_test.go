@@ -44,6 +44,16 @@ use too.
   minute for an answer. One request at a time uses the model; 16 may wait for it, and 32 for the scores. Four images may
   be sent at a time.
 
+## Reports of heads
+
+A [report of heads](report.md#heads) has the same parts but for labels of pixels and scores of pairs, which its pages leave out:
+why an image has its class by heads, with a map of each; an image of yours; the heads that tell images apart by any text; and
+heads that are switched off. ` + "`api/text`" + `, ` + "`api/image`" + ` and ` + "`api/drop`" + ` have answers of their own, which are below; in
+` + "`api/image`" + ` and ` + "`api/drop`" + `, ` + "`list`" + ` is a number of heads, and there is no ` + "`off`" + `, ` + "`by`" + `, ` + "`unusual`" + ` and ` + "`unit`" + `. What is
+without an answer says so with status 501. Classes that are taken where none are named, and accuracies, need
+` + "`--imagenet-zeroshot-path`" + `, since a report of heads has no classes of its own. Pages that a build without these parts
+wrote stay as they are: make the report again.
+
 ## Where inputs come from
 
 A report records where its inputs were, with their hashes. The explorer looks for them there and uses them only if they
@@ -68,7 +78,11 @@ and v its direction,
 
     f' = f - sum of (s - m) v over the pairs that are off
 
-is the feature without them. See [the method](method.md) and [explain](explain.md).
+is the feature without them. Of heads, what a head adds to an image takes the place of s v, and its mean over the images that of
+m v, as in ` + "`clipnh ablate --mode heads`" + `; an image with the heads off has logits and no map. Lines for
+` + "`clipnh edit`" + ` take heads out of one layer after the other, the last layer first. In a vision transformer later layers see it,
+so that features differ from those on the page, as ` + "`edit_note`" + ` says; where means do not tell what heads give, there is a
+line by zero only. See [the method](method.md) and [explain](explain.md).
 
 ## Interface
 
@@ -102,10 +116,14 @@ var exploreParts = []explorePart{
 		"commas), `unusual` (true or false), as the flags of `clipnh explain` and `clipnh edit` have them. `explanation` has the fields\n" +
 		"of [`clipnh explain --json`](json.md#explain): maps of pairs in `pairs`, those of heads in `head_maps`.", nil, live.Explained{}},
 	{"POST api/drop", "The same of an image that is the body. Parameters: those of api/image, and `unit`, a pair. The answer is as above.", nil, nil},
-	{"POST api/toggle", "Accuracy over the collection, and one image, without some pairs. The body is JSON:", live.ToggleRequest{}, live.Toggle{}},
+	{"POST api/toggle", "Accuracy over the collection, and one image, without some pairs or heads. The body is JSON:", live.ToggleRequest{}, live.Toggle{}},
 	{"POST api/segment", "Labels of pixels, of an image that is the body, or of the collection (`image`, its number). Parameters: `classes`, two or\n" +
 		"more, with `|` between the words of one; `sink` (false for small grids, as `--no-sink`).", nil, live.Segmented{}},
 	{"GET api/scores?unit=PAIR", "The scores of a pair on all images.", nil, live.PairScores{}},
+	{"Of heads: GET api/text?q=TEXT", "Heads by how far what they add along a text differs over the images, which is how textspan chooses texts, and the images nearest\n" +
+		"to the text. All that heads add is read again for each text.", nil, live.HeadsText{}},
+	{"Of heads: GET api/image/NUMBER, POST api/drop", "Why an image has its class, by heads. `explanation.head_maps` has the fields of those of\n" +
+		"[`clipnh explain --json`](json.md#explain).", nil, live.HeadsExplained{}},
 }
 
 // TestExplorePage compares the page of the explorer with the types of its answers; -update

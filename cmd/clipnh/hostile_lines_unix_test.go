@@ -38,6 +38,7 @@ var hostileLines = []string{
 	"retrieve --neur-idxs 1 --scores {in}/scores",
 	"show h0n1 --scores {in}/scores --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
 	"show n1 --scores {in}/scores --codes {in}/codes.npz --text-descs-list-path {words}",
+	"show l0h0 --scores {in}/vit_heads --parts {in}/vit_mlps --spans-path {in}/vit_spans.txt",
 	"mask --neuron-head-norms-path {in}/norms.npy --mask-save-path {out}.npy",
 	"reconstruct --scores {in}/scores --means-path {in}/means.npy --pcs-paths {in}/pc0.npy --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy",
 	"reconstruct --scores {in}/scores --means-path {in}/means.npy --codes {in}/codes.npz --text-descs-embeddings-path {in}/words.npy --features-save-path {out}.npy",

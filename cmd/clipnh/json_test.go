@@ -87,7 +87,7 @@ var jsonResults = map[string][]jsonResult{
 	"search":            {{"", search.Result{}}},
 	"segment":           {{"", segment.Result{}}},
 	"shift":             {{"", shift.Result{}}, {"with `--watch`", shift.WatchResult{}}},
-	"show":              {{"", show.Result{}}},
+	"show":              {{"", show.Result{}}, {"of a head", show.HeadResult{}}},
 	"sparse":            {{"", words.SparseResult{}}},
 	"svd":               {{"", directions.SVDResult{}}},
 	"textspan":          {{"", evaluate.TextSpanResult{}}},

@@ -50,6 +50,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh retrieve":        {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh search":          {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh score":           {"attributes": labels, "save-path": written},
+	"clipnh show":            {"parts": ofViTs, "spans-path": ofViTs},
 	"clipnh segment":         {"data-path": photos, "image": photos, "masks": photos, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written, "probabilities-dir": written},
 	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written, "junit": written, "openmetrics": written},
 	"clipnh sparse":          {"descriptions-save-path": written},

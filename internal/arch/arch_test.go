@@ -97,7 +97,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/status": {"internal/artefact", "internal/cache", "internal/hint", "internal/origin", "internal/pipeline/shard"},
 	"internal/pipeline/show": {
-		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/trend", "internal/ui", "internal/unit",
+		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/pipeline/source", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/report": {
 		"internal/artefact", "internal/attribution", "internal/build", "internal/cache", "internal/dataset", "internal/decomp", "internal/double", "internal/foreign", "internal/hint",

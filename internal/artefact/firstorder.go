@@ -1,6 +1,7 @@
 package artefact
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -165,6 +166,10 @@ func (f *FirstOrder) open(r Reader, others []string) error {
 	for _, path := range others {
 		p, err := r.Parts(path, facts)
 		if err != nil {
+			var e *Error
+			if errors.As(err, &e) && errors.Is(err, cache.ErrMissing) { // heads are there: what is not are MLPs
+				return &Error{Kind: KindMLPs, Path: e.Path, Err: e.Err}
+			}
 			return err
 		}
 		if err := f.add(p); err != nil {

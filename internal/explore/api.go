@@ -15,6 +15,21 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/live"
 )
 
+// Answers are those to questions about the units of a report: its pairs, or its heads. Load reads
+// what takes long, and Close closes it; see live.Live.
+type Answers interface {
+	Status() live.Status
+	Text(ctx context.Context, text string) (any, error)
+	Scores(ctx context.Context, unit string) (*live.PairScores, error)
+	Image(ctx context.Context, image int, q live.Question) (any, error)
+	Drop(ctx context.Context, name string, data []byte, unit string, q live.Question) (any, error)
+	Toggle(ctx context.Context, r live.ToggleRequest) (*live.Toggle, error)
+	Segment(ctx context.Context, name string, data []byte, q live.SegmentQuestion) (*live.Segmented, error)
+	SegmentImage(ctx context.Context, image int, q live.SegmentQuestion) (*live.Segmented, error)
+	Load(ctx context.Context) error
+	Close()
+}
+
 // An endpoint answers requests below api/.
 type endpoint struct {
 	method string

@@ -61,15 +61,12 @@ func (r *Report) open() error {
 	if err := r.readMark(); err != nil {
 		return err
 	}
-	if _, heads := r.mark.Input(r.Dir, artefact.KindHeads); heads {
-		return hint.With(artefact.WrongKind(r.Dir, "a report of heads, which has no live part", "one of pairs"),
-			`open its index.html in a browser; "clipnh explain" and "clipnh retrieve" look at heads of other images, with {head-idxs}`)
-	}
 	var index report.Index
-	for _, part := range []struct {
-		name string
-		into any
-	}{{report.OverviewName, &r.overview}, {report.IndexName, &index}, {report.ImagesName, &r.images}} {
+	parts := []reportPart{{report.OverviewName, &r.overview}, {report.ImagesName, &r.images}, {report.IndexName, &index}}
+	if r.OfHeads() {
+		parts = parts[:2] // norms are those of pairs
+	}
+	for _, part := range parts {
 		if err := r.read(part.name, part.into); err != nil {
 			return hint.With(fmt.Errorf("%s: %w: %w", filepath.Join(r.Dir, report.FileOf(part.name)), cache.ErrDamaged, err),
 				remake)
@@ -79,8 +76,10 @@ func (r *Report) open() error {
 		return fmt.Errorf("%s: %w: format %d of a report, want %d to %d", r.Dir, cache.ErrVersion, r.overview.Format, report.OldestFormat, report.Format)
 	}
 	var err error
-	if r.norms, err = index.Pairs.Norm.Values(); err != nil {
-		return fmt.Errorf("%s: mean norms: %w", r.Dir, err)
+	if !r.OfHeads() {
+		if r.norms, err = index.Pairs.Norm.Values(); err != nil {
+			return fmt.Errorf("%s: mean norms: %w", r.Dir, err)
+		}
 	}
 	if len(r.overview.Data.Groups) == 0 {
 		return nil
@@ -100,6 +99,15 @@ func (r *Report) open() error {
 	}
 	return nil
 }
+
+// A reportPart is a data file, and what it is read into.
+type reportPart struct {
+	name string
+	into any
+}
+
+// OfHeads reports whether the report is of heads, and has no pairs.
+func (r *Report) OfHeads() bool { return r.Names(artefact.KindHeads) }
 
 // missing is the error of a report that is not there.
 func (r *Report) missing(why string) error {
@@ -174,6 +182,14 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 			return o, usage.Errorf("{data-path} %s: neither the report nor its scores say how the images are laid out: want {dataset}", o.Data.Shown())
 		}
 	}
+	collection := artefact.KindScores
+	if r.OfHeads() {
+		collection = artefact.KindHeads
+		if p.Components != "" {
+			return o, usage.Errorf("{pcs-path} %s: components are of pairs, and %s is a report of heads", p.Components, r.Dir)
+		}
+		r.addMLPs(p, &o, warn)
+	}
 	for _, in := range []struct {
 		of    live.Input
 		kind  string
@@ -181,7 +197,7 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		path  *string
 		made  bool // the report was made with one
 	}{
-		{live.Scores, artefact.KindScores, p.Scores, &o.ScoresPath, true},
+		{live.Scores, collection, p.Scores, &o.ScoresPath, true},
 		{live.Components, artefact.KindComponents, p.Components, &o.PCsPath, true},
 		{live.Classes, artefact.KindEmbeddings, p.Classes, &o.ClassesPath, len(r.overview.Data.Classes) > 0},
 	} {
@@ -205,6 +221,24 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		}
 	}
 	return o, nil
+}
+
+// addMLPs has the MLPs of a report of heads, which sum with these to the features, if it was made
+// with some that are still the same.
+func (r *Report) addMLPs(p Paths, o *live.Options, warn func(format string, args ...any)) {
+	made, ok := r.mark.Input(r.Dir, artefact.KindMLPs)
+	if !ok {
+		return
+	}
+	err := unchanged(o.Artefacts, made.Path, artefact.KindMLPs, made.SHA256)
+	if err != nil && !(p.Force && errors.Is(err, cache.ErrStale)) {
+		o.Why[live.MLPs] = err.Error()
+		return
+	}
+	if err != nil {
+		warn("%v (used anyway: {force})", err)
+	}
+	o.Parts = []string{made.Path}
 }
 
 // Names reports whether the report was made from an input of a kind, which it names.

@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/pipeline/live"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -30,7 +29,7 @@ import (
 // Options say what is served.
 type Options struct {
 	Report *Report
-	Live   *live.Live
+	Live   Answers
 	Token  string              // that every path begins with; empty: none
 	Spell  func(string) string // how messages name options; nil: as they are
 }

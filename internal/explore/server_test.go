@@ -296,7 +296,7 @@ func TestStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := live.Open(t.Context(), o, pipelinetest.Silent()) // nothing is loaded
+	l, err := r.Open(t.Context(), o, pipelinetest.Silent()) // nothing is loaded
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,6 +124,9 @@ const liveMeta = `<meta name="clipnh-live" content="1">`
 
 var deadMeta = regexp.MustCompile(`<meta name="clipnh-live" content="[^"]*">`)
 
+// headsMark is in the first page of a report of heads whose pages have live parts.
+const headsMark = "data-heads-live"
+
 // mostIndex bounds the first page in bytes.
 const mostIndex = 1 << 20
 
@@ -144,6 +147,10 @@ func (s *Server) readIndex() ([]byte, error) {
 	head := bytes.Index(page, []byte("<head>"))
 	if len(page) > mostIndex || head < 0 {
 		return nil, fmt.Errorf("%s: %s is not the first page of a report", s.o.Report.Dir, indexFile)
+	}
+	if s.o.Report.OfHeads() && !bytes.Contains(page, []byte(headsMark)) {
+		s.say.Warn("%s: its pages are of a build whose pages of heads have no live part: %s", s.o.Report.Dir, remake)
+		return page, nil
 	}
 	if deadMeta.Match(page) {
 		return deadMeta.ReplaceAllLiteral(page, []byte(liveMeta)), nil

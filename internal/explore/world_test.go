@@ -97,13 +97,13 @@ type served struct {
 }
 
 // answersOf are answers about the folder's collection, loaded.
-func answersOf(t testing.TB, r *Report) *live.Live {
+func answersOf(t testing.TB, r *Report) Answers {
 	t.Helper()
 	o, err := r.Inputs(Paths{}, live.Options{Threads: 2, Data: pipelinetest.LabelledFolder(t), ModelPath: pipelinetest.TinyModel(), Edit: func(e live.EditCommand) string { return "by " + e.By }}, t.Errorf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := live.Open(t.Context(), o, pipelinetest.Silent())
+	l, err := r.Open(t.Context(), o, pipelinetest.Silent())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,12 @@ func opened(t testing.TB, dir string) *Report {
 func serve(t testing.TB, dir, token string) *served {
 	t.Helper()
 	r := opened(t, dir)
-	l := answersOf(t, r)
+	return serveAnswers(t, r, answersOf(t, r), token)
+}
+
+// serveAnswers serves a report with its answers.
+func serveAnswers(t testing.TB, r *Report, l Answers, token string) *served {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

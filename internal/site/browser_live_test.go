@@ -18,8 +18,13 @@ import (
 // explorer starts "clipnh explore" on the example's report and returns its address.
 func explorer(t *testing.T) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), "explore", "report-full", "--model", "tiny-clip.pt",
-		"--vocab", "bpe_demo_vocab.txt.gz", "--templates", "templates.txt", "--data-path", "imagenet", "--dataset", "imagenet_val", "--listen", "127.0.0.1:0")
+	return explorerOf(t, "report-full", "--model", "tiny-clip.pt", "--vocab", "bpe_demo_vocab.txt.gz", "--templates", "templates.txt", "--data-path", "imagenet", "--dataset", "imagenet_val")
+}
+
+// explorerOf starts it on a report, with flags.
+func explorerOf(t *testing.T, report string, flags ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), append([]string{"explore", report, "--listen", "127.0.0.1:0"}, flags...)...)
 	cmd.Dir = environment(t, "CLIPNH_DEMO")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.StdoutPipe()

@@ -6,7 +6,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -145,27 +144,6 @@ func (h *headsOf) ablate(u int, rows []int, features [][]float64) error {
 		features[i/h.O][i%h.O] -= beyond[i]
 	}
 	return err
-}
-
-// told reports whether means of what heads of layers add tell edit what these give, as far as
-// weights are known: of what heads are kept as, or tokens, which may be nil.
-func (h *headsOf) told(f *artefact.FirstOrder, tokens *decomp.Tokens) bool {
-	if factors, ok := f.Heads.Factors(); ok {
-		tokens = factors.Tokens(f.LayerHeads)
-	}
-	if tokens == nil {
-		return true // edit says it
-	}
-	var means []float32
-	if o := artefact.OriginOf(f.Heads.Artefact); o.Collect != nil && o.Collect.Form != "" { // edit gets means of another form
-		means = tokens.NoReads(f.LayerHeads)
-	} else {
-		for _, x := range h.means {
-			means = append(means, float32(x))
-		}
-	}
-	_, ok := tokens.HeadOutputs(means, f.LayerHeads)
-	return ok
 }
 
 // areHeads reports whether what is at a path of scores are heads of the first order, as it is

@@ -171,5 +171,4 @@ type Share struct {
 }
 
 // untold is what is said where means of heads do not tell what they give.
-const untold = "means of heads do not tell what these give, as features have too few dimensions or attention has no bias: " +
-	"the commands take heads out by zero, not by mean"
+const untold = source.Untold + ": the commands take heads out by zero, not by mean"

@@ -129,7 +129,7 @@ func (a *auditor) commands() {
 	if neurons := a.sharedNeurons(); neurons != nil {
 		removed.List, removed.Neurons = a.path(neuronFile), true
 	}
-	if removed.Layered && !a.subject.(*headsOf).told(a.src.FirstOrder, a.tokens) {
+	if removed.Layered && !source.MeansTell(a.src.FirstOrder, a.subject.(*headsOf).means, a.tokens) {
 		a.say.Note("%s", untold)
 		removed.ByZero, r.ByZero = true, true
 	}

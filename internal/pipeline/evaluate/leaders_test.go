@@ -23,11 +23,11 @@ func drawnLedger(images, classes, pairs, threads int) *Ledger {
 		return x
 	}
 	l := &Ledger{
-		Names: make([]string, images), Labels: make([]int, images), Means: make([]float64, H*C), team: par.NewTeam(threads),
-		OV:     decomp.NewOV(H, noise(C*C), noise(C), noise(O*C), noise(O)),
-		judge:  &classifier{classes: noise(classes * O), number: classes, names: make([]string, classes)},
-		logits: noise(images * classes),
+		Judged: Judged{Names: make([]string, images), Labels: make([]int, images), team: par.NewTeam(threads)}, Means: make([]float64, H*C),
+		OV: decomp.NewOV(H, noise(C*C), noise(C), noise(O*C), noise(O)),
 	}
+	l.judge = &classifier{classes: noise(classes * O), number: classes, names: make([]string, classes)}
+	l.logits = noise(images * classes)
 	for i := range l.logits {
 		l.logits[i] *= 250
 	}

@@ -10,13 +10,13 @@ type Status struct {
 	Text    Ability `json:"text"`    // any text, embedded now
 	Image   Ability `json:"image"`   // explanations of the collection's images
 	Drop    Ability `json:"drop"`    // those of an image that is sent
-	Toggle  Ability `json:"toggle"`  // one image, and accuracy over the collection, without pairs
+	Toggle  Ability `json:"toggle"`  // one image, and accuracy over the collection, without pairs or heads
 	Segment Ability `json:"segment"` // labels of pixels
 	Scores  Ability `json:"scores"`  // of a pair, on all images
 
 	Classes  []string `json:"classes"`   // that are taken where a request names none
 	Images   int      `json:"images"`    // of the collection; 0 until the scores are read
-	MaxOff   int      `json:"max_off"`   // pairs that can be taken out at a time
+	MaxOff   int      `json:"max_off"`   // units that can be taken out at a time
 	MaxBytes int64    `json:"max_bytes"` // of an image that is sent
 }
 
@@ -34,22 +34,22 @@ type Text struct {
 	Lost int `json:"tokens_lost,omitempty"` // of a text that is too long for the model
 }
 
-// ToggleRequest says which pairs to take out, and what to look at.
+// ToggleRequest says which units to take out, and what to look at.
 type ToggleRequest struct {
-	Off     []string `json:"off"`     // units, such as h21n624, or n17 for all pairs of a neuron
+	Off     []string `json:"off"`     // units, such as h21n624, or n17 for all pairs of a neuron; of heads l10h3, or l10 for a layer
 	By      string   `json:"by"`      // "mean" or "zero": what takes the place of what they add
 	Image   *int     `json:"image"`   // of the collection, may be null
 	Classes []string `json:"classes"` // of that image; null: the default ones
 }
 
-// Toggle is what taking pairs out does.
+// Toggle is what taking units out does.
 type Toggle struct {
-	Off      []string      `json:"off"` // pairs, in the order of heads and neurons
+	Off      []string      `json:"off"` // pairs, in the order of heads and neurons, or heads
 	By       string        `json:"by"`
 	Before   *Accuracy     `json:"before"` // null where it cannot be told
 	After    *Accuracy     `json:"after"`
 	Reason   string        `json:"accuracy_reason,omitempty"` // why
-	Image    *ToggledImage `json:"image"`                     // null where none was named
+	Image    *ToggledImage `json:"image"`                     // null where none was named, or its feature is not known
 	Edit     string        `json:"edit"`                      // the command line that makes this model; empty where nothing is off, or where edit_note says why
 	EditNote string        `json:"edit_note,omitempty"`       // of a vision transformer: why there is no such command, or what else it changes
 }

@@ -19,8 +19,14 @@ type EditCommand struct {
 	// Neurons of a vision transformer are removed with all their pairs; by mean, by those of
 	// their activations over the images.
 	Neurons bool
-	Of      origin.Origin // of the scores
-	Data    dataset.Options
+
+	// Heads are instead of units, those of each layer, the last layer first, which are taken out one
+	// layer at a time: Layered says that they are of layers, and not of an attention pool.
+	Heads   [][]string
+	Layered bool
+
+	Of   origin.Origin // of the scores
+	Data dataset.Options
 }
 
 // editLine is the command line that makes the model without the pairs. It is empty where none

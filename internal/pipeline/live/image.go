@@ -9,7 +9,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
-	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -64,30 +63,6 @@ func (q *Question) check() error {
 	}
 	_, err := zero(q.By)
 	return err
-}
-
-// classes returns the classes of a question and their embeddings. The tower's gate is the
-// caller's.
-func (l *Live) classes(ctx context.Context, named []string) ([]string, []float32, error) {
-	if len(named) > 0 {
-		if err := l.off(Model, Vocab); err != nil {
-			return nil, nil, fmt.Errorf("classes: %w", err)
-		}
-		rows, err := l.embed(ctx, named)
-		if err != nil {
-			return nil, nil, err
-		}
-		if equal := model.Equal(rows, len(named)); len(equal) > 0 {
-			return nil, nil, fmt.Errorf("classes %q and %q have equal embeddings: the model does not tell them apart", named[equal[0][0]], named[equal[0][1]])
-		}
-		return named, rows, nil
-	}
-	if closed(l.read) && l.ledger != nil {
-		if names, rows := l.ledger.Classes(); names != nil {
-			return names, rows, nil
-		}
-	}
-	return nil, nil, errors.New("no classes: name some")
 }
 
 // pairs returns the pairs that units stand for, in order, none twice.
@@ -153,50 +128,6 @@ func (l *Live) Scores(ctx context.Context, name string) (*PairScores, error) {
 	defer leave()
 	scores, err := l.column(ctx, pair)
 	return &PairScores{Unit: artefact.OriginLayers(l.from).Pair(pair, l.ledger.OV.Neurons), Scores: scores}, err
-}
-
-// pass is what the tower makes of an image of the collection. The tower's gate is the
-// caller's.
-func (l *Live) pass(image int) (*explain.Pass, error) {
-	if p, ok := l.passes.get(image); ok {
-		return p, nil
-	}
-	file, err := l.file(image)
-	if err != nil {
-		return nil, err
-	}
-	p, err := l.session.Look(l.ledger.Names[image], file)
-	if err != nil {
-		return nil, because(ErrInternal, err)
-	}
-	l.passes.put(image, p)
-	return p, nil
-}
-
-// file reads the file of an image of the collection. One that has changed is refused, as
-// all else that is shown of it is of what it was.
-func (l *Live) file(image int) (*imageprep.File, error) {
-	name := l.ledger.Names[image]
-	item := l.items[name]
-	if item == nil {
-		return nil, because(ErrUnknown, fmt.Errorf("image %s is not in %s", name, l.o.Data.Path))
-	}
-	file, err := item.Load()
-	if err == nil {
-		err = l.recorded.Compare(name, file)
-	}
-	if err != nil {
-		return nil, because(ErrInternal, err)
-	}
-	return file, nil
-}
-
-// checkImage returns an error unless the collection has an image.
-func (l *Live) checkImage(image int) error {
-	if n := len(l.ledger.Names); image < 0 || image >= n {
-		return because(ErrUnknown, fmt.Errorf("image %d: want 0 to %d", image, n-1))
-	}
-	return nil
 }
 
 // Image explains an image of the collection.

@@ -7,21 +7,14 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/attribution"
-	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
-	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/quantity"
 )
 
 // Toggle says what taking pairs out does to the accuracy over the collection, and to one
 // image.
 func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
-	z, err := zero(r.By)
+	z, q, err := r.check()
 	if err != nil {
-		return nil, err
-	}
-	q := Question{Classes: r.Classes, Off: r.Off, By: r.By, List: 0, Maps: 0}
-	if err := q.check(); err != nil {
 		return nil, err
 	}
 	if err := l.need(ctx, false, Scores); err != nil {
@@ -39,14 +32,15 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 	if most := l.ledger.MaxOff(); len(off) > most {
 		return nil, fmt.Errorf("%s, want at most %d of %s", quantity.Of(len(off), "pair"), most, quantity.Of(len(l.ledger.Names), "image"))
 	}
-	t := &Toggle{Off: []string{}, By: cmp.Or(r.By, ByMean)}
-	for _, u := range off {
-		t.Off = append(t.Off, shape.Name(u))
+	names := make([]string, len(off))
+	for i, u := range off {
+		names[i] = shape.Name(u)
 	}
+	t := newToggle(names, r.By)
 	t.Edit, t.EditNote = l.editLine(shape, off, z)
 	if why := l.unjudged(); why != nil {
 		t.Reason = why.Error()
-	} else if t.Before, t.After, err = l.accuracy(ctx, off, z); err != nil {
+	} else if t.Before, t.After, err = l.accuracy(ctx, off, z, l.ledger.Without); err != nil {
 		return nil, err
 	}
 	if r.Image != nil {
@@ -57,49 +51,18 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 	return t, nil
 }
 
-// accuracy is that with all pairs, and that with some off.
-func (l *Live) accuracy(ctx context.Context, off []int, zero bool) (before, after *Accuracy, err error) {
-	leave, err := l.sums.enter(ctx)
-	if err != nil {
-		return nil, nil, err
+// check returns an error unless the request can be met, whatever the inputs. byZero says that units
+// that are taken out add nothing, and q is what is asked of the image.
+func (r *ToggleRequest) check() (byZero bool, q Question, err error) {
+	q = Question{Classes: r.Classes, Off: r.Off, By: r.By, List: 0, Maps: 0}
+	if byZero, err = zero(r.By); err == nil {
+		err = q.check()
 	}
-	defer leave()
-	e, err := l.ledger.Without(ctx, off, zero)
-	if err != nil {
-		if ctx.Err() == nil {
-			err = because(ErrInternal, err)
-		}
-		return nil, nil, err
-	}
-	names, _ := l.ledger.Classes()
-	groups, _ := l.ledger.Groups()
-	of := func(v evaluate.VariantScore, share func(evaluate.PartScore) float64) *Accuracy {
-		a := &Accuracy{All: v.Top1, Top5: v.Top5, Correct: v.Correct, Images: e.Images}
-		a.ByClass, a.Classes, a.WorstClass = byPart(names, e.Classes, share)
-		a.ByGroup, a.Groups, a.WorstGroup = byPart(groups, e.Groups, share)
-		return a
-	}
-	before = of(e.Baseline, func(p evaluate.PartScore) float64 { return p.Baseline })
-	after = of(e.Variants[0], func(p evaluate.PartScore) float64 { return p.Variants[0] })
-	return before, after, nil
+	return byZero, q, err
 }
 
-// byPart puts accuracies on parts of the images in the order of all names, and finds the
-// worst. Names may be there twice; parts are in their order.
-func byPart(names []string, parts []evaluate.PartScore, share func(evaluate.PartScore) float64) (accuracy []float64, images []int, worst *Worst) {
-	accuracy, images = make([]float64, len(names)), make([]int, len(names))
-	next := 0
-	for i, name := range names {
-		if next == len(parts) || parts[next].Name != name {
-			continue
-		}
-		accuracy[i], images[i] = share(parts[next]), parts[next].Images
-		next++
-		if worst == nil || accuracy[i] < worst.Accuracy {
-			worst = &Worst{i, name, accuracy[i]}
-		}
-	}
-	return accuracy, images, worst
+func newToggle(off []string, by string) *Toggle {
+	return &Toggle{Off: append([]string{}, off...), By: cmp.Or(by, ByMean)}
 }
 
 // toggled says what taking pairs out does to an image of the collection: with its places,
@@ -158,24 +121,10 @@ func (l *Live) fromScores(ctx context.Context, t *ToggledImage, q Question, off 
 	}
 	O := l.ledger.OV.OutDim
 	feature := slices.Clone(l.ledger.Features[t.Image*O : (t.Image+1)*O])
-	side := func() (Side, error) {
-		factor, ok := attribution.Factor(feature)
-		if !ok {
-			return Side{}, fmt.Errorf("%s: the image's feature has no direction (zero or not finite)", t.Name)
-		}
-		logits := make([]float64, len(names))
-		attribution.Logits(logits, feature, rows, factor)
-		s := Side{Norm: attribution.Scale / factor, Classes: explain.Classes(names, logits)}
-		if t.Class == "" {
-			t.Class = s.Classes[0].Name
-		}
-		s.Logit = logits[slices.Index(names, t.Class)]
-		return s, nil
-	}
-	if t.Before, err = side(); err != nil {
+	if t.Before, err = t.side(feature, names, rows); err != nil {
 		return err
 	}
 	l.ledger.OV.NewRemoval(off, means).Feature(feature, feature, scores)
-	t.After, err = side()
+	t.After, err = t.side(feature, names, rows)
 	return err
 }

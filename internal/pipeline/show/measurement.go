@@ -130,16 +130,7 @@ func (m *measurement) result(name string, names []string, top, beside int) *Resu
 		scores, direction := trend.Summarize(m.values), m.ofHead.Direction(m.neuron)
 		r.Head, r.Scores, r.Direction = &m.head, &scores, &direction
 	}
-	order := make([]int, B)
-	for i := range order {
-		order[i] = i
-	}
-	// As retrieve compares them, in float32.
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(float32(m.norms[b]), float32(m.norms[a])) })
-	k := min(top, B)
-	middle := (B - k) / 2
-	r.Strongest, r.Median, r.Weakest = m.hits(order, 0, k, names), m.hits(order, middle, middle+k, names), m.hits(order, B-k, B, names)
-
+	r.Strongest, r.Median, r.Weakest = rankByNorm(m.norms, top, func(rank, image int) Hit { return m.hit(rank, image, names) })
 	r.Beside = []Group{group(m.units.Layers.Neuron(m.neuron), m.heads, m.head, beside, names, m.units, func(h int) int { return h*C + m.neuron })}
 	if m.head != wholeNeuron {
 		head, _, _ := strings.Cut(m.units.Name(m.head*C+m.neuron), "n")
@@ -148,19 +139,34 @@ func (m *measurement) result(name string, names []string, top, beside int) *Resu
 	return r
 }
 
-// hits are the images of ranks lo to hi.
-func (m *measurement) hits(order []int, lo, hi int, names []string) []Hit {
-	hits := make([]Hit, 0, hi-lo)
-	for rank := lo; rank < hi; rank++ {
-		image := order[rank]
-		hit := Hit{Rank: rank + 1, Image: image, Name: names[image], Norm: float32(m.norms[image])}
-		if m.values != nil {
-			score := float32(m.values[image])
-			hit.Score = &score
-		}
-		hits = append(hits, hit)
+// rankByNorm ranks images by norms as retrieve compares them, in float32, and gives top of each end,
+// and of the middle.
+func rankByNorm(norms []float64, top int, hit func(rank, image int) Hit) (strongest, median, weakest []Hit) {
+	B := len(norms)
+	order := make([]int, B)
+	for i := range order {
+		order[i] = i
 	}
-	return hits
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(float32(norms[b]), float32(norms[a])) })
+	k := min(top, B)
+	hits := func(lo int) []Hit {
+		found := make([]Hit, 0, k)
+		for rank := lo; rank < lo+k; rank++ {
+			found = append(found, hit(rank+1, order[rank]))
+		}
+		return found
+	}
+	return hits(0), hits((B - k) / 2), hits(B - k)
+}
+
+// hit is an image of a rank.
+func (m *measurement) hit(rank, image int, names []string) Hit {
+	h := Hit{Rank: rank, Image: image, Name: names[image], Norm: float32(m.norms[image])}
+	if m.values != nil {
+		score := float32(m.values[image])
+		h.Score = &score
+	}
+	return h
 }
 
 // group lists the strongest of some pairs and, after them, the one at own, if there is one

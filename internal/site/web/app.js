@@ -70,8 +70,8 @@
   }
   function parse(hash) {
     const [path, tail] = split(hash.replace(/^#\/?/, ""), "?");
-    const [kind, rest] = split(path, "/");
-    return { path, kind, rest: decode(rest), query: new URLSearchParams(tail) };
+    const [kind, rest2] = split(path, "/");
+    return { path, kind, rest: decode(rest2), query: new URLSearchParams(tail) };
   }
   function split(text, separator) {
     const at = text.indexOf(separator);
@@ -392,6 +392,7 @@
     },
     heads: {
       keys: ["clip", "head", "norm", "share", "texts", "explained", "along", "quantiles", "head_map"],
+      live: ["logit", "probability", "waterfall", "places", "ablation", "accuracy", "cosine"],
       terms: () => ({
         head: ["head", `In each layer of the image network, several heads look at all places at once; each weighs the places in its own way. What a head reads for the ${wording().token} goes into the image feature. A head is written ${wording().example}.`],
         norm: ["norm", "The length of what a head adds to the image feature, not centred. The mean norm over all images says how much the model uses the head."],
@@ -399,7 +400,10 @@
         texts: ["texts of a head", "Texts along which what the head adds differs most from image to image, found one after the other (TextSpan): each takes its direction out of what the next one is looked for in."],
         explained: ["explained variance", "How much of the variance of what the head adds the texts explain, this one and those before it together."],
         along: ["along a text", "The product of what the head adds and the text's embedding, a unit vector: how much of the text the head adds to the image feature. It is not centred, so images at both ends of the ranking say something."],
-        head_map: ["map of a head", "What the head adds, split by the places that it reads: along its first text, orange places add to it and blue ones take away, and with the class token's part they sum to the number; without a text, the lengths of the parts."]
+        head_map: ["map of a head", "What the head adds, split by the places that it reads: along its first text, orange places add to it and blue ones take away, and with the class token's part they sum to the number; without a text, the lengths of the parts. In the explorer, the same of the logit of a class."],
+        waterfall: ["sum of the logit", `Each bar is what one head adds to the logit or takes from it. With all other heads and ${state.overview.model.layer_heads ? "what the MLPs add" : "a constant of the weights"}, they sum exactly to the logit.`],
+        places: ["map of places", `The logit split by the places of the image that heads read. Orange places speak for the class, blue ones against it. With what belongs to no place, they sum to the logit.`],
+        ablation: ["ablation", "Replacing what a head adds to each image by its mean over all images, which says nothing of the image. What then changes is what the head was needed for."]
       }),
       method: () => "The method is that of Gandelsman, Efros and Steinhardt, Interpreting CLIP's Image Representation via Text-Based Decomposition (arXiv:2310.05916)."
     }
@@ -595,8 +599,8 @@
   };
   function terms() {
     const lacking2 = state.live ? [] : Object.keys(NEEDS).filter((name) => !part(name).present).flatMap((name) => NEEDS[name]);
-    const { keys } = form();
-    return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key2]) => keys ? keys.includes(key2) : !lacking2.includes(key2)));
+    const { keys, live } = form();
+    return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key2]) => keys ? keys.includes(key2) || state.live && live.includes(key2) : !lacking2.includes(key2)));
   }
   function what(key2) {
     const entry = form().terms()[key2] || TERMS[key2];
@@ -1736,18 +1740,18 @@
   }
 
   // web/src/live/text.mjs
-  function normal(answer3) {
+  function normal(answer4) {
     return {
-      word: answer3.text,
-      pairs: answer3.pairs.map((p) => ({ pair: p.pair ?? parseUnit(p.unit).pair, cosine: p.cosine, norm: p.norm })),
-      images: answer3.images || [],
-      groups: answer3.groups
+      word: answer4.text,
+      pairs: answer4.pairs.map((p) => ({ pair: p.pair ?? parseUnit(p.unit).pair, cosine: p.cosine, norm: p.norm })),
+      images: answer4.images || [],
+      groups: answer4.groups
     };
   }
   function textAnswer(box, text, record2) {
     need(box, "text", () => {
       const result = el("div", {}, "…");
-      waiting2(result, get("text", { q: text }), (answer3) => record2(normal(answer3)));
+      waiting2(result, get("text", { q: text }), (answer4) => record2(normal(answer4)));
       return result;
     });
   }
@@ -1928,7 +1932,7 @@
     const coefficients = row(p.coefficients, numbers);
     const bins = p.histogram.counts ? numbers(p.histogram.counts) : [];
     const perHead = bins.length / heads2;
-    const near = (n) => {
+    const near2 = (n) => {
       const pairs = row(n.pairs, indices);
       const values = row(n.values, numbers);
       return Array.from(pairs, (pair, i) => ({ pair, value: values[i] })).filter((x) => x.pair >= 0);
@@ -1962,8 +1966,8 @@
       firstAUC: at(p.first_auc),
       polysemanticity: at(p.polysemanticity),
       histogram: bins.length ? { low: at(p.histogram.low), high: at(p.histogram.high), counts: Array.from(bins.subarray(head * perHead, (head + 1) * perHead)) } : null,
-      byDirection: near(p.by_direction),
-      byScores: near(p.by_scores),
+      byDirection: near2(p.by_direction),
+      byScores: near2(p.by_scores),
       highest: zip(p.label_means.highest, p.label_means.high),
       lowest: zip(p.label_means.lowest, p.label_means.low),
       effects: effects.map((e, i) => ({ ...e, accuracy: accuracies[i] })),
@@ -1986,26 +1990,30 @@
   // web/src/waterfall.mjs
   var ROW = 22;
   function waterfall(ix, r, name, caption) {
-    const bar = (p) => ({ pair: p.pair, text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part, from: 0, to: p.part });
-    const pairs = [...r.for.map(bar), ...[...r.against].reverse().map(bar)];
-    const steps = sumSteps(r);
+    const bar = (p) => ({ href: address(["p", unitName(p.pair)]), text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part });
+    const { rest: rest2, rest_of: words2 } = wording();
+    return sumOf(r, bar, { noun: "pair", rest: rest2, words: words2 }, name, caption);
+  }
+  function sumOf(r, bar, said, name, caption) {
+    const one2 = (p) => ({ ...bar(p), from: 0, to: p.part });
+    const units = [...r.for.map(one2), ...[...r.against].reverse().map(one2)];
+    const steps = sumSteps(r, said);
     const logit = steps.at(-1).to;
     return figure(
       caption,
-      { name, columns: ["part", "value"], rows: [...pairs, ...steps].map((s) => [s.text, s.value]) },
-      pairs.length ? [el("p", { class: "quiet" }, "The pairs that add and take away most:"), bars2(pairs, 3, "what each listed pair adds to the logit")] : null,
+      { name, columns: ["part", "value"], rows: [...units, ...steps].map((s) => [s.text, s.value]) },
+      units.length ? [el("p", { class: "quiet" }, `The ${said.noun}s that add and take away most:`), bars2(units, 3, `what each listed ${said.noun} adds to the logit`)] : null,
       el("p", { class: "quiet" }, "All parts, on a scale of their own; each bar begins where the one above it ends:"),
       bars2(steps, 4, `the logit ${format(logit, 4)} as a sum of ${steps.length - 1} parts`)
     );
   }
-  function sumSteps(r) {
+  function sumSteps(r, { noun, rest: rest2, words: words2 }) {
     const total = (parts2) => parts2.reduce((sum, p) => sum + p.part, 0);
-    const { rest, rest_of: words2 } = wording();
     const steps = [
-      { text: rest, words: words2, value: r.constant },
-      r.for.length ? { text: count(r.for.length, "pair"), words: "listed, for", value: total(r.for) } : null,
-      r.against.length ? { text: count(r.against.length, "pair"), words: "listed, against", value: total(r.against) } : null,
-      { text: "all other pairs", words: "", value: r.rest }
+      { text: rest2, words: words2, value: r.constant },
+      r.for.length ? { text: count(r.for.length, noun), words: "listed, for", value: total(r.for) } : null,
+      r.against.length ? { text: count(r.against.length, noun), words: "listed, against", value: total(r.against) } : null,
+      r.rest_heads === 0 ? null : { text: `all other ${noun}s`, words: "", value: r.rest }
     ].filter(Boolean);
     let at = 0;
     for (const s of steps) {
@@ -2032,14 +2040,14 @@
       const next = steps[i + 1];
       const text = svg(
         "text",
-        { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== void 0 ? "link" : s.sum ? "total" : null },
+        { x: left - 8, y: y + 15, "text-anchor": "end", class: s.href ? "link" : s.sum ? "total" : null },
         fit(s.words ? `${s.text} ${s.words}` : s.text, left - 12, 12),
         svg("title", {}, `${s.text} ${s.words}`)
       );
       return svg(
         "g",
         {},
-        s.pair !== void 0 ? svg("a", { href: address(["p", s.text]) }, text) : text,
+        s.href ? svg("a", { href: s.href }, text) : text,
         svg("text", { x: left + values - 14, y: y + 15, "text-anchor": "end", class: s.sum ? "value total" : "value" }, s.sum ? plain(s.value) : signed2(s.value)),
         svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: ROW - 8, class: `bar ${s.sum ? "sum" : s.value < 0 ? "low" : "high"}` }),
         next && next.from === s.to ? svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y + 4, y2: y + ROW + 4, class: "join" }) : null
@@ -2169,7 +2177,7 @@
         replace(result, note(`${image.value.trim()}: no image of this collection has this name.`));
         return;
       }
-      await waiting2(result, get(`image/${number}`, { classes: typed.value.trim(), class: chosen.value(), heads: head, list: 0, off: switchedOff().join(",") }), (a) => {
+      await waiting2(result, get(`image/${number}`, { classes: typed.value.trim(), class: chosen.value(), heads: head, list: 0, off: ofHeads() ? "" : switchedOff().join(",") }), (a) => {
         chosen.offer(a.classes);
         return one(a, number);
       });
@@ -2295,6 +2303,9 @@
     });
   }
   function explained(ix, name, a) {
+    return explainedBy(name, a, a.for && a.classes[0] ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || a.classes[0].class}”.`) : null);
+  }
+  function explainedBy(name, a, sum) {
     const top = a.classes[0];
     const off2 = top?.before !== void 0;
     const rows2 = a.classes.map((c) => [c.class, c.logit, c.probability, ...off2 ? [c.before_logit, c.before] : []]);
@@ -2318,7 +2329,7 @@
     ), el(
       "div",
       {},
-      a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
+      sum,
       editLine(a)
     ));
   }
@@ -2356,15 +2367,15 @@
     need(holder, "drop", () => [zone, result]);
   }
   function answer2(unit, r, a, ix, image) {
-    const preview = el("canvas", { class: "square-map", role: "img", "aria-label": `the image ${image.name}` });
+    const preview2 = el("canvas", { class: "square-map", role: "img", "aria-label": `the image ${image.name}` });
     createImageBitmap(image).then((bitmap) => {
       const side = Math.min(bitmap.width, bitmap.height);
-      preview.width = 224;
-      preview.height = 224;
-      preview.getContext("2d").drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, 224, 224);
-    }, () => replace(preview));
+      preview2.width = 224;
+      preview2.height = 224;
+      preview2.getContext("2d").drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, 224, 224);
+    }, () => replace(preview2));
     return [
-      el("div", { class: "columns two" }, preview, el("div", {}, a.unit ? [
+      el("div", { class: "columns two" }, preview2, el("div", {}, a.unit ? [
         facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank.toLocaleString("en")} of ${a.unit.of.toLocaleString("en")} images`]]),
         r.histogram ? histogram(`dropped-${unit}`, r.histogram, { x: "score", caption: "Where it lies among the images of the collection.", marks: [{ at: a.unit.score, text: "this image" }] }) : null
       ] : null)),
@@ -2373,7 +2384,7 @@
   }
 
   // web/src/live/chosen.mjs
-  function chosenImage(ix, ask) {
+  function chosenImage(units, ask) {
     const image = el("input", { type: "text", id: "toggle-image", size: 32, autocomplete: "off" });
     const typed = el("input", { type: "text", id: "toggle-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
     const form2 = el("form", { class: "search-form", hidden: true, on: { submit: (e) => {
@@ -2387,7 +2398,7 @@
         const classes2 = texts(typed.value);
         if (parts2.classes?.length) typed.placeholder = parts2.classes.slice(0, 4).join(", ");
         const name = image.value.trim();
-        const number = name ? imageNumber(name) : imagesOf(ix, parseUnit(off2[0]).pair)[0] ?? 0;
+        const number = name ? imageNumber(name) : units.image(off2[0]) ?? 0;
         if (number < 0) return { image: null, classes: null, missing: `${name}: no image of this collection has this name` };
         if (classes2.length && !parts2.text?.on) return { image: null, classes: null, missing: `classes of one's own: ${parts2.text?.reason || "the explorer embeds no texts"}` };
         if (!classes2.length && !parts2.classes?.length) {
@@ -2397,7 +2408,7 @@
         return { image: number, classes: classes2.length ? classes2 : null };
       },
       answer(a, asked) {
-        return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : moved(a.image));
+        return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : !a.image ? note(`Not shown: ${a.accuracy_reason}.`) : moved(a.image));
       }
     };
   }
@@ -2411,17 +2422,19 @@
     const logit = even(rows2.filter((r) => first2.has(r[0])).flatMap((r) => [r[1], r[2]]), 4);
     const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
     const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
+    const square = face(x.image, x.name);
+    if (maps.length === 0) square.classList.add("large");
     return el(
       "div",
       {},
       el(
         "div",
-        { class: "columns three" },
-        face(x.image, x.name),
+        { class: maps.length ? "columns three" : null },
+        square,
         maps.map((m, i) => el("div", {}, el("p", { class: "quiet" }, i ? "after" : "before", `: what each place adds to the logit of “${x.class}”`, what("places")), placesMap({ side: m.rows, parts: m.parts }, most)))
       ),
       el("p", { class: "quiet" }, x.name),
-      maps.length ? null : note("The map of places needs the model and the images."),
+      maps.length || ofHeads() ? null : note("The map of places needs the model and the images."),
       figure(
         "The first classes before and after.",
         { name: `toggled-${x.image}`, columns: ["class", "logit before", "logit", "probability before", "probability"], rows: rows2 },
@@ -2430,7 +2443,64 @@
     );
   }
 
+  // web/src/heads/heads.mjs
+  var once3 = null;
+  function heads() {
+    once3 ||= load("heads").then((file) => file.heads.map((h, head) => ({ ...h, head, lower: h.texts.map((t) => t.toLowerCase()) })));
+    return once3;
+  }
+  function headAddress(name) {
+    return address(["h", name]);
+  }
+  function valuesOf(h) {
+    const values = [["mean norm", format(h.norm, 3)]];
+    if (h.share !== null) values.push(["share", percent(h.share)]);
+    if (h.explained !== null) values.push(["explained", percent(h.explained)]);
+    return values;
+  }
+  var SHOWN = 3;
+  function headCard(h) {
+    const texts3 = h.texts.slice(0, SHOWN).join("; ");
+    return el(
+      "article",
+      { class: "card", "data-unit": h.name, "aria-label": texts3 ? `${h.name}: ${texts3}` : h.name },
+      el(
+        "div",
+        { class: "card-head" },
+        el("a", { href: headAddress(h.name), class: "unit" }, h.name),
+        el("span", { class: "card-values" }, valuesOf(h).map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
+      ),
+      el("div", { class: "card-words" }, texts3 || (part("texts").present ? el("span", { class: "quiet" }, "no texts") : null)),
+      el("div", { class: "strip" }, h.images.slice(0, 4).map((image, i) => thumb(image, { labels: false, what: `image ${i + 1} of ${h.name}` })))
+    );
+  }
+  var ranked = (h) => h.along ? "along its first text" : "by norm";
+
+  // web/src/heads/off.mjs
+  async function headUnits() {
+    const all2 = await heads();
+    const of2 = (name) => all2.find((h) => h.name === name);
+    return {
+      noun: "head",
+      is: (name) => Boolean(of2(name)),
+      page: headAddress,
+      words: (name) => el("span", { class: "words" }, of2(name).texts.slice(0, 3).join("; ")),
+      image: (name) => of2(name).images[0]
+    };
+  }
+
   // web/src/live/toggle.mjs
+  async function pairUnits() {
+    const ix = await index();
+    const pair = (unit) => parseUnit(unit).pair;
+    return {
+      noun: "pair",
+      is: (text) => (parseUnit(text)?.pair ?? -1) >= 0,
+      page: (unit) => address(["p", unit]),
+      words: (unit) => wordsLine(wordsOf(ix, pair(unit)).slice(0, 3)),
+      image: (unit) => imagesOf(ix, pair(unit))[0]
+    };
+  }
   function offButton(unit) {
     const node = button("", () => flip(unit), { class: "small off" });
     document.addEventListener("clipnh-off", function follow() {
@@ -2446,18 +2516,20 @@
     return node;
   }
   async function togglePage({ query: query2 }) {
-    if (!state.live) throw new Error("Pairs can be switched off in the explorer only: clipnh explore REPORT");
-    const [ix] = await Promise.all([index(), images()]);
+    if (!state.live) throw new Error(`${ofHeads() ? "Heads" : "Pairs"} can be switched off in the explorer only: clipnh explore REPORT`);
+    const [units] = await Promise.all([ofHeads() ? headUnits() : pairUnits(), images()]);
     for (const unit of (query2.get("off") || "").split(",").filter(Boolean)) if (!isOff(unit)) flip(unit);
     const box = el("div", {});
-    need(box, "toggle", () => controls(ix));
+    need(box, "toggle", () => controls(units));
+    const many = `${units.noun}s`;
+    const heading = `${many[0].toUpperCase()}${many.slice(1)} switched off`;
     return {
-      title: "Pairs switched off",
-      heading: "Pairs switched off",
-      nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs, and what it then says of an image", what("ablation"), ". Switch pairs off on their pages, or name them here."), box]
+      title: heading,
+      heading,
+      nodes: [el("p", { class: "lead-line" }, `What the model gets right without some ${many}, and what it then says of an image`, what("ablation"), `. Switch ${many} off on their pages, or name them here.`), box]
     };
   }
-  function controls(ix) {
+  function controls(units) {
     const holder = el("div", {});
     const result = el("div", { "aria-live": "polite" });
     const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
@@ -2465,16 +2537,17 @@
     const error = el("span", { role: "alert" });
     const form2 = el("form", { class: "search-form", on: { submit: (e) => {
       e.preventDefault();
-      const unit = parseUnit(input.value);
-      error.textContent = unit && unit.pair >= 0 ? "" : `${input.value}: not a pair of this model`;
-      if (unit && unit.pair >= 0 && !isOff(input.value.trim())) flip(input.value.trim());
+      const unit = input.value.trim().toLowerCase();
+      const known = units.is(unit);
+      error.textContent = known ? "" : `${input.value}: not a ${units.noun} of this model`;
+      if (known && !isOff(unit)) flip(unit);
       input.value = "";
     } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
     const ask = () => {
       const off2 = switchedOff();
       one2.form.hidden = off2.length === 0;
       if (off2.length === 0) {
-        replace(result, note("No pair is switched off."));
+        replace(result, note(`No ${units.noun} is switched off.`));
         return;
       }
       waiting2(result, parts().then(async (p) => {
@@ -2483,7 +2556,7 @@
         return [a, p, asked];
       }), ([a, p, asked]) => [collection(a, p.classes), one2.answer(a, asked), editLine(a)]);
     };
-    const one2 = chosenImage(ix, () => ask());
+    const one2 = chosenImage(units, () => ask());
     const box = el("div", {}, form2, holder, one2.form, result);
     whileShownLater(box, () => {
       const off2 = switchedOff();
@@ -2491,8 +2564,8 @@
         el("ul", { class: "list" }, off2.map((u) => el(
           "li",
           { "data-unit": u },
-          el("a", { class: "unit", href: address(["p", u]) }, u),
-          wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)),
+          el("a", { class: "unit", href: units.page(u) }, u),
+          units.words(u),
           button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })
         ))),
         off2.length > 1 ? button("Switch all on", clear) : null
@@ -2526,9 +2599,9 @@
   }
 
   // web/src/pages/pair.mjs
-  async function pairPage({ rest }) {
-    const unit = parseUnit(rest);
-    if (!unit || unit.pair < 0) throw new Error(`${rest}: not a pair of this model; want a name such as ${unitName(0)}`);
+  async function pairPage({ rest: rest2 }) {
+    const unit = parseUnit(rest2);
+    if (!unit || unit.pair < 0) throw new Error(`${rest2}: not a pair of this model; want a name such as ${unitName(0)}`);
     const { head, neuron, pair } = unit;
     const [source] = await Promise.all([neuronFile(neuron), images()]);
     const r = pairRecord(source, head);
@@ -2689,13 +2762,13 @@
       ])
     );
   }
-  function neighbours(ix, heading, term, near, unit, name) {
-    if (near.length === 0) return null;
-    const write2 = even(near.map((x) => x.value));
+  function neighbours(ix, heading, term, near2, unit, name) {
+    if (near2.length === 0) return null;
+    const write2 = even(near2.map((x) => x.value));
     return section(heading, { what: term }, figure(
       "",
-      { name: `${unit}-${name}`, columns: ["unit", unit], rows: near.map((x) => [unitName(x.pair), x.value]) },
-      el("ul", { class: "near" }, near.map((x) => el(
+      { name: `${unit}-${name}`, columns: ["unit", unit], rows: near2.map((x) => [unitName(x.pair), x.value]) },
+      el("ul", { class: "near" }, near2.map((x) => el(
         "li",
         {},
         el("span", { class: "near-name" }, pairLink(x.pair), el("span", { class: "value" }, write2(x.value))),
@@ -2734,9 +2807,9 @@
   }
 
   // web/src/pages/neuron.mjs
-  async function neuronPage({ rest }) {
-    const unit = parseUnit(/^\d+$/.test(rest) ? `n${rest}` : rest);
-    if (!unit || unit.neuron < 0) throw new Error(`${rest}: not a neuron of this model, which has ${state.overview.model.neurons}`);
+  async function neuronPage({ rest: rest2 }) {
+    const unit = parseUnit(/^\d+$/.test(rest2) ? `n${rest2}` : rest2);
+    if (!unit || unit.neuron < 0) throw new Error(`${rest2}: not a neuron of this model, which has ${state.overview.model.neurons}`);
     const { neuron } = unit;
     const [source] = await Promise.all([neuronFile(neuron), images()]);
     const r = neuronRecord(source);
@@ -2809,12 +2882,12 @@
   }
 
   // web/src/pages/head.mjs
-  async function headPage({ rest }) {
-    if (rest === "") return headsPage();
-    const unit = parseUnit(/^\d+$/.test(rest) ? `h${rest}` : rest);
+  async function headPage({ rest: rest2 }) {
+    if (rest2 === "") return headsPage();
+    const unit = parseUnit(/^\d+$/.test(rest2) ? `h${rest2}` : rest2);
     const { heads: heads2 } = state.overview.model;
-    const head = /^\d+$/.test(rest) ? Number(rest) : unit && unit.neuron < 0 ? unit.head : -1;
-    if (head < 0 || head >= heads2) throw new Error(`${rest}: not a head of this model, which has ${heads2}`);
+    const head = /^\d+$/.test(rest2) ? Number(rest2) : unit && unit.neuron < 0 ? unit.head : -1;
+    if (head < 0 || head >= heads2) throw new Error(`${rest2}: not a head of this model, which has ${heads2}`);
     const [file, ix] = await Promise.all([load(`h/${head}`), index(), images()]);
     const name = headName(head);
     const side = Math.round(Math.sqrt(file.attention?.length || 0));
@@ -2907,7 +2980,7 @@
     const i = image - shard.first;
     const totals = numbers(shard.totals);
     const count2 = totals.length / 5;
-    const [logit, constant, rest, sum, norm] = totals.subarray(5 * i, 5 * i + 5);
+    const [logit, constant, rest2, sum, norm] = totals.subarray(5 * i, 5 * i + 5);
     const list2 = (items, values, make) => {
       const all2 = indices(items);
       const each2 = all2.length / count2;
@@ -2922,7 +2995,7 @@
       classes: list2(shard.classes, [shard.logits, shard.probabilities], (c, l, probability) => ({ class: c, logit: l, probability })),
       logit,
       constant,
-      rest,
+      rest: rest2,
       sum,
       feature_norm: norm,
       for: parts2(shard.for),
@@ -2935,10 +3008,10 @@
   }
 
   // web/src/shown.mjs
-  async function imageShown(rest) {
+  async function imageShown(rest2) {
     await images();
-    const image = imageNumber(rest);
-    if (image < 0) throw new Error(`${rest}: no image of this collection has this name`);
+    const image = imageNumber(rest2);
+    if (image < 0) throw new Error(`${rest2}: no image of this collection has this name`);
     const name = state.images.names[image];
     const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
     square.classList.add("large");
@@ -3132,9 +3205,38 @@
     tools.append(select);
   }
 
+  // web/src/groups.mjs
+  var ENDS = 10;
+  function byGroup(groups) {
+    if (!(groups?.length > 1)) return null;
+    const numbers2 = { columns: ["group", "mean cosine", "images"], rows: groups.map((g) => [g.group, g.mean, g.images]) };
+    if (groups.every((g) => /^-?\d+$/.test(g.group))) {
+      const course = [...groups].sort((a, b) => a.group - b.group);
+      const years = course.every((g) => /^(1\d|20|21)\d\d$/.test(g.group));
+      const x = years ? "year" : "group";
+      return section(years ? "Over the years" : "By group", {}, curves("text-groups", {
+        x,
+        y: "mean cosine",
+        xs: course.map((g) => Number(g.group)),
+        lines: [{ label: "mean cosine of images", values: course.map((g) => g.mean), colour: "accent" }],
+        xValues: (u, splits) => splits.map((v) => Number.isInteger(v) ? String(v) : ""),
+        range: (u, min, max) => [min - (max - min) * 0.1, max + (max - min) * 0.1],
+        label: `mean cosine by ${x}: ${course.map((g) => `${g.group} ${format(g.mean, 3)}`).join("; ")}`,
+        caption: `Mean cosine of the text and the images of each ${x}.`,
+        numbers: numbers2
+      }));
+    }
+    const sorted = [...groups].sort((a, b) => b.mean - a.mean);
+    const few = sorted.length <= 2 * ENDS ? sorted : [...sorted.slice(0, ENDS), ...sorted.slice(-ENDS)];
+    return section("By group", {}, bars("text-groups", few.map((g) => ({ text: g.group, value: g.mean, title: `${g.group}: ${g.images} images` })), {
+      caption: few === sorted ? "Mean cosine of the text and the images of each group." : `Mean cosine of the text and the images of a group: the ${ENDS} highest and the ${ENDS} lowest of ${sorted.length}.`,
+      label: "mean cosine by group",
+      numbers: numbers2
+    }));
+  }
+
   // web/src/pages/text.mjs
   var MOST = 200;
-  var ENDS = 10;
   async function textPage({ query: query2 }) {
     const [ix] = await Promise.all([index(), images()]);
     const q = (query2.get("q") || "").trim();
@@ -3151,7 +3253,7 @@
       const shard = await load(`t/${Math.floor(word / per)}`);
       replace(result, record(ix, shard.texts[word - shard.first]));
     } else if (q && state.live) {
-      textAnswer(result, q, (answer3) => record(ix, answer3));
+      textAnswer(result, q, (answer4) => record(ix, answer4));
     } else if (q && word >= 0) {
       replace(result, note(`The report has no list for “${ix.words[word]}”, which is a word of few pairs: `, el("a", { href: address(["s"], { q: ix.words[word] }) }, "pairs described by it"), "."));
     } else if (q) {
@@ -3187,33 +3289,6 @@
       byGroup(r.groups ?? r.years?.map((y) => ({ group: y.year, mean: y.mean, images: y.images })))
       // years: of reports of older builds
     ];
-  }
-  function byGroup(groups) {
-    if (!(groups?.length > 1)) return null;
-    const numbers2 = { columns: ["group", "mean cosine", "images"], rows: groups.map((g) => [g.group, g.mean, g.images]) };
-    if (groups.every((g) => /^-?\d+$/.test(g.group))) {
-      const course = [...groups].sort((a, b) => a.group - b.group);
-      const years = course.every((g) => /^(1\d|20|21)\d\d$/.test(g.group));
-      const x = years ? "year" : "group";
-      return section(years ? "Over the years" : "By group", {}, curves("text-groups", {
-        x,
-        y: "mean cosine",
-        xs: course.map((g) => Number(g.group)),
-        lines: [{ label: "mean cosine of images", values: course.map((g) => g.mean), colour: "accent" }],
-        xValues: (u, splits) => splits.map((v) => Number.isInteger(v) ? String(v) : ""),
-        range: (u, min, max) => [min - (max - min) * 0.1, max + (max - min) * 0.1],
-        label: `mean cosine by ${x}: ${course.map((g) => `${g.group} ${format(g.mean, 3)}`).join("; ")}`,
-        caption: `Mean cosine of the text and the images of each ${x}.`,
-        numbers: numbers2
-      }));
-    }
-    const sorted = [...groups].sort((a, b) => b.mean - a.mean);
-    const few = sorted.length <= 2 * ENDS ? sorted : [...sorted.slice(0, ENDS), ...sorted.slice(-ENDS)];
-    return section("By group", {}, bars("text-groups", few.map((g) => ({ text: g.group, value: g.mean, title: `${g.group}: ${g.images} images` })), {
-      caption: few === sorted ? "Mean cosine of the text and the images of each group." : `Mean cosine of the text and the images of a group: the ${ENDS} highest and the ${ENDS} lowest of ${sorted.length}.`,
-      label: "mean cosine by group",
-      numbers: numbers2
-    }));
   }
   function vocabulary(ix, q) {
     const lower = q.toLowerCase();
@@ -3319,8 +3394,8 @@
       const list2 = [...ka.keys()].filter((i) => kb.has(i));
       out = { images: list2, xs: list2.map((i) => ka.get(i)), ys: list2.map((i) => kb.get(i)), all: false };
     }
-    const near = a.r.byScores.find((n) => n.pair === b.u.pair) || b.r.byScores.find((n) => n.pair === a.u.pair);
-    out.correlation = near ? near.value : out.all ? correlation(out.xs, out.ys) : null;
+    const near2 = a.r.byScores.find((n) => n.pair === b.u.pair) || b.r.byScores.find((n) => n.pair === a.u.pair);
+    out.correlation = near2 ? near2.value : out.all ? correlation(out.xs, out.ys) : null;
     return out;
   }
   function correlation(x, y) {
@@ -3411,8 +3486,8 @@
   }
 
   // web/src/pages/list.mjs
-  async function listPage({ rest }) {
-    const name = rest || "pins";
+  async function listPage({ rest: rest2 }) {
+    const name = rest2 || "pins";
     const [ix] = await Promise.all([index(), images()]);
     const holder = el("div", {});
     const say2 = el("p", { role: "status", "aria-live": "polite" });
@@ -3544,39 +3619,6 @@
     };
   }
 
-  // web/src/heads/heads.mjs
-  var once3 = null;
-  function heads() {
-    once3 ||= load("heads").then((file) => file.heads.map((h, head) => ({ ...h, head, lower: h.texts.map((t) => t.toLowerCase()) })));
-    return once3;
-  }
-  function headAddress(name) {
-    return address(["h", name]);
-  }
-  function valuesOf(h) {
-    const values = [["mean norm", format(h.norm, 3)]];
-    if (h.share !== null) values.push(["share", percent(h.share)]);
-    if (h.explained !== null) values.push(["explained", percent(h.explained)]);
-    return values;
-  }
-  var SHOWN = 3;
-  function headCard(h) {
-    const texts3 = h.texts.slice(0, SHOWN).join("; ");
-    return el(
-      "article",
-      { class: "card", "data-unit": h.name, "aria-label": texts3 ? `${h.name}: ${texts3}` : h.name },
-      el(
-        "div",
-        { class: "card-head" },
-        el("a", { href: headAddress(h.name), class: "unit" }, h.name),
-        el("span", { class: "card-values" }, valuesOf(h).map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
-      ),
-      el("div", { class: "card-words" }, texts3 || (part("texts").present ? el("span", { class: "quiet" }, "no texts") : null)),
-      el("div", { class: "strip" }, h.images.slice(0, 4).map((image, i) => thumb(image, { labels: false, what: `image ${i + 1} of ${h.name}` })))
-    );
-  }
-  var ranked = (h) => h.along ? "along its first text" : "by norm";
-
   // web/src/heads/map.mjs
   var MEASURES = {
     norm: ["mean norm", "norm", (v) => format(v, 2)],
@@ -3640,7 +3682,16 @@
             o.model.layer_heads ? ", its MLPs and the class token that enters the first layer add." : " add."
           ),
           el("p", {}, `These pages show, for each head, to which of ${count(o.data.images, "image")} it adds most`, part("texts").present ? [", and the texts", what("texts"), " that span what it adds"] : "", "."),
-          searchForm2(all2)
+          searchForm2(all2),
+          state.live ? note(
+            "These pages answer now: which heads an image has its class from, on its page and for one of yours on that of ",
+            el("a", { href: "#/i" }, "the images"),
+            "; which heads tell images apart by ",
+            el("a", { href: "#/t" }, "any text"),
+            "; and what the model says without ",
+            el("a", { href: "#/toggle" }, "some heads"),
+            ". Labels of pixels are by pairs, and pages of heads have none."
+          ) : null
         ),
         changed(o.data),
         headMaps2(all2),
@@ -3682,6 +3733,168 @@
     );
   }
 
+  // web/src/heads/live.mjs
+  var MAPS = 12;
+  var rest = () => state.overview.model.layer_heads ? { rest: "MLPs", words: "and the first class token" } : { rest: "constant", words: "biases, the same for every image" };
+  function answer3(all2, name, a, square) {
+    const words2 = new Map(all2.map((h) => [h.name, h.texts.slice(0, 2).join("; ")]));
+    const bar = (p) => ({ href: headAddress(p.head), text: p.head, words: words2.get(p.head), value: p.part });
+    return [
+      explainedBy(name, a, sumOf(a, bar, { noun: "head", ...rest() }, `asked-logit-${name}`, `What each head adds to the logit of “${a.target}”: all parts sum to ${format(a.sum, 5)}; the logit is ${format(a.logit, 5)}.`)),
+      headMaps(a, name, square)
+    ];
+  }
+  function question(id2, ask, ...more) {
+    const classes2 = el("input", { type: "text", id: `${id2}-classes`, placeholder: "dog, cat, boat", autocomplete: "off" });
+    const chosen = classChoice(() => ask(), `${id2}-class`);
+    const form2 = el("form", { class: "search-form", on: { submit: (e) => {
+      e.preventDefault();
+      chosen.forget(classes2.value.trim());
+      ask();
+    } } }, el("label", { class: "wide" }, "Classes of your own, with commas between ", classes2), more, chosen.label);
+    parts().then((p) => p.classes?.length && (classes2.placeholder = p.classes.slice(0, 4).join(", ")), () => {
+    });
+    return { form: form2, chosen, values: () => ({ classes: classes2.value.trim(), class: chosen.value(), maps: MAPS }) };
+  }
+  function askImage(box, image) {
+    const result = el("div", { "aria-live": "polite" });
+    const ask = () => waiting2(result, Promise.all([get(`image/${image}`, q.values()), heads()]), ([a, all2]) => {
+      q.chosen.offer(a.classes);
+      return answer3(all2, image, a, (text) => face(image, text));
+    });
+    const q = question("asked", ask, el("button", { type: "submit" }, "Ask"));
+    const holder = el("div", {});
+    box.append(section("Why its class", { class: "live", what: "waterfall" }, holder));
+    need(holder, "image", () => {
+      parts().then((p) => p.classes?.length ? ask() : replace(result, note("Type classes to see which heads decide between them.")));
+      return [q.form, result];
+    });
+  }
+  function askOwn(box) {
+    const result = el("div", { "aria-live": "polite" });
+    let image = null;
+    const ask = () => {
+      if (!image) {
+        replace(result, note("Choose an image first."));
+        return;
+      }
+      waiting2(result, Promise.all([post("drop", q.values(), image), heads(), preview(image)]), ([a, all2, square]) => {
+        q.chosen.offer(a.classes);
+        return [el("p", { class: "quiet" }, image.name), answer3(all2, "sent", a, square)];
+      });
+    };
+    const take = (f) => {
+      if (!f) return;
+      image = f;
+      ask();
+    };
+    const file = el("input", { type: "file", accept: "image/*", id: "drop-file", class: "visually-hidden", on: { change: () => take(file.files[0]) } });
+    const zone = el(
+      "div",
+      { class: "drop" },
+      "Drop an image here, or ",
+      el("label", { for: "drop-file", class: "button" }, "choose one"),
+      file,
+      el("p", { class: "quiet" }, "It is examined on this machine and not kept.")
+    );
+    const over = (is) => (e) => {
+      e.preventDefault();
+      zone.classList.toggle("over", is);
+    };
+    zone.addEventListener("dragover", over(true));
+    zone.addEventListener("dragleave", over(false));
+    zone.addEventListener("drop", (e) => {
+      over(false)(e);
+      take(e.dataTransfer.files[0]);
+    });
+    const q = question("own", ask, el("button", { type: "submit" }, "Ask"));
+    const holder = el("div", {});
+    box.append(section("An image of yours", { class: "live", what: "waterfall" }, holder));
+    need(holder, "drop", () => [q.form, zone, result]);
+  }
+  async function preview(image) {
+    const bitmap = await createImageBitmap(image).catch(() => null);
+    return (text) => {
+      const box = el("span", { class: "face", role: "img", "aria-label": text });
+      if (!bitmap) {
+        box.classList.add("lacking");
+        return box;
+      }
+      const side = Math.min(bitmap.width, bitmap.height);
+      const canvas = el("canvas", { class: "sent", width: 224, height: 224, "aria-hidden": "true" });
+      canvas.getContext("2d").drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, 224, 224);
+      box.append(canvas);
+      return box;
+    };
+  }
+  function textButton(input) {
+    return el(
+      "p",
+      { class: "live" },
+      button("Embed this text now", () => input.value.trim() && go(address(["t"], { q: input.value.trim() }))),
+      el("span", { class: "quiet" }, " any text: the heads whose additions differ most along it, and the nearest images")
+    );
+  }
+  async function headsText({ query: query2 }) {
+    if (!state.live) throw new Error("Texts are compared with heads in the explorer only: clipnh explore REPORT");
+    const [all2] = await Promise.all([heads(), images()]);
+    const q = (query2.get("q") || "").trim();
+    const input = el("input", { type: "search", value: q, id: "text-words", autocomplete: "off", placeholder: "any text" });
+    const box = el("div", {});
+    if (q) {
+      need(box, "text", () => {
+        const result = el("div", {}, "…");
+        waiting2(result, get("text", { q }), (a) => near(all2, a));
+        return result;
+      });
+    }
+    return {
+      title: q ? `“${q}”` : "Texts",
+      heading: q ? `“${q}”` : "Texts",
+      nodes: [
+        el("p", { class: "lead-line" }, "The heads whose additions to images differ most along a text", what("along"), ", and the images nearest to it."),
+        el("form", { class: "search-form", role: "search", "aria-label": "texts", on: { submit: (e) => {
+          e.preventDefault();
+          go(address(["t"], { q: input.value.trim() }));
+        } } }, el("label", { class: "wide" }, "Text ", input), el("button", { type: "submit" }, "Show")),
+        box
+      ]
+    };
+  }
+  function near(all2, a) {
+    const [deviation, mean] = [even(a.heads.map((h) => h.deviation)), even(a.heads.map((h) => h.mean))];
+    const texts3 = new Map(all2.map((h) => [h.name, h.texts.slice(0, 3).join("; ")]));
+    return [
+      section(
+        "Heads that tell images apart by it",
+        { what: "along" },
+        el("p", { class: "quiet" }, "By how far what a head adds along the text differs over the images, as a standard deviation. Explained is the share of the variance of all that the head adds. The images are those to which it adds most along the text."),
+        figure(
+          "",
+          { name: "text-heads", columns: ["head", "deviation", "mean", "explained"], rows: a.heads.map((h) => [h.head, h.deviation, h.mean, h.explained]) },
+          el("div", { class: "cards" }, a.heads.map((h) => el(
+            "article",
+            { class: "card", "data-unit": h.head, "aria-label": h.head },
+            el(
+              "div",
+              { class: "card-head" },
+              el("a", { href: headAddress(h.head), class: "unit" }, h.head),
+              el("span", { class: "card-values" }, [["deviation", deviation(h.deviation)], ["mean", mean(h.mean)], ["explained", percent(h.explained)]].map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
+            ),
+            el("div", { class: "card-words" }, texts3.get(h.head)),
+            el("div", { class: "strip" }, h.images.map((x) => thumb(x.image, { labels: false, what: `${h.head} along “${a.text}”` })))
+          )))
+        )
+      ),
+      a.images.length ? section("Images nearest to it", { what: "cosine" }, figure(
+        "",
+        { name: "text-images", columns: ["image", "cosine"], rows: a.images.map((x) => [state.images.names[x.image], x.cosine]) },
+        wall(a.images.map((x) => ({ image: x.image, value: x.cosine })), "images near the text")
+      )) : null,
+      byGroup(a.groups)
+    ];
+  }
+
   // web/src/heads/list.mjs
   var SORTS2 = { place: "layer and head", norm: "mean norm", share: "share of the feature", explained: "explained variance" };
   async function headsList({ query: query2 }) {
@@ -3714,6 +3927,7 @@
           el("label", {}, "Order ", sort)
         ),
         el("div", { class: "status-line" }, status, numbersOf({ name: "heads", columns: ["head", "norm", "share", "explained", "texts"], rows: () => found.map((h) => [h.name, h.norm, h.share, h.explained, h.texts.join("; ")]) })),
+        state.live ? textButton(input) : null,
         holder
       ],
       focus: () => input,
@@ -3723,18 +3937,20 @@
 
   // web/src/heads/head.mjs
   async function headRecord(route) {
-    const { rest } = route;
-    if (rest === "") return headsList(route);
+    const { rest: rest2 } = route;
+    if (rest2 === "") return headsList(route);
     const [all2] = await Promise.all([heads(), images()]);
-    const at = all2.findIndex((h) => h.name === rest.toLowerCase());
-    const head = at >= 0 ? at : /^\d+$/.test(rest) && Number(rest) < all2.length ? Number(rest) : -1;
-    if (head < 0) throw new Error(`${rest}: not a head of this model, which has ${all2[0].name} to ${all2.at(-1).name}`);
+    const at = all2.findIndex((h) => h.name === rest2.toLowerCase());
+    const head = at >= 0 ? at : /^\d+$/.test(rest2) && Number(rest2) < all2.length ? Number(rest2) : -1;
+    if (head < 0) throw new Error(`${rest2}: not a head of this model, which has ${all2[0].name} to ${all2.at(-1).name}`);
     const r = await load(`h/${head}`);
     const { name } = r;
     const maps = decode2(r);
+    const live = el("div", {});
+    if (state.live) liveHead(live, name, (r.along ?? r.norm).strongest[0]?.image ?? 0);
     return {
       title: r.texts.length ? `${name}: ${r.texts.slice(0, 2).map((t) => t.text).join("; ")}` : name,
-      heading: [el("span", { class: "unit-name" }, name)],
+      heading: [el("span", { class: "unit-name" }, name), state.live ? offButton(name) : null],
       lead: r.texts.length ? r.texts.slice(0, 4).map((t) => t.text).join("; ") : null,
       nodes: [
         facts([
@@ -3745,6 +3961,7 @@
         ]),
         el("nav", { class: "siblings", "aria-label": "heads of the same layer" }, siblings2(all2, head)),
         r.along ? ranking(`Along “${r.texts[0].text}”`, "along", `along “${r.texts[0].text}”`, r.along, name, maps, r.texts[0].text) : null,
+        live,
         texts2(r, name),
         ranking("By norm", "norm", "norm", r.norm, name, r.along ? null : maps, null)
       ],
@@ -3823,19 +4040,28 @@
 
   // web/src/heads/image.mjs
   async function headsImage(route) {
-    if (route.rest === "") return imagesPage(route);
+    if (route.rest === "") return withOwn(await imagesPage(route));
     const [all2, { image, name, square, changed: changed2, label, group, move: move2 }] = await Promise.all([heads(), imageShown(route.rest)]);
     const of2 = all2.filter((h) => h.images.includes(image)).sort((a, b) => a.images.indexOf(image) - b.images.indexOf(image) || a.head - b.head);
+    const live = el("div", {});
+    if (state.live) askImage(live, image);
     return {
       title: name,
       heading: name,
       nodes: [
         changed2,
         el("div", { class: "image-top" }, el("div", { class: "image-box" }, square), facts([label, group])),
+        live,
         section("Heads that show it first", {}, of2.length ? [el("p", { class: "quiet" }, `It is among the images to which these heads add most, ${of2.every((h) => h.along) ? ranked(of2[0]) : "along their first text, or by norm where they have none"}.`), el("div", { class: "cards" }, of2.map(headCard))] : note("It is not among the first images of any head."))
       ],
       move: move2
     };
+  }
+  function withOwn(page) {
+    if (!state.live) return page;
+    const box = el("div", {});
+    askOwn(box);
+    return { ...page, nodes: [box, ...page.nodes] };
   }
 
   // web/src/main.mjs
@@ -3853,7 +4079,7 @@
     about: aboutPage,
     toggle: togglePage
   };
-  var PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, about: aboutPage };
+  var PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, t: headsText, toggle: togglePage, about: aboutPage };
   var main = document.getElementById("main");
   var header = document.getElementById("search");
   var current = null;
@@ -3914,7 +4140,7 @@
     }
     title.textContent = state.overview.title;
     for (const a of document.querySelectorAll("[data-live]")) a.hidden = !state.live;
-    for (const a of document.querySelectorAll("[data-pairs]")) a.hidden = ofHeads();
+    for (const a of document.querySelectorAll("[data-pairs]")) a.hidden = ofHeads() && !(state.live && a.hasAttribute("data-heads-live"));
     if (ofHeads()) header.placeholder = "search texts or heads (/)";
     for (const a of document.querySelectorAll("[data-comparison]")) a.hidden = !part("comparison").present;
     header.closest("form").addEventListener("submit", (e) => {

@@ -22,6 +22,7 @@ import { headsOverview } from "./heads/overview.mjs";
 import { headsList } from "./heads/list.mjs";
 import { headRecord } from "./heads/head.mjs";
 import { headsImage } from "./heads/image.mjs";
+import { headsText } from "./heads/live.mjs";
 
 const PAGES = {
   "": overview, s: searchPage, p: pairPage, n: neuronPage, h: headPage, i: imagePage, t: textPage, c: comparePage, m: movedPage,
@@ -29,7 +30,7 @@ const PAGES = {
 };
 
 // Those of a report of heads.
-const PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, about: aboutPage };
+const PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, t: headsText, toggle: togglePage, about: aboutPage };
 
 const main = document.getElementById("main");
 const header = document.getElementById("search");
@@ -96,7 +97,7 @@ async function boot() {
   }
   title.textContent = state.overview.title;
   for (const a of document.querySelectorAll("[data-live]")) a.hidden = !state.live;
-  for (const a of document.querySelectorAll("[data-pairs]")) a.hidden = ofHeads();
+  for (const a of document.querySelectorAll("[data-pairs]")) a.hidden = ofHeads() && !(state.live && a.hasAttribute("data-heads-live"));
   if (ofHeads()) header.placeholder = "search texts or heads (/)";
   for (const a of document.querySelectorAll("[data-comparison]")) a.hidden = !part("comparison").present;
   header.closest("form").addEventListener("submit", (e) => {

@@ -44,8 +44,8 @@ const NEEDS = {
 // explorer may have all.
 export function terms() {
   const lacking = state.live ? [] : Object.keys(NEEDS).filter((name) => !part(name).present).flatMap((name) => NEEDS[name]);
-  const { keys } = form();
-  return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key]) => (keys ? keys.includes(key) : !lacking.includes(key))));
+  const { keys, live } = form();
+  return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key]) => (keys ? keys.includes(key) || (state.live && live.includes(key)) : !lacking.includes(key))));
 }
 
 // what is a mark that opens the meaning of a term.

@@ -9,28 +9,35 @@ import { fit } from "./charts.mjs";
 
 const ROW = 22; // pixels
 
-// waterfall draws the parts of the logit of r, an image's record. Bars of pairs have a scale of
-// their own: beside the sum of all the others they could not be seen.
+// waterfall draws the parts of the logit of r, an image's record.
 export function waterfall(ix, r, name, caption) {
-  const bar = (p) => ({ pair: p.pair, text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part, from: 0, to: p.part });
-  const pairs = [...r.for.map(bar), ...[...r.against].reverse().map(bar)];
-  const steps = sumSteps(r);
+  const bar = (p) => ({ href: address(["p", unitName(p.pair)]), text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part });
+  const { rest, rest_of: words } = wording();
+  return sumOf(r, bar, { noun: "pair", rest, words }, name, caption);
+}
+
+// sumOf draws the parts of the logit of r, which has the units for and against it, the rest of these and
+// what belongs to none; said has the noun of units, and the name of that rest. Bars of units have a scale of
+// their own: beside the sum of all the others they could not be seen.
+export function sumOf(r, bar, said, name, caption) {
+  const one = (p) => ({ ...bar(p), from: 0, to: p.part });
+  const units = [...r.for.map(one), ...[...r.against].reverse().map(one)];
+  const steps = sumSteps(r, said);
   const logit = steps.at(-1).to;
-  return figure(caption, { name, columns: ["part", "value"], rows: [...pairs, ...steps].map((s) => [s.text, s.value]) },
-    pairs.length ? [el("p", { class: "quiet" }, "The pairs that add and take away most:"), bars(pairs, 3, "what each listed pair adds to the logit")] : null,
+  return figure(caption, { name, columns: ["part", "value"], rows: [...units, ...steps].map((s) => [s.text, s.value]) },
+    units.length ? [el("p", { class: "quiet" }, `The ${said.noun}s that add and take away most:`), bars(units, 3, `what each listed ${said.noun} adds to the logit`)] : null,
     el("p", { class: "quiet" }, "All parts, on a scale of their own; each bar begins where the one above it ends:"),
     bars(steps, 4, `the logit ${format(logit, 4)} as a sum of ${steps.length - 1} parts`));
 }
 
 // sumSteps are the parts of a logit, each from where the one before ends, and the logit from zero.
-export function sumSteps(r) {
+function sumSteps(r, { noun, rest, words }) {
   const total = (parts) => parts.reduce((sum, p) => sum + p.part, 0);
-  const { rest, rest_of: words } = wording();
   const steps = [
     { text: rest, words, value: r.constant },
-    r.for.length ? { text: count(r.for.length, "pair"), words: "listed, for", value: total(r.for) } : null,
-    r.against.length ? { text: count(r.against.length, "pair"), words: "listed, against", value: total(r.against) } : null,
-    { text: "all other pairs", words: "", value: r.rest },
+    r.for.length ? { text: count(r.for.length, noun), words: "listed, for", value: total(r.for) } : null,
+    r.against.length ? { text: count(r.against.length, noun), words: "listed, against", value: total(r.against) } : null,
+    r.rest_heads === 0 ? null : { text: `all other ${noun}s`, words: "", value: r.rest },
   ].filter(Boolean);
   let at = 0;
   for (const s of steps) {
@@ -57,10 +64,10 @@ function bars(steps, digits, label) {
     const y = i * ROW;
     const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
     const next = steps[i + 1];
-    const text = svg("text", { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== undefined ? "link" : s.sum ? "total" : null },
+    const text = svg("text", { x: left - 8, y: y + 15, "text-anchor": "end", class: s.href ? "link" : s.sum ? "total" : null },
       fit(s.words ? `${s.text} ${s.words}` : s.text, left - 12, 12), svg("title", {}, `${s.text} ${s.words}`));
     return svg("g", {},
-      s.pair !== undefined ? svg("a", { href: address(["p", s.text]) }, text) : text,
+      s.href ? svg("a", { href: s.href }, text) : text,
       svg("text", { x: left + values - 14, y: y + 15, "text-anchor": "end", class: s.sum ? "value total" : "value" }, s.sum ? plain(s.value) : signed(s.value)),
       svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: ROW - 8, class: `bar ${s.sum ? "sum" : s.value < 0 ? "low" : "high"}` }),
       next && next.from === s.to ? svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y + 4, y2: y + ROW + 4, class: "join" }) : null);

@@ -4,7 +4,7 @@
 import { state, wording, unitName, headName, neuronName, parseUnit } from "./state.mjs";
 
 // FORMS by the name that the data gives: terms() in place of those of terms.mjs, and lines of pages. keys
-// are the terms that the form has, where it has not all.
+// are the terms that the form has, where it has not all, and live those that it has in the explorer too.
 const FORMS = {
   pool: {
     terms: () => {
@@ -58,6 +58,7 @@ const FORMS = {
   },
   heads: {
     keys: ["clip", "head", "norm", "share", "texts", "explained", "along", "quantiles", "head_map"],
+    live: ["logit", "probability", "waterfall", "places", "ablation", "accuracy", "cosine"],
     terms: () => ({
       head: ["head", `In each layer of the image network, several heads look at all places at once; each weighs the places in its own way. What a head reads for the ${wording().token} goes into the image feature. A head is written ${wording().example}.`],
       norm: ["norm", "The length of what a head adds to the image feature, not centred. The mean norm over all images says how much the model uses the head."],
@@ -65,7 +66,10 @@ const FORMS = {
       texts: ["texts of a head", "Texts along which what the head adds differs most from image to image, found one after the other (TextSpan): each takes its direction out of what the next one is looked for in."],
       explained: ["explained variance", "How much of the variance of what the head adds the texts explain, this one and those before it together."],
       along: ["along a text", "The product of what the head adds and the text's embedding, a unit vector: how much of the text the head adds to the image feature. It is not centred, so images at both ends of the ranking say something."],
-      head_map: ["map of a head", "What the head adds, split by the places that it reads: along its first text, orange places add to it and blue ones take away, and with the class token's part they sum to the number; without a text, the lengths of the parts."],
+      head_map: ["map of a head", "What the head adds, split by the places that it reads: along its first text, orange places add to it and blue ones take away, and with the class token's part they sum to the number; without a text, the lengths of the parts. In the explorer, the same of the logit of a class."],
+      waterfall: ["sum of the logit", `Each bar is what one head adds to the logit or takes from it. With all other heads and ${state.overview.model.layer_heads ? "what the MLPs add" : "a constant of the weights"}, they sum exactly to the logit.`],
+      places: ["map of places", `The logit split by the places of the image that heads read. Orange places speak for the class, blue ones against it. With what belongs to no place, they sum to the logit.`],
+      ablation: ["ablation", "Replacing what a head adds to each image by its mean over all images, which says nothing of the image. What then changes is what the head was needed for."],
     }),
     method: () => "The method is that of Gandelsman, Efros and Steinhardt, Interpreting CLIP's Image Representation via Text-Based Decomposition (arXiv:2310.05916).",
   },

@@ -10,6 +10,8 @@ import { legend } from "../colours.mjs";
 import { thumb, wall } from "../thumbs.mjs";
 import { heads, headAddress } from "./heads.mjs";
 import { headsList } from "./list.mjs";
+import { liveHead } from "../live/heads.mjs";
+import { offButton } from "../live/toggle.mjs";
 
 export async function headRecord(route) {
   const { rest } = route;
@@ -21,9 +23,11 @@ export async function headRecord(route) {
   const r = await load(`h/${head}`);
   const { name } = r;
   const maps = decode(r);
+  const live = el("div", {});
+  if (state.live) liveHead(live, name, (r.along ?? r.norm).strongest[0]?.image ?? 0);
   return {
     title: r.texts.length ? `${name}: ${r.texts.slice(0, 2).map((t) => t.text).join("; ")}` : name,
-    heading: [el("span", { class: "unit-name" }, name)],
+    heading: [el("span", { class: "unit-name" }, name), state.live ? offButton(name) : null],
     lead: r.texts.length ? r.texts.slice(0, 4).map((t) => t.text).join("; ") : null,
     nodes: [
       facts([
@@ -34,6 +38,7 @@ export async function headRecord(route) {
       ]),
       el("nav", { class: "siblings", "aria-label": "heads of the same layer" }, siblings(all, head)),
       r.along ? ranking(`Along “${r.texts[0].text}”`, "along", `along “${r.texts[0].text}”`, r.along, name, maps, r.texts[0].text) : null,
+      live,
       texts(r, name),
       ranking("By norm", "norm", "norm", r.norm, name, r.along ? null : maps, null),
     ],

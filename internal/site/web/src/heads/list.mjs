@@ -1,10 +1,11 @@
 // All heads, or those whose texts or name hold what is typed.
 
 import { el, replace } from "../dom.mjs";
-import { images, part } from "../state.mjs";
+import { state, images, part } from "../state.mjs";
 import { setQuery } from "../router.mjs";
 import { numbersOf } from "../parts.mjs";
 import { heads, headCard } from "./heads.mjs";
+import { textButton } from "./live.mjs";
 
 const SORTS = { place: "layer and head", norm: "mean norm", share: "share of the feature", explained: "explained variance" };
 
@@ -34,6 +35,7 @@ export async function headsList({ query }) {
       el("form", { class: "search-form", role: "search", "aria-label": "find heads", on: { submit: (e) => e.preventDefault() } },
         el("label", { class: "wide" }, part("texts").present ? "Text or head " : "Head ", input), el("label", {}, "Order ", sort)),
       el("div", { class: "status-line" }, status, numbersOf({ name: "heads", columns: ["head", "norm", "share", "explained", "texts"], rows: () => found.map((h) => [h.name, h.norm, h.share, h.explained, h.texts.join("; ")]) })),
+      state.live ? textButton(input) : null,
       holder,
     ],
     focus: () => input,

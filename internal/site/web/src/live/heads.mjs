@@ -1,7 +1,7 @@
 // What heads add to the logit of a class, place by place.
 
 import { el, replace } from "../dom.mjs";
-import { images, imageNumber, state } from "../state.mjs";
+import { images, imageNumber, state, ofHeads } from "../state.mjs";
 import { section, figure, note, facts, format, percent, signed, evenSigned } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { face } from "../thumbs.mjs";
@@ -56,7 +56,7 @@ export function liveHead(box, head, first) {
       replace(result, note(`${image.value.trim()}: no image of this collection has this name.`));
       return;
     }
-    await waiting(result, get(`image/${number}`, { classes: typed.value.trim(), class: chosen.value(), heads: head, list: 0, off: switchedOff().join(",") }), (a) => {
+    await waiting(result, get(`image/${number}`, { classes: typed.value.trim(), class: chosen.value(), heads: head, list: 0, off: ofHeads() ? "" : switchedOff().join(",") }), (a) => {
       chosen.offer(a.classes);
       return one(a, number);
     });

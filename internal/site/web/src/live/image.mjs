@@ -55,6 +55,11 @@ export function liveImage(box, image, r, ix) {
 
 // explained shows an answer about one image, as clipnh explain gives it.
 export function explained(ix, name, a) {
+  return explainedBy(name, a, a.for && a.classes[0] ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || a.classes[0].class}”.`) : null);
+}
+
+// explainedBy is explained with the sum of the logit, however it is drawn.
+export function explainedBy(name, a, sum) {
   const top = a.classes[0];
   const off = top?.before !== undefined;
   const rows = a.classes.map((c) => [c.class, c.logit, c.probability, ...(off ? [c.before_logit, c.before] : [])]);
@@ -64,7 +69,7 @@ export function explained(ix, name, a) {
     figure("", { name: `asked-${name}`, columns: ["class", "logit", "probability", ...(off ? ["logit before", "probability before"] : [])], rows },
       table(["class", ...(off ? ["logit before"] : []), "logit", ...(off ? ["probability before"] : []), "probability"], rows.slice(0, 10).map(([name, now, probability, logitBefore, before]) => [name,
         ...(off ? [{ n: logit(logitBefore) }] : []), { n: logit(now) }, ...(off ? [{ n: percent(before) }] : []), { n: percent(probability) }]), { label: "classes" })),
-    map), el("div", {}, a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
+    map), el("div", {}, sum,
     editLine(a)));
 }
 

@@ -1,4 +1,4 @@
-// The pairs that are switched off, for as long as the page is open.
+// The units that are switched off, for as long as the page is open.
 
 const off = new Set();
 

@@ -1,9 +1,9 @@
-// Pairs switched off: what the model then gets right, and the command that makes that model.
+// Units switched off: what the model then gets right, and the command that makes that model.
 
 import { el, button, replace, table } from "../dom.mjs";
 import { address } from "../router.mjs";
-import { state, parseUnit, images } from "../state.mjs";
-import { index, wordsOf } from "../index.mjs";
+import { state, parseUnit, images, ofHeads } from "../state.mjs";
+import { index, wordsOf, imagesOf } from "../index.mjs";
 import { note, figure, percent, facts, wordsLine, evenSigned } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { example } from "../wording.mjs";
@@ -11,8 +11,23 @@ import { chosenImage } from "./chosen.mjs";
 import { post, need, waiting, parts } from "./api.mjs";
 import { switchedOff, flip, clear, isOff, whileShown } from "./off.mjs";
 import { editLine } from "./edited.mjs";
+import { headUnits } from "../heads/off.mjs";
 
-// offButton switches a pair off and on again.
+// pairUnits are what can be switched off: its noun, whether a text names one, the page of one, what it is
+// in words, and the image on which it is strongest.
+async function pairUnits() {
+  const ix = await index();
+  const pair = (unit) => parseUnit(unit).pair;
+  return {
+    noun: "pair",
+    is: (text) => (parseUnit(text)?.pair ?? -1) >= 0,
+    page: (unit) => address(["p", unit]),
+    words: (unit) => wordsLine(wordsOf(ix, pair(unit)).slice(0, 3)),
+    image: (unit) => imagesOf(ix, pair(unit))[0],
+  };
+}
+
+// offButton switches a unit off and on again.
 export function offButton(unit) {
   const node = button("", () => flip(unit), { class: "small off" });
   document.addEventListener("clipnh-off", function follow() {
@@ -29,19 +44,21 @@ export function offButton(unit) {
 }
 
 export async function togglePage({ query }) {
-  if (!state.live) throw new Error("Pairs can be switched off in the explorer only: clipnh explore REPORT");
-  const [ix] = await Promise.all([index(), images()]);
+  if (!state.live) throw new Error(`${ofHeads() ? "Heads" : "Pairs"} can be switched off in the explorer only: clipnh explore REPORT`);
+  const [units] = await Promise.all([ofHeads() ? headUnits() : pairUnits(), images()]);
   for (const unit of (query.get("off") || "").split(",").filter(Boolean)) if (!isOff(unit)) flip(unit);
   const box = el("div", {});
-  need(box, "toggle", () => controls(ix));
+  need(box, "toggle", () => controls(units));
+  const many = `${units.noun}s`;
+  const heading = `${many[0].toUpperCase()}${many.slice(1)} switched off`;
   return {
-    title: "Pairs switched off",
-    heading: "Pairs switched off",
-    nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs, and what it then says of an image", what("ablation"), ". Switch pairs off on their pages, or name them here."), box],
+    title: heading,
+    heading,
+    nodes: [el("p", { class: "lead-line" }, `What the model gets right without some ${many}, and what it then says of an image`, what("ablation"), `. Switch ${many} off on their pages, or name them here.`), box],
   };
 }
 
-function controls(ix) {
+function controls(units) {
   const holder = el("div", {});
   const result = el("div", { "aria-live": "polite" });
   const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
@@ -49,16 +66,17 @@ function controls(ix) {
   const error = el("span", { role: "alert" });
   const form = el("form", { class: "search-form", on: { submit: (e) => {
     e.preventDefault();
-    const unit = parseUnit(input.value);
-    error.textContent = unit && unit.pair >= 0 ? "" : `${input.value}: not a pair of this model`;
-    if (unit && unit.pair >= 0 && !isOff(input.value.trim())) flip(input.value.trim());
+    const unit = input.value.trim().toLowerCase();
+    const known = units.is(unit);
+    error.textContent = known ? "" : `${input.value}: not a ${units.noun} of this model`;
+    if (known && !isOff(unit)) flip(unit);
     input.value = "";
   } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
   const ask = () => {
     const off = switchedOff();
     one.form.hidden = off.length === 0;
     if (off.length === 0) {
-      replace(result, note("No pair is switched off."));
+      replace(result, note(`No ${units.noun} is switched off.`));
       return;
     }
     waiting(result, parts().then(async (p) => {
@@ -67,12 +85,12 @@ function controls(ix) {
       return [a, p, asked];
     }), ([a, p, asked]) => [collection(a, p.classes), one.answer(a, asked), editLine(a)]);
   };
-  const one = chosenImage(ix, () => ask());
+  const one = chosenImage(units, () => ask());
   const box = el("div", {}, form, holder, one.form, result);
   whileShownLater(box, () => {
     const off = switchedOff();
     replace(holder, off.length ? [el("ul", { class: "list" }, off.map((u) => el("li", { "data-unit": u },
-      el("a", { class: "unit", href: address(["p", u]) }, u), wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)), button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })))),
+      el("a", { class: "unit", href: units.page(u) }, u), units.words(u), button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })))),
     off.length > 1 ? button("Switch all on", clear) : null] : null);
     ask();
   });
