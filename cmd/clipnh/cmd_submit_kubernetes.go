@@ -133,9 +133,6 @@ func runSubmitKubernetes(ctx context.Context, opts submitKubernetesOptions, args
 	if r.Jobs, err = k.Submit(ctx); err != nil {
 		return err
 	}
-	r.Follow = []string{
-		"clipnh status " + submit.ShellLine([]string{k.Save}),
-		submit.ShellLine([]string{"kubectl", "get", "jobs,pods", "--selector", "app.kubernetes.io/instance=" + r.Jobs[0].ID}),
-	}
+	r.Follow = append(line.follow(), submit.ShellLine([]string{"kubectl", "get", "jobs,pods", "--selector", "app.kubernetes.io/instance=" + r.Jobs[0].ID}))
 	return printSubmitted(r, g.printer, g.json)
 }

@@ -180,6 +180,8 @@ func wanted(f *pflag.Flag) string {
 		return "a whole number"
 	case "float64":
 		return "a number"
+	case "layers":
+		return "a layer, 0 or more, or several, as 9,10"
 	}
 	if values := f.Annotations[choicesAnnotation]; values != nil {
 		return strings.Join(values, " or ")

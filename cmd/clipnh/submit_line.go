@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/remote"
@@ -102,6 +103,37 @@ func flagsOf(cmd *cobra.Command, args []string) ([]givenFlag, error) {
 		return nil, err
 	}
 	return given, nil
+}
+
+// layers are the layers of neurons that the command looks at, as they are written.
+func (l *remoteLine) layers() []string {
+	f := l.flags.Lookup("neuron-layer")
+	if f == nil || f.Value.String() == "" {
+		return nil
+	}
+	return strings.Split(f.Value.String(), ",")
+}
+
+// layerPaths are the paths that shards of the command lie beside: with several layers, one for each.
+func (l *remoteLine) layerPaths() []string {
+	layers := l.layers()
+	if len(layers) < 2 {
+		return []string{l.save}
+	}
+	paths := make([]string, len(layers))
+	for i, layer := range layers {
+		paths[i] = filepath.Join(l.save, artefact.LayerFolder+layer)
+	}
+	return paths
+}
+
+// follow are command lines that say how far the shards are.
+func (l *remoteLine) follow() []string {
+	var lines []string
+	for _, path := range l.layerPaths() {
+		lines = append(lines, "clipnh status "+submit.ShellLine([]string{path}))
+	}
+	return lines
 }
 
 // locate makes paths in the line absolute, those of assets too, and checks that the model

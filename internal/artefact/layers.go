@@ -50,6 +50,16 @@ func LayersWithin(path string) Layers {
 	return layers
 }
 
+// RunOfLayer returns the path of the run that collects several layers of neurons, of the path of
+// one of its collections; empty if the path has no such name.
+func RunOfLayer(path string) string {
+	m := layerFolder.FindStringSubmatch(filepath.Base(path))
+	if m == nil || m[2] != "" {
+		return ""
+	}
+	return filepath.Dir(path)
+}
+
 // Paths are those of all layers.
 func (l Layers) Paths() []string {
 	paths := make([]string, len(l))

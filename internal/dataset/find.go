@@ -323,11 +323,17 @@ func checkFolder(path string) error {
 	if err != nil && strings.Contains(path, "://") {
 		return hinted{err, otherAddresses}
 	}
+	if err != nil && path == "-" {
+		return hinted{err, "standard input is not read: write the paths to a file; " + whatLists}
+	}
 	if err != nil {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s: a file, want a folder, an archive or a list of images", path)
+		return hinted{fmt.Errorf("%s: a file, want a folder, an archive or a list of images", path), whatLists}
 	}
 	return nil
 }
+
+// whatLists says which files are taken for lists of images.
+const whatLists = "a list is a .txt with a path on each line, or a .csv with a column of paths"

@@ -313,12 +313,17 @@ func TestOpenScenesRefuses(t *testing.T) {
 		{"a name twice", mineFiles("lists/all.txt", "a\nsub/b\na.jpg\n"), "", "ROOT/lists/all.txt: line 3: \"a\" is listed already, in line 1", ""},
 		{"a name that leads out", mineFiles("lists/all.txt", "a\n../b\n"), "", `ROOT/lists/all.txt: line 2: "../b", want the name of an image`, ""},
 		{"an absolute name", mineFiles("lists/all.txt", "/etc/a\n"), "", `ROOT/lists/all.txt: line 1: "/etc/a", want the name of an image`, ""},
-		{"a file", mineFiles(), "photos/a.jpg", "ROOT/photos/a.jpg: a file, want a folder, an archive or a list of images", ""},
+		{"a file", mineFiles(), "photos/a.jpg", "ROOT/photos/a.jpg: a file, want a folder, an archive or a list of images", whatLists},
+		{"standard input", nil, "-", "stat -: no such file or directory", "standard input is not read: write the paths to a file; " + whatLists},
 		{"nothing", mineFiles(), "none", "stat ROOT/none: no such file or directory", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			root := tree(t, tt.files)
-			_, err := OpenScenes(t.Context(), SceneOptions{Path: filepath.Join(root, tt.below), Layout: mine, Classes: 4})
+			path := filepath.Join(root, tt.below)
+			if tt.below == "-" {
+				path = tt.below
+			}
+			_, err := OpenScenes(t.Context(), SceneOptions{Path: path, Layout: mine, Classes: 4})
 			want := strings.ReplaceAll(tt.want, "ROOT", root)
 			if err == nil || err.Error() != want {
 				t.Fatalf("error %v, want %s", err, want)

@@ -106,8 +106,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		}
 		err := o.alone(r, besideErr)
 		told := shard.Told(o.Path)
-		if !errors.Is(err, cache.ErrMissing) || len(told) == 0 {
-			return r, err
+		if !errors.Is(err, cache.ErrMissing) || len(told) == 0 || artefact.LayersWithin(o.Path) != nil {
+			return r, err // of several layers, each has shards of its own
 		}
 		if of = told[0]; len(told) > 1 {
 			return nil, twoRuns(o.Path, of, told[1])
@@ -125,6 +125,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			at[s.Number] = path
 		}
 	}
+	run := o.runOf(of)
 	slices.SortFunc(r.Parts, func(a, b Part) int { return cmp.Or(a.First-b.First, a.Last-b.Last) })
 	for n := 1; n <= of; n++ {
 		if err := ctx.Err(); err != nil {
@@ -145,7 +146,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		r.Finished += s.Finished
 		r.Skipped += s.Skipped
 		if s.State != Done && s.State != Running {
-			if f := (shard.Shard{Number: n, Of: of}).FailureOf(o.Path); f != nil {
+			if f := (shard.Shard{Number: n, Of: of}).FailureOf(run); f != nil {
 				s.Failed = fmt.Sprintf("%s (status %d)", f.Error, f.Status)
 				r.Shards[len(r.Shards)-1].Failed = s.Failed
 			}
@@ -153,11 +154,20 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		}
 		r.add(s)
 	}
-	if c := shard.CommandOf(o.Path, of); c != nil {
+	if c := shard.CommandOf(run, of); c != nil {
 		r.Command, r.Folder, r.Hidden = c.Words, c.Folder, c.Hidden
 	}
 	r.advise(of)
 	return r, nil
+}
+
+// runOf is the path that the run was given which makes these shards, beside which its command lies
+// and how they failed: of one of several layers, that of all.
+func (o Options) runOf(of int) string {
+	if run := artefact.RunOfLayer(o.Path); run != "" && shard.CommandOf(o.Path, of) == nil && shard.CommandOf(run, of) != nil {
+		return run
+	}
+	return o.Path
 }
 
 // twoRuns is the error of shards of several runs beside a path.

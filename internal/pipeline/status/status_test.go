@@ -48,6 +48,41 @@ func write(t *testing.T, path string, number, chunks int, finish bool) (end func
 	return end
 }
 
+// TestLayers: the shards of several layers are not missing where the run has left its command. Each
+// layer is looked at by its own path, and is made by the command of all.
+func TestLayers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scores")
+	run := func(path string) (*Result, error) {
+		return Run(t.Context(), Options{Path: path, Late: time.Minute, Now: time.Now})
+	}
+	store := &cache.Store{}
+	fourth := shard.Shard{Number: 4, Of: 4}
+	if err := fourth.KeepCommand(store, path, shard.Command{Words: []string{"collect"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := fourth.KeepFailure(store, path, shard.Failure{Error: "not allowed", Status: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := run(path); err != nil || r.Counts[Missing] != 4 {
+		t.Errorf("before any shard: %+v, %v", r, err)
+	}
+	layer := filepath.Join(path, artefact.LayerFolder+"3")
+	for number := 1; number < 4; number++ {
+		write(t, shard.Shard{Number: number, Of: 4}.Path(layer), number, 10, true)
+	}
+	var h interface{ Hint() string }
+	if _, err := run(path); !errors.Is(err, cache.ErrMissing) || !errors.As(err, &h) || !strings.Contains(h.Hint(), "give one of "+layer) {
+		t.Errorf("several layers: %v, want a hint to each", err)
+	}
+	r, err := run(layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Counts[Done] != 3 || len(r.Again) != 1 || r.Shards[3].Failed != "not allowed (status 1)" || len(r.Command) != 1 {
+		t.Errorf("a layer: %+v", r)
+	}
+}
+
 // TestNoneBegun: shards that failed before they wrote anything are missing, each with its error.
 func TestNoneBegun(t *testing.T) {
 	for _, name := range []string{"scores", "counts.json"} {
