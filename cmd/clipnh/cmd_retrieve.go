@@ -148,7 +148,7 @@ func (o *retrieveOptions) validate() error {
 	if o.heads != "" {
 		return o.validateHeads()
 	}
-	if _, _, err := o.askedNeurons(); err != nil {
+	if _, err := o.askedNeurons(); err != nil {
 		return err
 	}
 	for _, name := range splitUnits(o.pairs) {
@@ -237,25 +237,23 @@ var pairName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 // neuronName matches the name of a neuron, of a vision transformer too.
 var neuronName = regexp.MustCompile(`(?i)^(?:l\d+)?n(\d+)$`)
 
-// askedNeurons are those of --neur-idxs by number, and those by the names that outputs give them.
-func (o *retrieveOptions) askedNeurons() (numbers []int, labels []string, err error) {
-	for _, word := range splitUnits(o.neurons) {
+// askedNeurons are those of --neur-idxs, by number or by the names that outputs give them.
+func (o *retrieveOptions) askedNeurons() ([]string, error) {
+	words := splitUnits(o.neurons)
+	for _, word := range words {
 		if neuronName.MatchString(word) {
-			labels = append(labels, word)
 			continue
 		}
-		n, err := neuronNumber(o.neurons, word, "whole numbers, such as 624,1300, or names, such as n624 or l9n624")
-		if err != nil {
-			return nil, nil, err
+		if _, err := neuronNumber(o.neurons, word, "whole numbers, such as 624,1300, or names, such as n624 or l9n624"); err != nil {
+			return nil, err
 		}
-		numbers = append(numbers, n)
 	}
-	return numbers, labels, cmp.Or(numbersOnce("--neur-idxs", numbers), once("--neur-idxs", labels))
+	return words, once("--neur-idxs", words)
 }
 
 // pipeline returns the options of the stage, with the files of words and templates read.
 func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
-	neurons, labels, err := o.askedNeurons()
+	neurons, err := o.askedNeurons()
 	if err != nil {
 		return retrieve.Options{}, usageError{err}
 	}
@@ -263,7 +261,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 	if p.Copies && !o.set("copy-side") {
 		p.CopySide = 0
 	}
-	p.Options, p.Neurons, p.Labels, p.Pairs, p.Threads = o.images(g), neurons, labels, splitUnits(o.pairs), g.workers()
+	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
 	p.Store = g.files
 	if p.WordsPath != "" {
 		if p.Words, err = g.texts.lines("text-descs-list-path", p.WordsPath); err != nil {

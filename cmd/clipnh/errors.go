@@ -191,6 +191,9 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	if mismatch != nil && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway, where its shape fits")
 	}
+	if takes := unitsHint(cmd, err); takes != "" {
+		hints = append(hints, takes)
+	}
 	hints = append(append(hints, pathHints(cmd, err)...), more...)
 	var env environmentError
 	if errors.As(err, &env) {

@@ -100,6 +100,9 @@ func withRecipe(err error) error {
 		return hinted{err, remakeHint(of.Path, *of.Damaged)}
 	case errors.Is(err, cache.ErrMissing):
 		if r, known := recipes[of.Kind]; known {
+			if shards, _ := shard.Beside(of.Path); len(shards) > 0 {
+				return hinted{err, fmt.Sprintf("its shards are there: run %q first", "clipnh merge --save-path "+of.Path)}
+			}
 			if _, other := os.Stat(of.Path); other == nil { // such as a folder of images
 				return hinted{err, fmt.Sprintf("give what \"clipnh %s\" wrote", r.command)}
 			}

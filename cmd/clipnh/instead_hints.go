@@ -38,6 +38,24 @@ func insteadHint(cmd *cobra.Command, fault error, path string) string {
 	return ""
 }
 
+// unitsHint says which flag takes components that were given to the one of other units; empty where
+// the command has none.
+func unitsHint(cmd *cobra.Command, err error) string {
+	var other artefact.OtherUnits
+	if !errors.As(err, &other) {
+		return ""
+	}
+	given, takes, units := "pcs-path", "neuron-pcs-path", "neurons"
+	if other.Pairs {
+		given, takes, units = takes, given, "pairs"
+	}
+	f := cmd.Flags().Lookup(given)
+	if f == nil || f.Value.String() != other.Path() || cmd.Flags().Lookup(takes) == nil {
+		return ""
+	}
+	return fmt.Sprintf("components of %s are what --%s takes", units, takes)
+}
+
 // isArgument reports whether a path was given where images are wanted: without a flag, or as
 // --data-path.
 func isArgument(cmd *cobra.Command, path string) bool {

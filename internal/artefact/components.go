@@ -77,14 +77,23 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 
 // of is the components, which are closed unless they are of these units, of O dimensions.
 func (c *Components) of(units unit.Shape, outDim int) (*Components, error) {
-	if !slices.Equal(c.Units.Shape, units) || c.OutDim != outDim {
+	if err := c.Want(units, outDim); err != nil {
 		c.Close()
-		if err := c.tensor.otherUnits(len(units) + 1); err != nil {
-			return nil, err
-		}
-		return nil, c.tensor.WrongShape(npy.ShapeString(append(slices.Clone(units), outDim)) + ", a component for every " + units.Kind() + " of the model")
+		return nil, err
 	}
 	return c, nil
+}
+
+// Want returns an error unless the components are of these units, of O dimensions: OtherUnits where
+// they are of pairs and not of neurons, or the other way round.
+func (c *Components) Want(units unit.Shape, outDim int) error {
+	if slices.Equal(c.Units.Shape, units) && c.OutDim == outDim {
+		return nil
+	}
+	if err := c.tensor.otherUnits(len(units) + 1); err != nil {
+		return err
+	}
+	return c.tensor.WrongShape(npy.ShapeString(append(slices.Clone(units), outDim)) + ", a component for every " + units.Kind() + " of the model")
 }
 
 // ComponentsBeside opens components of the pairs or of the neurons of scores with these weights.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/float16"
 	"github.com/clipnh/clipnh/internal/ptfile"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -49,6 +50,12 @@ func goldenTensors(t *testing.T) map[string]stored {
 // header's length, the header, the payload.
 func writeSafetensors(t *testing.T, tensors map[string]stored) string {
 	t.Helper()
+	return writeMixed(t, tensors, func(string) bool { return false })
+}
+
+// writeMixed is writeSafetensors with some tensors in half precision.
+func writeMixed(t *testing.T, tensors map[string]stored, half func(name string) bool) string {
+	t.Helper()
 	type entry struct {
 		DType   string `json:"dtype"`
 		Shape   []int  `json:"shape"`
@@ -58,11 +65,18 @@ func writeSafetensors(t *testing.T, tensors map[string]stored) string {
 	var payload []byte
 	for _, name := range slices.Sorted(maps.Keys(tensors)) {
 		s := tensors[name]
-		start := len(payload)
-		for _, x := range s.data {
-			payload = binary.LittleEndian.AppendUint32(payload, math.Float32bits(x))
+		start, dtype := len(payload), "F32"
+		if half(name) {
+			dtype = "F16"
 		}
-		header[name] = entry{"F32", append([]int{}, s.shape...), [2]int{start, len(payload)}}
+		for _, x := range s.data {
+			if half(name) {
+				payload = binary.LittleEndian.AppendUint16(payload, float16.Bits(x))
+			} else {
+				payload = binary.LittleEndian.AppendUint32(payload, math.Float32bits(x))
+			}
+		}
+		header[name] = entry{dtype, append([]int{}, s.shape...), [2]int{start, len(payload)}}
 	}
 	text, err := json.Marshal(header)
 	if err != nil {

@@ -1,10 +1,13 @@
 package clip
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/float16"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ptfile"
 	"github.com/clipnh/clipnh/internal/testutil"
@@ -106,6 +109,40 @@ func TestHalfPools(t *testing.T) {
 	p.Outputs(left, y, par.Team{})
 	q.Outputs(right, y, par.Team{})
 	sameOutputs(t, "outputs", left, right)
+}
+
+// TestMixedPools holds that of a checkpoint where only some weights are in half precision the others
+// lose nothing.
+func TestMixedPools(t *testing.T) {
+	all := goldenTensors(t)
+	const value, out = "visual.attnpool.v_proj.weight", "visual.attnpool.c_proj.weight"
+	for _, name := range []string{value, out} {
+		for i := range all[name].data {
+			all[name].data[i] *= 1.0003 // which half precision cannot hold
+		}
+	}
+	for _, half := range []string{value, out} {
+		rounded := maps.Clone(all)
+		numbers := slices.Clone(all[half].data)
+		for i, x := range numbers {
+			numbers[i] = float16.FromBits(float16.Bits(x))
+		}
+		rounded[half] = stored{all[half].shape, numbers}
+		want := ovOf(t, open(t, writeSafetensors(t, rounded)))
+		mixed := open(t, writeMixed(t, all, func(name string) bool { return name == half }))
+		if !mixed.half(half) {
+			t.Fatalf("%s is not in half precision", half)
+		}
+		got := ovOf(t, mixed)
+		scores := make([]float32, got.Heads*got.Neurons)
+		for i := range scores {
+			scores[i] = float32(i%7) - 3
+		}
+		values, a, b := make([]float32, got.Inner()), make([]float32, got.OutDim), make([]float32, got.OutDim)
+		got.Features(a, values, scores, 1, par.Team{})
+		want.Features(b, values, scores, 1, par.Team{})
+		sameOutputs(t, "features with "+half+" alone", a, b)
+	}
 }
 
 func ovOf(t *testing.T, ck *Checkpoint) *decomp.OV {

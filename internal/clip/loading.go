@@ -43,7 +43,6 @@ func (l *loading) tensor(into *[]float32, name string, n int) {
 	l.made(into, name, "tensor", n, func(_ *reader, dst []float32) error { return l.ck.readInto(dst, name) })
 }
 
-// conv adds a convolution. read returns what kernel.PackConv takes.
 // weights adds the numbers of a tensor that set writes, in half precision if they are so in the
 // checkpoint.
 func (l *loading) weights(into *kernel.Weights, name, packing string, n int, set func(dst kernel.Weights, tensor []float32)) {
@@ -68,6 +67,7 @@ func precisionOf(half bool) string {
 	return ""
 }
 
+// conv adds a convolution. read returns what kernel.PackConv takes.
 func (l *loading) conv(into **kernel.Conv, name string, spec kernel.ConvSpec, read func(*reader) (weights [][]float32, bias []float32, err error)) {
 	l.add(name, spec.Packing(), spec.PackedLen(), func(r *reader, dst []float32) error {
 		weights, bias, err := read(r)

@@ -93,3 +93,63 @@ func TestSgemmOfHalves(t *testing.T) {
 		}
 	})
 }
+
+// TestSetTransposed transposes several matrices, in either precision.
+func TestSetTransposed(t *testing.T) {
+	const matrices, rows, columns = 3, 9, 17
+	_, values := halfOf(1, matrices*rows*columns)
+	for _, isHalf := range []bool{false, true} {
+		n := len(values)
+		w := PackedWeights(make([]float32, WeightsLen(n, isHalf)), n, isHalf)
+		w.SetTransposed(values, matrices, rows, columns)
+		got := make([]float32, n)
+		w.Read(got, 0)
+		for i, x := range got {
+			m, c, r := i/(rows*columns), i/rows%columns, i%rows
+			if want := values[(m*rows+r)*columns+c]; x != want {
+				t.Fatalf("half %v, matrix %d: row %d, column %d is %g, want %g", isHalf, m, c, r, x, want)
+			}
+		}
+	}
+}
+
+// TestStridedHalves multiplies a part of the columns of weights, which are not next to each other.
+func TestStridedHalves(t *testing.T) {
+	const k, n, stride, first = 20, 32, 50, 7
+	half, b := halfOf(2, first+k*stride)
+	eachLevel(t, func(t *testing.T) {
+		for _, m := range []int{1, fewRows + 1} {
+			a := random(1, m*k, 1)
+			product := func(of Matrix) []float32 {
+				c := make([]float32, m*n)
+				Sgemm(1, Dense(a, m, k), of, 0, Dense(c, m, n), par.Team{})
+				return c
+			}
+			if !sameBits(product(half.Strided(first, k, n, stride)), product(Strided(b[first:], k, n, stride))) {
+				t.Errorf("%d rows: other bits than in float32", m)
+			}
+		}
+	})
+}
+
+// TestHalvesRefused: where a product takes no weights in half precision, it says so.
+func TestHalvesRefused(t *testing.T) {
+	half, values := halfOf(1, 16*16)
+	h, f := half.Matrix(0, 16, 16), Dense(values, 16, 16)
+	for name, do := range map[string]func(){
+		"a first factor": func() { Sgemm(1, h, f, 0, Dense(make([]float32, 256), 16, 16), par.Team{}) },
+		"a result":       func() { Sgemm(1, f, f, 0, h, par.Team{}) },
+		"sums of rows":   func() { SumRows(make([]float32, 16), values[:16], h) },
+		"too many":       func() { half.SetTransposed(append(values, 1), 1, 16, 16) },
+	} {
+		func() {
+			defer func() {
+				r := recover()
+				if _, said := r.(string); !said {
+					t.Errorf("%s: panic %v, want one that says what is wrong", name, r)
+				}
+			}()
+			do()
+		}()
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/describe"
-	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/quantity"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -81,8 +80,7 @@ func openWordsCoding(r artefact.Reader, o WordsOptions, pcsPath string, shape un
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(c.PCs.Units.Shape, shape) {
-		err = fmt.Errorf("%s: components of units %s, want %s", pcsPath, npy.ShapeString(c.PCs.Units.Shape), npy.ShapeString(shape))
+	if err := c.PCs.Want(shape, c.PCs.OutDim); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/quantity"
@@ -84,9 +83,6 @@ func (in *inputs) openOthers(ctx context.Context) error {
 	facts := artefact.Of(in.from)
 	if in.PCsPath != "" {
 		if in.pcs, err = in.Artefacts.ComponentsOf(in.PCsPath, facts, in.units.Shape, ov.OutDim); err != nil {
-			if other := (artefact.OtherUnits{}); errors.As(err, &other) && !other.Pairs {
-				err = hint.With(err, "components of neurons are what {neuron-pcs-path} takes")
-			}
 			return err
 		}
 		if err := in.read(artefact.KindComponents, in.PCsPath, in.pcs.Artefact); err != nil {

@@ -140,7 +140,7 @@ func TestRetrieveSkips(t *testing.T) {
 	}
 	from := goldenImages()
 	from.Data.Path = images
-	o := Options{Options: from, Neurons: []int{37}, Top: 10, Threads: 2, SaveDir: t.TempDir()}
+	o := Options{Options: from, Neurons: []string{"37"}, Top: 10, Threads: 2, SaveDir: t.TempDir()}
 	result := retrieve(t, o)
 	if len(result.Skipped) != 1 || result.Skipped[0].Name != "00000.png" || result.Images != 6 {
 		t.Errorf("of %d images skipped %+v", result.Images, result.Skipped)
@@ -183,7 +183,7 @@ func TestRetrieveSkips(t *testing.T) {
 func TestRetrieveIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	dir := t.TempDir()
-	o := Options{Options: goldenImages(), Neurons: []int{37, 38, 39}, Top: 10, Threads: 2, SaveDir: dir}
+	o := Options{Options: goldenImages(), Neurons: []string{"37", "38", "39"}, Top: 10, Threads: 2, SaveDir: dir}
 	// All images are ranked, and those of the first neuron drawn.
 	if _, err := Run(ctx, o, &pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), After: 48 + 20, Cancel: cancel}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want interrupted", err)
@@ -221,7 +221,7 @@ func (r endOfSheets) Start(total int64, _ ui.Unit, label string) {
 // TestRetrieveIsInterruptedAtItsEnd: an interrupt is heeded while sheets are drawn, too.
 func TestRetrieveIsInterruptedAtItsEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	o := Options{Options: goldenImages(), Neurons: []int{37}, Top: 2, Threads: 1, SaveDir: t.TempDir()}
+	o := Options{Options: goldenImages(), Neurons: []string{"37"}, Top: 2, Threads: 1, SaveDir: t.TempDir()}
 	if _, err := Run(ctx, o, endOfSheets{&pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), Cancel: cancel}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want interrupted", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -26,8 +27,7 @@ import (
 type Options struct {
 	source.Options // with ScoresPath, a Model is for texts and heat maps only
 
-	Neurons []int    // each with all of its pairs
-	Labels  []string // the same by names such as n624 or l9n624; they come after those by number
+	Neurons []string // numbers, or names such as n624 or l9n624, each with all of its pairs
 	Pairs   []string // names such as h12n624, each with its neuron
 
 	// Texts stand for the TextPairs pairs whose principal direction is closest.
@@ -261,8 +261,24 @@ type askedNeuron struct {
 	heads []int // ascending
 }
 
-// asked returns the neurons in the order in which they are first named: by
-// number, in a pair, or by a text.
+// neuronOf finds a neuron by its number or its name.
+func neuronOf(src *source.Source, name string) (int, error) {
+	n, err := strconv.Atoi(name)
+	if err != nil {
+		found, err := src.NeuronUnits().Find([]string{name})
+		if err != nil {
+			return 0, err
+		}
+		return found[0], nil
+	}
+	if n < 0 || n >= src.Neurons {
+		return 0, usage.Errorf("neuron %d: want 0 to %d", n, src.Neurons-1)
+	}
+	return n, nil
+}
+
+// asked returns the neurons in the order in which they are first named: alone,
+// in a pair, or by a text.
 func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, error) {
 	if src.Heads == 0 { // summed over heads
 		if len(o.Pairs) > 0 || slices.ContainsFunc(found, func(f FoundPair) bool { return unit.NamesHead(f.Pair) }) {
@@ -284,13 +300,13 @@ func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, er
 	for h := range heads {
 		heads[h] = h
 	}
-	labelled, err := src.NeuronUnits().Find(o.Labels)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range slices.Concat(o.Neurons, labelled) {
-		if n < 0 || n >= src.Neurons {
-			return nil, usage.Errorf("neuron %d: want 0 to %d", n, src.Neurons-1)
+	for _, name := range o.Neurons {
+		n, err := neuronOf(src, name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(all, func(a askedNeuron) bool { return a.index == n }) {
+			return nil, usage.Errorf("{neur-idxs} %s is a neuron that is given already", name)
 		}
 		add(n, heads...)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestRetrieve(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, threads := range []int{1, 3} {
-				result := retrieve(t, Options{Options: from, Neurons: []int{want.Neuron, 0}, Top: 10, Threads: threads})
+				result := retrieve(t, Options{Options: from, Neurons: []string{strconv.Itoa(want.Neuron), "0"}, Top: 10, Threads: threads})
 				n := result.Neurons[0]
 				if result.Images != 48 || len(result.Neurons) != 2 || n.Neuron != unit.Neuron(want.Neuron) {
 					t.Fatalf("of %d images %d neurons, first %s", result.Images, len(result.Neurons), n.Neuron)
@@ -108,7 +109,7 @@ func TestRetrieveNorms(t *testing.T) {
 	pairs, shape := pipelinetest.ReadGolden(t, "raw_norms_nh.npy")
 	sums, _ := pipelinetest.ReadGolden(t, "raw_norms_n.npy")
 	H, C := shape[1], shape[2]
-	result := retrieve(t, Options{Options: goldenImages(), Neurons: []int{3, C - 1}, Top: 100, Threads: 2})
+	result := retrieve(t, Options{Options: goldenImages(), Neurons: []string{"3", strconv.Itoa(C - 1)}, Top: 100, Threads: 2})
 	var got, want []float32
 	for _, n := range result.Neurons {
 		for _, u := range n.Units {
@@ -134,12 +135,13 @@ func TestRetrieveUnits(t *testing.T) {
 	from := source.Options{ScoresPath: pipelinetest.GoldenScores(t)}
 	for _, test := range []struct {
 		name    string
-		neurons []int
+		neurons []string
 		pairs   []string
 		want    [][]string // units, sorted by name
 	}{
 		{"pairs alone", nil, []string{"h2n9", "h0n9", "h1n4"}, [][]string{{"h0n9", "h2n9", "n9"}, {"h1n4", "n4"}}},
-		{"both, and twice", []int{4, 4}, []string{"h2n9", "h1n4", "h2n9"}, [][]string{{"h0n4", "h1n4", "h2n4", "h3n4", "n4"}, {"h2n9", "n9"}}},
+		{"both, and twice", []string{"4"}, []string{"h2n9", "h1n4", "h2n9"}, [][]string{{"h0n4", "h1n4", "h2n4", "h3n4", "n4"}, {"h2n9", "n9"}}},
+		{"by name and by number", []string{"N9", "4", "n2"}, nil, [][]string{{"h0n9", "h1n9", "h2n9", "h3n9", "n9"}, {"h0n4", "h1n4", "h2n4", "h3n4", "n4"}, {"h0n2", "h1n2", "h2n2", "h3n2", "n2"}}},
 		{"all pairs of a neuron", nil, []string{"n4"}, [][]string{{"h0n4", "h1n4", "h2n4", "h3n4", "n4"}}},
 	} {
 		result := retrieve(t, Options{Options: from, Neurons: test.neurons, Pairs: test.pairs, Top: 1, Threads: 1})
@@ -158,7 +160,9 @@ func TestRetrieveUnits(t *testing.T) {
 	}
 	sums, shape := pipelinetest.GoldenDense(t, true)
 	for want, o := range map[string]Options{
-		"neuron 256":   {Options: from, Neurons: []int{256}},
+		"neuron 256":   {Options: from, Neurons: []string{"256"}},
+		`unit "n256"`:  {Options: from, Neurons: []string{"n256"}},
+		"n4 is a":      {Options: from, Neurons: []string{"4", "n4"}},
 		`unit "h4n0"`:  {Options: from, Pairs: []string{"h4n0"}},
 		"no neurons":   {Options: from},
 		"{neur-idxs}":  {Options: source.Options{ScoresPath: sums, Shape: shape}, Pairs: []string{"h0n0"}},
@@ -181,7 +185,7 @@ func TestRetrieveTies(t *testing.T) {
 	}
 	from := goldenImages()
 	from.Data.Path = dir
-	for _, n := range retrieve(t, Options{Options: from, Neurons: []int{37}, Top: 16, Threads: 2}).Neurons {
+	for _, n := range retrieve(t, Options{Options: from, Neurons: []string{"37"}, Top: 16, Threads: 2}).Neurons {
 		for _, u := range n.Units {
 			for i := 0; i < len(u.Top); i += 2 {
 				if a, b := u.Top[i], u.Top[i+1]; a.Norm != b.Norm || b.Image != a.Image+1 {
@@ -205,7 +209,7 @@ func copyFile(t testing.TB, from, to string) {
 
 // TestRetrieveWords puts words beside units, also where some have no code.
 func TestRetrieveWords(t *testing.T) {
-	o := Options{Options: source.Options{ScoresPath: pipelinetest.GoldenScores(t)}, Neurons: []int{37}, Top: 2, Threads: 1}
+	o := Options{Options: source.Options{ScoresPath: pipelinetest.GoldenScores(t)}, Neurons: []string{"37"}, Top: 2, Threads: 1}
 	list, err := textlist.ReadFile(testutil.Golden("text/words.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +257,7 @@ func TestRetrieveDemo(t *testing.T) {
 	}
 	o := Options{
 		Options: source.Options{Model: filepath.Join(assets, demo.Model), BatchSize: 8, Stride: 1, Data: data},
-		Neurons: []int{498, 153, 281, 196}, Top: 10, Threads: 2,
+		Neurons: []string{"498", "153", "281", "196"}, Top: 10, Threads: 2,
 	}
 	result := retrieve(t, o)
 	for _, want := range []struct {

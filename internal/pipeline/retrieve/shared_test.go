@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -68,7 +69,7 @@ func TestRunsShareFolder(t *testing.T) {
 	from := goldenImages()
 	from.Stride = 6 // eight images
 	run := func(dir string, neuron int) error {
-		_, err := Run(context.Background(), Options{Options: from, Neurons: []int{neuron}, Top: 8, Threads: 1, SaveDir: dir, SheetHeads: 1}, pipelinetest.Silent())
+		_, err := Run(context.Background(), Options{Options: from, Neurons: []string{strconv.Itoa(neuron)}, Top: 8, Threads: 1, SaveDir: dir, SheetHeads: 1}, pipelinetest.Silent())
 		return err
 	}
 	alone, shared := t.TempDir(), t.TempDir()
@@ -118,7 +119,7 @@ func (r withoutStored) Add(int64) {
 // write images into, as it is empty.
 func TestSharedFolderGoes(t *testing.T) {
 	dir := t.TempDir()
-	o := Options{Options: goldenImages(), Neurons: []int{37}, Top: 2*drawGroup + 1, Threads: 1, SaveDir: dir, SheetHeads: 1}
+	o := Options{Options: goldenImages(), Neurons: []string{"37"}, Top: 2*drawGroup + 1, Threads: 1, SaveDir: dir, SheetHeads: 1}
 	say := withoutStored{&pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), After: math.MaxInt64}, t, dir}
 	if _, err := Run(t.Context(), o, say); err != nil {
 		t.Errorf("removed between groups: %v", err)

@@ -16,7 +16,7 @@ import (
 // no larger than was asked for, and that folders have nothing else but sheets.
 func TestRetrieveStoresOnce(t *testing.T) {
 	dir := t.TempDir()
-	o := Options{Options: goldenImages(), Neurons: []int{37, 38}, Top: 5, Threads: 2, SaveDir: dir, SheetHeads: 1, CopySide: 16}
+	o := Options{Options: goldenImages(), Neurons: []string{"37", "38"}, Top: 5, Threads: 2, SaveDir: dir, SheetHeads: 1, CopySide: 16}
 	o.Model, o.ScoresPath = "", pipelinetest.GoldenScores(t) // no heat maps
 	o.Data = pipelinetest.LabelledFolder(t)
 	distinct, uses := map[string]bool{}, 0
