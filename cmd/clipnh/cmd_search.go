@@ -24,8 +24,8 @@ l10h3). Each query ranks the images separately: texts and examples by the cosine
 with the image's feature, units by the norm of their contribution, not centred,
 bias share included, as retrieve ranks. Of equal values the earlier image comes
 first. In a vision transformer, a head stands for its pairs: what the neurons of
-one layer add through it (second order). What the head itself adds (first order) is ranked by retrieve
---head-idxs l10h3, from a model.
+one layer add through it (second order). What the head itself adds (first order)
+is ranked by retrieve --head-idxs l10h3, from a model.
 
 Images are files and folders, or a data set (--data-path), which --model
 encodes; or those of a collection (--scores), whose scores give the features

@@ -57,7 +57,7 @@ var impossible = []struct{ line, message string }{
 	{"search --scores scores --image IMAGE --image IMAGE", "--image IMAGE is given twice"},
 	{"search --scores scores --text dog,dog --model MODEL --vocab VOCAB", "--text has \"dog\" twice"},
 	{"retrieve --scores scores --pairs h0n1,h0n1", "--pairs h0n1 is given twice"},
-	{"retrieve --scores scores --neur-idxs 3,03", "--neur-idxs 3 is given twice"},
+	{"retrieve --scores scores --neur-idxs 3,03", "--neur-idxs 03 is given twice"},
 	{"edit --model MODEL --remove h0n1 --remove h0n1 --by zero --save-path OUT.pt", "--remove h0n1 is given twice"},
 	{"edit --model MODEL --scale h0n1=0.5,h0n1=0.5 --by zero --save-path OUT.pt", "--scale h0n1 is given twice"},
 	{"sparse --pcs-path pc0.npy WITHWORDS --units n1,n1 --descriptions-save-path OUT.json", "--units n1 is given twice"},

@@ -306,7 +306,7 @@ func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, er
 			return nil, err
 		}
 		if slices.ContainsFunc(all, func(a askedNeuron) bool { return a.index == n }) {
-			return nil, usage.Errorf("{neur-idxs} %s is a neuron that is given already", name)
+			return nil, usage.Errorf("{neur-idxs} %s is given twice", name)
 		}
 		add(n, heads...)
 	}
