@@ -196,7 +196,11 @@ func (s *Server) toggle(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return nil, err
 	}
-	q, err := readToggle(body)
+	one := "h21n624"
+	if s.o.Report.OfHeads() {
+		one = "l10h3"
+	}
+	q, err := readToggle(body, one)
 	if err != nil {
 		return nil, err
 	}

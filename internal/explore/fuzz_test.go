@@ -37,7 +37,7 @@ func FuzzToggle(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := readToggle(body)
+		r, err := readToggle(body, "h1n2")
 		if err == nil && len(r.Off)+len(r.Classes) > len(body) {
 			t.Errorf("%+v of %q", r, body)
 		}

@@ -107,12 +107,12 @@ func readImage(text string) (int, error) {
 	return n, nil
 }
 
-// readToggle reads a request to take pairs out.
-func readToggle(body []byte) (r live.ToggleRequest, err error) {
+// readToggle reads a request to take units such as one out.
+func readToggle(body []byte, one string) (r live.ToggleRequest, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r); err != nil {
-		return r, fmt.Errorf("body: want JSON such as {\"off\": [\"h21n624\"], \"by\": \"mean\"}: %w", foreign.Short(err))
+		return r, fmt.Errorf("body: want JSON such as {\"off\": [%q], \"by\": \"mean\"}: %w", one, foreign.Short(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return r, errors.New("body: more than one JSON document")

@@ -25,8 +25,12 @@ var types = map[string]string{
 	".txt": "text/plain; charset=utf-8", "": "text/plain; charset=utf-8", ".LICENSE": "text/plain; charset=utf-8",
 }
 
-// pages are first parts of addresses that pages have behind #.
-var pages = []string{"p", "n", "h", "i", "s", "t", "c", "m", "list", "about"}
+// pages are first parts of addresses that pages have behind #, and pagesOfHeads those in a report
+// of heads.
+var (
+	pages        = []string{"p", "n", "h", "i", "s", "t", "c", "m", "list", "about"}
+	pagesOfHeads = []string{"h", "i", "s", "t", "about"}
+)
 
 const indexFile = "index.html"
 
@@ -41,11 +45,18 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, at string) {
 		w.Header().Set("Content-Type", types[".html"])
 		w.Header().Set("Cache-Control", "no-cache")
 		http.ServeContent(w, r, indexFile, time.Time{}, bytes.NewReader(s.index))
-	case slices.Contains(pages, first):
+	case slices.Contains(s.pages(), first):
 		s.toPage(w, r, at)
 	default:
 		s.file(w, r, at)
 	}
+}
+
+func (s *Server) pages() []string {
+	if s.o.Report.OfHeads() {
+		return pagesOfHeads
+	}
+	return pages
 }
 
 // only answers requests of other methods, and reports whether the method is one of some.
