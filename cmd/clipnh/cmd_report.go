@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -127,8 +128,12 @@ func (o *reportOptions) validate() error {
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	spanned := s.SpansPath != ""
-	if err := o.given.refuseIn(rule{spanned, "with --spans-path, whose texts are of heads",
-		[]string{"codes", "pcs-path", "neuron-pcs-path", "word-scores-path", "imagenet-zeroshot-path", "with"}}); err != nil {
+	const ofHeads = "with --spans-path, whose texts are of heads"
+	if err := o.given.refuseIn(rule{spanned, ofHeads, []string{"imagenet-zeroshot-path"}}); err != nil {
+		return hint.With(err, `"clipnh explore" takes it, and tells the accuracy without heads`)
+	}
+	if err := o.given.refuseIn(rule{spanned, ofHeads,
+		[]string{"codes", "pcs-path", "neuron-pcs-path", "word-scores-path", "with"}}); err != nil {
 		return err
 	}
 	switch {

@@ -27,11 +27,11 @@ type Parts struct {
 	factors *factored // nil where the file has the parts themselves
 }
 
-// Parts opens a collection of parts.
-func (r Reader) Parts(path string, facts Facts) (*Parts, error) {
+// Parts opens a collection of parts of one of the kinds.
+func (r Reader) Parts(path string, facts Facts, kinds ...string) (*Parts, error) {
 	p := &Parts{Path: path}
 	var err error
-	if p.Artefact, err = r.Open(path, facts, KindHeads, KindMLPs, KindClassParts); err != nil {
+	if p.Artefact, err = r.Open(path, facts, kinds...); err != nil {
 		return nil, err
 	}
 	payload := path
@@ -131,7 +131,7 @@ type FirstOrder struct {
 
 // FirstOrder opens heads and other parts of the same features.
 func (r Reader) FirstOrder(heads string, others []string) (*FirstOrder, error) {
-	h, err := r.Parts(heads, nil)
+	h, err := r.Parts(heads, nil, KindHeads)
 	if err != nil {
 		return nil, err
 	}
@@ -148,9 +148,6 @@ func (f *FirstOrder) open(r Reader, others []string) error {
 	if h.Kind == "" && len(h.Shape) == 4 {
 		h.Kind = KindHeads
 	}
-	if h.Artefact != nil && h.Kind != KindHeads {
-		return &Error{Kind: h.Kind, Want: KindHeads, Path: h.Path, Err: WrongKind(h.Path, h.Kind, KindHeads)}
-	}
 	if h.Kind != KindHeads {
 		return fmt.Errorf("%s: shape %s, want heads, [B,L,H,O]", h.Path, npy.ShapeString(h.Shape))
 	}
@@ -164,7 +161,7 @@ func (f *FirstOrder) open(r Reader, others []string) error {
 		facts = facts.Images(of.SHA256)
 	}
 	for _, path := range others {
-		p, err := r.Parts(path, facts)
+		p, err := r.Parts(path, facts, KindMLPs, KindClassParts)
 		if err != nil {
 			var e *Error
 			if errors.As(err, &e) && errors.Is(err, cache.ErrMissing) { // heads are there: what is not are MLPs

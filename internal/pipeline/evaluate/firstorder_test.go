@@ -170,7 +170,7 @@ func TestAblateFirstOrderRefuses(t *testing.T) {
 		{"no MLPs", heads, nil, []string{AblateLayers}, nil, "heads alone, which do not sum to the features"},
 		{"no class tokens", heads, []string{mlps}, []string{AblateClass}, nil, "{mode} cls_attn needs what heads add by the class token"},
 		{"MLPs twice", heads, []string{mlps, mlps}, []string{AblateMLPs}, nil, "mlps, which " + mlps + " has too"},
-		{"MLPs for heads", mlps, []string{heads}, []string{AblateMLPs}, nil, "it holds contributions of mlps, want heads"},
+		{"MLPs for heads", mlps, []string{heads}, []string{AblateMLPs}, nil, "it holds contributions of mlps, want contributions of heads"},
 		{"another form", heads, []string{published[collect.ModeMLPs]}, []string{AblateMLPs}, nil, "parts of features as unit vectors"},
 		{"another size", foreign, []string{mlps}, []string{AblateMLPs}, nil, "want 8x6x23 of mlps or 8x5x23 of class parts"},
 		{"pairs too", heads, []string{mlps}, []string{AblateMLPs, AblatePairs}, nil, "want one command for each"},

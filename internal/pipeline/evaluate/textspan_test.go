@@ -152,7 +152,7 @@ func TestTextSpanRefuses(t *testing.T) {
 		"no MLPs":        {func(o *TextSpanOptions) { o.Parts, o.FeaturesPath = nil, filepath.Join(t.TempDir(), "f.npy") }, "heads alone, which do not sum"},
 		"texts":          {func(o *TextSpanOptions) { o.Texts = o.Texts[1:] }, "embeddings of 40 texts, but texts.txt has 39"},
 		"lines":          {func(o *TextSpanOptions) { o.Texts[3] = "a\nb"; o.SpansPath = filepath.Join(t.TempDir(), "s.txt") }, "text 3 is \"a\\nb\", which has several lines"},
-		"another kind":   {func(o *TextSpanOptions) { o.ScoresPath = paths[collect.ModeMLPs] }, "it holds contributions of mlps, want heads"},
+		"another kind":   {func(o *TextSpanOptions) { o.ScoresPath = paths[collect.ModeMLPs] }, "it holds contributions of mlps, want contributions of heads"},
 		"no collection":  {func(o *TextSpanOptions) { o.ScoresPath = filepath.Join(t.TempDir(), "none") }, "missing"},
 		"no embeddings":  {func(o *TextSpanOptions) { o.EmbeddingsPath = filepath.Join(t.TempDir(), "none.npy") }, "none.npy"},
 		"other sizes":    {func(o *TextSpanOptions) { o.EmbeddingsPath = testutil.GoldenViT("gelu/pre.npy") }, "want [texts,24]"},
