@@ -267,12 +267,12 @@ func neuronOf(src *source.Source, name string) (int, error) {
 	if err != nil {
 		found, err := src.NeuronUnits().Find([]string{name})
 		if err != nil {
-			return 0, err
+			return 0, usage.Errorf("{neur-idxs}: %w", err)
 		}
 		return found[0], nil
 	}
 	if n < 0 || n >= src.Neurons {
-		return 0, usage.Errorf("neuron %d: want 0 to %d", n, src.Neurons-1)
+		return 0, usage.Errorf("{neur-idxs}: neuron %d: want 0 to %d", n, src.Neurons-1)
 	}
 	return n, nil
 }
@@ -305,7 +305,10 @@ func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, er
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(all, func(a askedNeuron) bool { return a.index == n }) {
+		if at := slices.IndexFunc(all, func(a askedNeuron) bool { return a.index == n }); at >= 0 {
+			if first := o.Neurons[at]; first != name { // all are of o.Neurons so far, in order
+				return nil, usage.Errorf("{neur-idxs} %s is given twice: %s is the same neuron", name, first)
+			}
 			return nil, usage.Errorf("{neur-idxs} %s is given twice", name)
 		}
 		add(n, heads...)
@@ -316,7 +319,7 @@ func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, er
 	}
 	pairs, err := src.Units().Find(names)
 	if err != nil {
-		return nil, err
+		return nil, usage.Errorf("{pairs}: %w", err)
 	}
 	for _, p := range pairs {
 		if src.Heads == 0 {

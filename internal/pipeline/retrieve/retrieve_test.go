@@ -160,9 +160,9 @@ func TestRetrieveUnits(t *testing.T) {
 	}
 	sums, shape := pipelinetest.GoldenDense(t, true)
 	for want, o := range map[string]Options{
-		"neuron 256":   {Options: from, Neurons: []string{"256"}},
-		`unit "n256"`:  {Options: from, Neurons: []string{"n256"}},
-		"n4 is a":      {Options: from, Neurons: []string{"4", "n4"}},
+		"neuron 256":  {Options: from, Neurons: []string{"256"}},
+		`unit "n256"`: {Options: from, Neurons: []string{"n256"}},
+		"n4 is given twice: 4 is the same neuron": {Options: from, Neurons: []string{"4", "n4"}},
 		`unit "h4n0"`:  {Options: from, Pairs: []string{"h4n0"}},
 		"no neurons":   {Options: from},
 		"{neur-idxs}":  {Options: source.Options{ScoresPath: sums, Shape: shape}, Pairs: []string{"h0n0"}},
