@@ -27,11 +27,11 @@ type Parts struct {
 	factors *factored // nil where the file has the parts themselves
 }
 
-// Parts opens a collection of parts of one of the kinds.
-func (r Reader) Parts(path string, facts Facts, kinds ...string) (*Parts, error) {
+// Parts opens a collection of parts of a kind, or of one of others.
+func (r Reader) Parts(path string, facts Facts, kind string, others ...string) (*Parts, error) {
 	p := &Parts{Path: path}
 	var err error
-	if p.Artefact, err = r.Open(path, facts, kinds...); err != nil {
+	if p.Artefact, err = r.Open(path, facts, append([]string{kind}, others...)...); err != nil {
 		return nil, err
 	}
 	payload := path

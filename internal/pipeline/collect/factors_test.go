@@ -75,7 +75,7 @@ func TestCollectFactors(t *testing.T) {
 func TestReadFactoredHeads(t *testing.T) {
 	o := goldenViT(t, ModeHeads, "heads")
 	run(t, o)
-	p, err := (artefact.Reader{}).Parts(o.SavePath, nil)
+	p, err := (artefact.Reader{}).Parts(o.SavePath, nil, artefact.KindHeads)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestCollectOldFolder(t *testing.T) {
 	if err := os.CopyFS(o.SavePath, os.DirFS("testdata/dense-heads")); err != nil {
 		t.Fatal(err)
 	}
-	p, err := (artefact.Reader{}).Parts(o.SavePath, nil)
+	p, err := (artefact.Reader{}).Parts(o.SavePath, nil, artefact.KindHeads)
 	if err != nil {
 		t.Fatal(err)
 	}
