@@ -30,6 +30,7 @@ import (
 // Options say which shards to put together.
 type Options struct {
 	SavePath string
+	Layers   []int       // of neurons, two or more: only their collections within SavePath; see LayersWithin
 	Shards   []string    // paths; none stands for those that lie beside SavePath
 	Part     shard.Shard // several shards in a row, of which a part is made for another merge; the zero Shard is all
 	Restart  bool        // discard what is at SavePath
