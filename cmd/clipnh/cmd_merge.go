@@ -120,23 +120,23 @@ func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 		if err != nil {
 			return err
 		}
-		return opts.print(result, result.Layers, g)
+		return opts.print(result, &merge.Result{}, result.Layers, g)
 	}
 	result, err := merge.Run(ctx, o, g.printer)
 	if err != nil {
 		return err
 	}
-	return opts.print(result, []*merge.Result{result}, g)
+	return opts.print(result, result, []merge.Merged{result.Merged}, g)
 }
 
-// print prints what was merged: as JSON, document.
-func (o *mergeOptions) print(document any, all []*merge.Result, g *globalOptions) error {
+// print prints what was merged: as JSON, document; with what result has besides.
+func (o *mergeOptions) print(document any, result *merge.Result, all []merge.Merged, g *globalOptions) error {
 	for _, r := range all {
 		if r.Complete {
 			g.sayComplete(r.Path, o.verify)
 		}
 	}
-	if err := printMerge(document, all, g); err != nil {
+	if err := printMerge(document, result, all, g); err != nil {
 		return err
 	}
 	for _, r := range all { // of layers, the same images
@@ -147,7 +147,7 @@ func (o *mergeOptions) print(document any, all []*merge.Result, g *globalOptions
 	return nil
 }
 
-func printMerge(document any, all []*merge.Result, g *globalOptions) error {
+func printMerge(document any, result *merge.Result, all []merge.Merged, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(document)
 	}
@@ -155,7 +155,6 @@ func printMerge(document any, all []*merge.Result, g *globalOptions) error {
 	for _, r := range all {
 		t.Row(r.Path, r.Kind, npy.ShapeString(r.Shape), fmt.Sprint(r.Shards), fmt.Sprint(r.Images), fmt.Sprint(len(r.Skipped)))
 	}
-	result := all[0]
 	if err := g.printer.Table(t); err != nil || result.Segmentation == nil && result.Shift == nil {
 		return err
 	}

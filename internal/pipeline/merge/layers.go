@@ -22,7 +22,7 @@ import (
 
 // Layers is what RunLayers wrote, layer by layer.
 type Layers struct {
-	Layers []*Result `json:"layers"`
+	Layers []Merged `json:"layers"`
 }
 
 // LayersWithin are the layers of neurons whose collections are to be merged within SavePath, in
@@ -78,17 +78,17 @@ func RunLayers(ctx context.Context, o Options, layers []int, say ui.Reporter) (*
 	if err != nil {
 		return nil, err
 	}
-	result, merged := &Layers{}, 0
+	result, shards := &Layers{}, false
+	results := make([]*Result, len(each))
 	var missing error
-	for _, of := range each {
-		r, err := of.withoutShards()
-		if err != nil {
+	for i, of := range each {
+		if results[i], err = of.withoutShards(); err != nil {
 			return nil, err
 		}
-		if result.Layers = append(result.Layers, r); r != nil {
+		if results[i] != nil {
 			continue
 		}
-		merged++
+		shards = true
 		if _, err := of.open(); err != nil {
 			if done, e := of.alreadyMerged(); done == nil || e != nil {
 				missing = err
@@ -96,19 +96,19 @@ func RunLayers(ctx context.Context, o Options, layers []int, say ui.Reporter) (*
 			}
 		}
 	}
-	if merged == 0 {
+	if !shards {
 		_, missing = each[0].open()
 	}
 	if missing != nil {
 		return nil, missing
 	}
 	for i, of := range each {
-		if result.Layers[i] != nil {
-			continue
+		if results[i] == nil {
+			if results[i], err = Run(ctx, of, say); err != nil {
+				return nil, err
+			}
 		}
-		if result.Layers[i], err = Run(ctx, of, say); err != nil {
-			return nil, err
-		}
+		result.Layers = append(result.Layers, results[i].Merged)
 	}
 	return result, nil
 }
@@ -168,7 +168,7 @@ func (o Options) withoutShards() (*Result, error) {
 // complete is the result of what is there already, of so many shards.
 func (o Options) complete(a *cache.Artefact, shards int) (*Result, error) {
 	m := a.Manifest
-	r := &Result{Path: o.SavePath, Kind: m.Kind, Shape: m.Shape, Shards: shards, Images: m.Shape[0], Skipped: []source.Skipped{}, Complete: true}
+	r := &Result{Merged: Merged{Path: o.SavePath, Kind: m.Kind, Shape: m.Shape, Shards: shards, Images: m.Shape[0], Skipped: []source.Skipped{}, Complete: true}}
 	if artefact.WholeKind(m.Kind) == artefact.KindSummary {
 		return r, r.complete(o)
 	}
