@@ -175,9 +175,6 @@ func (o *editOptions) validate() error {
 	case s.MeansPath != "" && o.from.ScoresPath != "":
 		return errors.New("--means-path and --scores: want one of them")
 	}
-	if s.By == edit.ByMean && s.MeansPath == "" && o.from.ScoresPath == "" {
-		return errors.New("--by mean needs --means-path or --scores; --by zero needs neither")
-	}
 	if o.texts.given() {
 		if err := require("--vocab", s.Vocab); err != nil {
 			return fmt.Errorf("--remove-text: %w", err)

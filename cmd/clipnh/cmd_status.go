@@ -28,6 +28,10 @@ that was longer ago than --late and than three chunks take, or if certainly no
 process has its lock any more, and "begun" if it has not finished one. Shards of
 segment and shift are "done", "begun" or "missing".
 
+Of several layers of neurons (collect --neuron-layer 9,10), which have shards in
+PATH, a shard is as far as that of the layer that is least far; a line says how
+far each layer is.
+
 Shards that were merged into parts (merge --shards) are done, also where they
 have been removed since.
 
@@ -122,31 +126,62 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 			p.Warn("shard %d: failed last with: %s", s.Number, s.Failed)
 		}
 	}
-	merged := 0
 	for _, part := range r.Parts {
-		if part.State == status.Done {
-			merged++
-		}
 		if part.Error != "" {
 			p.Warn("shards %d-%d: %s", part.First, part.Last, part.Error)
 		}
 	}
+	for _, l := range r.Layers {
+		if l.Error != "" {
+			p.Warn("%s", l.Error)
+		}
+		if err := p.Text(layerLine(l) + "\n"); err != nil {
+			return err
+		}
+	}
+	if err := p.Text(statusLine(r) + "\n"); err != nil {
+		return err
+	}
+	if r.Next != "" {
+		return p.Text("next: " + r.Next + "\n")
+	}
+	return nil
+}
+
+// statusLine says how far all is.
+func statusLine(r *status.Result) string {
 	line := r.Path + ": "
+	if n := len(r.Layers); n > 0 {
+		whole := 0
+		for _, l := range r.Layers {
+			if l.Whole {
+				whole++
+			}
+		}
+		line += fmt.Sprintf("%d of %s complete", whole, quantity.Of(n, "layer"))
+		if r.State != "" || len(r.Shards) > 0 {
+			line += "; "
+		}
+	}
 	switch {
 	case r.State != "":
-		line += fmt.Sprintf("not finished, %s: %s images done", r.State, outOf(r.Finished, r.Images))
-		if r.Images != nil {
-			line += fmt.Sprintf(", %d left", *r.Images-r.Finished)
-		}
+		line += notFinished(r.State, r.Finished, r.Images)
+	case len(r.Layers) > 0:
 	case len(r.Shards) == 0:
 		line += "complete, and no shards beside it"
 	case r.Whole:
 		line += "complete; "
 	}
 	if len(r.Shards) > 0 {
-		line += fmt.Sprintf("%d of %s done, %s images", r.Counts[status.Done], quantity.Of(len(r.Shards), "shard"), outOf(r.Finished, r.Images))
+		line += shardsDone(r.Counts[status.Done], len(r.Shards), r.Finished, r.Images)
 	}
 	if len(r.Parts) > 0 {
+		merged := 0
+		for _, part := range r.Parts {
+			if part.State == status.Done {
+				merged++
+			}
+		}
 		line += fmt.Sprintf(", %d of %d parts merged", merged, len(r.Parts))
 	}
 	if r.Skipped > 0 {
@@ -161,13 +196,41 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 			line += " of those running"
 		}
 	}
-	if err := p.Text(line + "\n"); err != nil {
-		return err
+	return line
+}
+
+// layerLine says how far one of several layers is.
+func layerLine(l status.Layer) string {
+	line := l.Path + ": "
+	switch {
+	case l.State == status.Missing, l.State == status.Damaged:
+		return line + l.State
+	case l.State != "":
+		line += notFinished(l.State, l.Finished, l.Images)
+	case l.Whole && l.Shards == 0:
+		return line + "complete, and no shards beside it"
+	case l.Whole:
+		line += "complete; "
 	}
-	if r.Next != "" {
-		return p.Text("next: " + r.Next + "\n")
+	if l.Shards > 0 {
+		line += shardsDone(l.Done, l.Shards, l.Finished, l.Images)
 	}
-	return nil
+	if l.Skipped > 0 {
+		line += fmt.Sprintf(", %d skipped", l.Skipped)
+	}
+	return line
+}
+
+func notFinished(state string, finished int, images *int) string {
+	line := fmt.Sprintf("not finished, %s: %s images done", state, outOf(finished, images))
+	if images != nil {
+		line += fmt.Sprintf(", %d left", *images-finished)
+	}
+	return line
+}
+
+func shardsDone(done, shards, finished int, images *int) string {
+	return fmt.Sprintf("%d of %s done, %s images", done, quantity.Of(shards, "shard"), outOf(finished, images))
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

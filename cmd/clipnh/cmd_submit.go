@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,10 +89,6 @@ func (o submitOptions) workOf(line *remoteLine) (submit.Work, error) {
 		if list, err = line.listFirst(); err != nil {
 			return submit.Work{}, err
 		}
-	}
-	if layers := line.layers(); o.merge && len(layers) > 1 {
-		err := usageError{fmt.Errorf("%s of --neuron-layer %s: its layers are merged one by one, which no job does", line.name, strings.Join(layers, ","))}
-		return submit.Work{}, hinted{err, fmt.Sprintf("submit it with --merge=false, and when all are done merge each layer: clipnh merge --save-path %s and so on", line.layerPaths()[0])}
 	}
 	w := line.of(o)
 	if w.List = list; o.list {

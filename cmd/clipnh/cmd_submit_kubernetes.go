@@ -108,12 +108,16 @@ func runSubmitKubernetes(ctx context.Context, opts submitKubernetesOptions, args
 	if k.Work, err = opts.workOf(line); err != nil {
 		return err
 	}
-	k.PartPath = func(first, last int) string {
+	k.PartPaths = func(first, last int) []string {
 		part := shard.Shard{Number: first, Last: last, Of: k.Shards}
 		if first == last {
 			part.Last = 0
 		}
-		return part.Path(k.Save)
+		var paths []string
+		for _, path := range line.layerPaths() {
+			paths = append(paths, part.Path(path))
+		}
+		return paths
 	}
 	if k.Program == "" {
 		k.Program = "clipnh"
@@ -133,6 +137,6 @@ func runSubmitKubernetes(ctx context.Context, opts submitKubernetesOptions, args
 	if r.Jobs, err = k.Submit(ctx); err != nil {
 		return err
 	}
-	r.Follow = append(line.follow(), submit.ShellLine([]string{"kubectl", "get", "jobs,pods", "--selector", "app.kubernetes.io/instance=" + r.Jobs[0].ID}))
+	r.Follow = append([]string{line.follow()}, submit.ShellLine([]string{"kubectl", "get", "jobs,pods", "--selector", "app.kubernetes.io/instance=" + r.Jobs[0].ID}))
 	return printSubmitted(r, g.printer, g.json)
 }

@@ -97,7 +97,7 @@ func runSubmitSlurm(ctx context.Context, opts submitSlurmOptions, args []string,
 		return err
 	}
 	r := &submitted{Scheduler: "slurm", DryRun: opts.dryRun, Path: s.Save, Shards: s.Shards, Jobs: []submit.Job{}, Scripts: scripts,
-		Follow: line.follow()}
+		Follow: []string{line.follow()}}
 	if opts.dryRun {
 		return printSubmitted(r, g.printer, g.json)
 	}

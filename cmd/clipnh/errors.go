@@ -245,13 +245,17 @@ func pathOf(err error) string {
 
 // namingFlag returns the message of err with the system call that failed because a file is
 // not there, such as stat, replaced by the flag whose value is that file, or @ and that file;
-// and of one that failed because a file is where a folder is wanted, by what is wrong.
+// and of one that failed because a file is where a folder is wanted, or because a name is too long, by
+// what is wrong.
 func namingFlag(cmd *cobra.Command, err error, message string) string {
 	var file *fs.PathError
 	if errors.As(err, &file) && errors.Is(file, syscall.ENOTDIR) {
 		return strings.Replace(message, file.Error(), noFolder(cmd, file.Path), 1)
 	}
-	if !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) {
+	if file != nil && errors.Is(file, syscall.ENAMETOOLONG) {
+		return strings.Replace(message, file.Error(), tooLong(cmd, file.Path), 1)
+	}
+	if file == nil || !errors.Is(file, fs.ErrNotExist) {
 		return message
 	}
 	var flags []string

@@ -72,7 +72,7 @@ var jsonResults = map[string][]jsonResult{
 	"fetch":             {{"of what was fetched", fetchResult{}}, {"of a list, without names or with `--dry-run`", assetList{}}},
 	"info":              {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}, {"with `--devices`", device.Report{}}, {"with `--cache` or `--clear-cache`", keptWeights{}}},
 	"mask":              {{"", evaluate.MaskResult{}}},
-	"merge":             {{"", merge.Result{}}},
+	"merge":             {{"", merge.Result{}}, {"with several layers of neurons", merge.Layers{}}},
 	"mislead":           {{"", mislead.Result{}}},
 	"status":            {{"", status.Result{}}},
 	"submit kubernetes": {{"", submitted{}}},

@@ -133,3 +133,38 @@ func takesPath(f *pflag.Flag) bool {
 	name = strings.TrimSuffix(name, ",...")
 	return name == "FILE" || name == "PATH" || name == "DIR"
 }
+
+// mostName bounds the name of a file or folder, in bytes, on the usual file systems.
+const mostName = 255
+
+// tooLong says what is wrong with a path that the system does not take, and names the flag of the
+// command line whose value it is, or is beside.
+func tooLong(cmd *cobra.Command, path string) string {
+	flag, shown := "", path
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		for _, v := range valuesOf(f) {
+			v = strings.TrimPrefix(v, "@")
+			if isSet(f) && v != "" && strings.HasPrefix(path, filepath.Clean(v)) && (flag == "" || len(v) > len(shown)) {
+				flag, shown = "--"+f.Name+" ", v
+			}
+		}
+	})
+	longest := func(path string) (n int) {
+		for name := range strings.SplitSeq(filepath.ToSlash(path), "/") {
+			n = max(n, len(name))
+		}
+		return n
+	}
+	has, given := longest(path), longest(shown)
+	const most = 60
+	if len(shown) > most {
+		shown = strings.ToValidUTF8(shown[:most], "") + "..."
+	}
+	switch {
+	case has <= mostName:
+		return fmt.Sprintf("%s%s: a path of %d bytes, which is longer than the system takes", flag, shown, len(path))
+	case given <= mostName:
+		return fmt.Sprintf("%s%s: one of its files would have a name of %d bytes, want at most %d", flag, shown, has, mostName)
+	}
+	return fmt.Sprintf("%s%s: a name of %d bytes, want at most %d", flag, shown, has, mostName)
+}

@@ -65,7 +65,7 @@ func (g *globalOptions) sayPresets(cmd *cobra.Command) {
 // or about the lack of one that stood aside.
 func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
 	var hints []string
-	message, differing := err.Error(), differingFlags(err)
+	message, differing := g.printer.Spelled(err.Error()), differingFlags(err)
 	refused := errors.Is(err, cache.ErrExists) || errors.Is(err, cache.ErrStale) || errors.Is(err, usage.Err)
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		from, value := annotation(f, fromAnnotation), f.Value.String()

@@ -127,14 +127,8 @@ func (l *remoteLine) layerPaths() []string {
 	return paths
 }
 
-// follow are command lines that say how far the shards are.
-func (l *remoteLine) follow() []string {
-	var lines []string
-	for _, path := range l.layerPaths() {
-		lines = append(lines, "clipnh status "+submit.ShellLine([]string{path}))
-	}
-	return lines
-}
+// follow is the command line that says how far the shards are.
+func (l *remoteLine) follow() string { return "clipnh status " + submit.ShellLine([]string{l.save}) }
 
 // locate makes paths in the line absolute, those of assets too, and checks that the model
 // and the images are there.
@@ -225,6 +219,9 @@ func (l *remoteLine) checkAbsolute() error {
 func (l *remoteLine) of(o submitOptions) submit.Work {
 	w := o.work
 	w.NoMerge, w.Command, w.Save = !o.merge, l.name, l.save
+	if layers := l.layers(); len(layers) > 1 {
+		w.Layers = strings.Join(layers, ",")
+	}
 	threads := false
 	for _, g := range l.given {
 		threads = threads || g.flag.Name == "threads"

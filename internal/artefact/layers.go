@@ -15,7 +15,8 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
-var layerFolder = regexp.MustCompile("^" + LayerFolder + `(\d{1,4})(\.|$)`)
+// layerFolder matches the name of a layer's collection, and those of its shards and parts.
+var layerFolder = regexp.MustCompile("^" + LayerFolder + `(\d{1,4})(\.\d+(?:-\d+)?-of-\d+)?$`)
 
 // Layers are the collections of single layers of neurons within a folder, or their shards, in the
 // order of the layers.
@@ -23,9 +24,27 @@ type Layers []Layer
 
 // A Layer is the collection of one of them.
 type Layer struct {
+	Number int
 	Path   string // without a shard's number
 	Whole  bool   // the collection is there, and complete
 	Shards bool   // there are shards of it
+	Broken error  // why the collection that is there cannot be used; nil where it is not finished
+}
+
+// LayerPath is where the collection of a layer of neurons is, of those within a folder.
+func LayerPath(path string, layer int) string {
+	return filepath.Join(path, LayerFolder+strconv.Itoa(layer))
+}
+
+// LayerOfShard is the number of the layer that a shard is of, by the name that it has within a
+// folder of several layers; false of any other name.
+func LayerOfShard(path string) (int, bool) {
+	m := layerFolder.FindStringSubmatch(filepath.Base(path))
+	if m == nil || m[2] == "" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(m[1])
+	return n, err == nil
 }
 
 // LayersWithin returns the collections of single layers of neurons within a folder.
@@ -43,9 +62,12 @@ func LayersWithin(path string) Layers {
 	}
 	var layers Layers
 	for _, n := range slices.Sorted(maps.Keys(shards)) {
-		at := filepath.Join(path, LayerFolder+strconv.Itoa(n))
-		_, err := cache.Open(at)
-		layers = append(layers, Layer{at, err == nil, shards[n]})
+		layer := Layer{Number: n, Path: LayerPath(path, n), Shards: shards[n]}
+		_, err := cache.Open(layer.Path)
+		if layer.Whole = err == nil; !errors.Is(err, cache.ErrMissing) {
+			layer.Broken = err
+		}
+		layers = append(layers, layer)
 	}
 	return layers
 }
@@ -74,8 +96,8 @@ func (l Layers) whole() Layers {
 	return slices.DeleteFunc(slices.Clone(l), func(layer Layer) bool { return !layer.Whole })
 }
 
-// Lacking says which layers are not merged, or not finished, where others are; empty if all are as
-// far.
+// Lacking says which layers are not merged, not finished or cannot be used, where others can; empty
+// if all are as far.
 func (l Layers) Lacking() string {
 	if len(l.whole()) == 0 {
 		return ""
@@ -85,17 +107,22 @@ func (l Layers) Lacking() string {
 		shards bool
 		what   string
 	}{{true, "not merged: "}, {false, "not finished: "}} {
-		lacking := slices.DeleteFunc(slices.Clone(l), func(layer Layer) bool { return layer.Whole || layer.Shards != as.shards })
+		lacking := slices.DeleteFunc(slices.Clone(l), func(layer Layer) bool {
+			return layer.Whole || layer.Broken != nil || layer.Shards != as.shards
+		})
 		if len(lacking) > 0 {
 			said = append(said, as.what+strings.Join(lacking.Paths(), ", "))
+		}
+	}
+	for _, layer := range l {
+		if layer.Broken != nil {
+			said = append(said, layer.Broken.Error())
 		}
 	}
 	return strings.Join(said, "; ")
 }
 
-// Hint says which layers there are, and which of them are not as far as others.
-func (l Layers) Hint() string { return l.hint(l) }
-
+// hint says which layers to give, and which of all are not as far as others.
 func (l Layers) hint(some Layers) string {
 	said := "give one of " + strings.Join(some.Paths(), ", ")
 	if lacking := l.Lacking(); lacking != "" {

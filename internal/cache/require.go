@@ -3,6 +3,7 @@ package cache
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	"github.com/clipnh/clipnh/internal/origin"
 )
@@ -57,6 +58,20 @@ func (a *Artefact) Expect(on OnMismatch, facts ...Fact) error {
 		return e
 	}
 	return on(e)
+}
+
+// OtherWeights returns the *MismatchError of what is at a path, of origin made, in a run that uses the
+// weights of another origin; nil where these are the same, or made does not say which it has. asked
+// is whether OnMismatch can decide about it.
+func OtherWeights(path string, made, this origin.Origin, asked bool) *MismatchError {
+	if made.Weights == "" || made.SameWeights(this) {
+		return nil
+	}
+	d := Difference{"origin.weights_sha256", strconv.Quote(made.Weights), strconv.Quote(this.Weights)}
+	if made.Tensors != "" && this.Tensors != "" {
+		d = Difference{"origin.tensors_sha256", strconv.Quote(made.Tensors), strconv.Quote(this.Tensors)}
+	}
+	return &MismatchError{path, []Difference{d}, asked, remake}
 }
 
 const remake = "make it again for these inputs, or use the inputs that it was made with"

@@ -160,7 +160,7 @@ type Paths struct {
 // those that it was made from, groups of images, and norms of pairs.
 func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args ...any)) (live.Options, error) {
 	m := r.overview.Model
-	o.Weights, o.Force = origin.Origin{Weights: m.Weights, Tensors: m.Tensors}, p.Force
+	o.Report, o.Weights, o.Force = r.Dir, origin.Origin{Weights: m.Weights, Tensors: m.Tensors}, p.Force
 	o.Norms, o.GroupOf = r.norms, r.groups
 	if r.groups != nil {
 		o.GroupNames = r.overview.Data.Groups
@@ -209,7 +209,7 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		if in.given == "" {
 			*in.path = made.Path
 		}
-		err := unchanged(o.Artefacts, *in.path, in.kind, made.SHA256)
+		err := r.unchanged(o.Artefacts, *in.path, in.kind, made)
 		switch {
 		case err == nil:
 		case p.Force && errors.Is(err, cache.ErrStale):
@@ -230,7 +230,7 @@ func (r *Report) addMLPs(p Paths, o *live.Options, warn func(format string, args
 	if !ok {
 		return
 	}
-	err := unchanged(o.Artefacts, made.Path, artefact.KindMLPs, made.SHA256)
+	err := r.unchanged(o.Artefacts, made.Path, artefact.KindMLPs, made)
 	if err != nil && !(p.Force && errors.Is(err, cache.ErrStale)) {
 		o.Why[live.MLPs] = err.Error()
 		return
@@ -254,9 +254,9 @@ func orEmpty(given map[live.Input]bool) map[live.Input]bool {
 	return given
 }
 
-// unchanged fails where a file is not the one of this hash.
-func unchanged(r artefact.Reader, path, kind, hash string) error {
-	a, err := r.Open(path, nil, kind)
+// unchanged fails where a file is not the one that the report was made from.
+func (r *Report) unchanged(reader artefact.Reader, path, kind string, made report.Input) error {
+	a, err := reader.Open(path, nil, kind)
 	if err != nil {
 		return err
 	}
@@ -266,9 +266,17 @@ func unchanged(r artefact.Reader, path, kind, hash string) error {
 	} else if now, err = artefact.FileHash(path); err != nil {
 		return err
 	}
-	if now != hash {
-		return hint.With(fmt.Errorf("%s: %w: the report was made from another one", path, cache.ErrStale),
-			"make the report again, or give the one that it was made from")
+	if now == made.SHA256 {
+		return nil
 	}
-	return nil
+	other := ""
+	if filepath.Clean(path) != filepath.Clean(made.Path) {
+		other = ", " + made.Path
+	}
+	m := r.overview.Model
+	if err := cache.OtherWeights(path, artefact.OriginOf(a), origin.Origin{Weights: m.Weights, Tensors: m.Tensors}, true); m.Weights != "" && err != nil {
+		return fmt.Errorf("%w (%s was made from another one%s)", err, r.Dir, other)
+	}
+	return hint.With(fmt.Errorf("%s: %w: the report was made from another one%s", path, cache.ErrStale, other),
+		"make the report again, or give the one that it was made from")
 }

@@ -31,8 +31,9 @@ type Kubernetes struct {
 	Secrets        []string   // names of secrets, whose keys are variables of containers
 	ServiceAccount string     // of pods; empty is the namespace's
 
-	// PartPath is where a part of the shards first to last lies, which a merge in a tree makes.
-	PartPath func(first, last int) string
+	// PartPaths are where a part of the shards first to last lies, which a merge in a tree makes:
+	// one path, or one for each of several layers.
+	PartPaths func(first, last int) []string
 }
 
 // maxParts bounds the parts of a tree, which the command line of the last merge names.
@@ -107,13 +108,16 @@ func (k *Kubernetes) check() error {
 		return usage.Errorf("{mem} %s: want a quantity of bytes, with k, M, G, T, Ki, Mi, Gi or Ti, such as 4Gi", foreign.Quote(k.Memory))
 	case k.Deadline < time.Minute:
 		return usage.Errorf("{deadline} %v: want 1m or more", k.Deadline)
-	case k.parts() > maxParts:
-		return usage.Errorf("{fan-in} %d: %d parts of %d shards, want at most %d", k.FanIn, k.parts(), k.Shards, maxParts)
+	case k.parts()*k.layers() > maxParts:
+		return usage.Errorf("{fan-in} %d: %d parts of %d shards, want at most %d", k.FanIn, k.parts()*k.layers(), k.Shards*k.layers(), maxParts)
 	case !k.mounted(k.Save):
 		return usage.Errorf("{save-path} %s: want a path in one of the volumes, %s", k.Save, k.paths())
 	}
 	return nil
 }
+
+// layers is how many collections are merged.
+func (k *Kubernetes) layers() int { return strings.Count(k.Layers, ",") + 1 }
 
 // mounted reports whether a path of a container is in one of the volumes.
 func (k *Kubernetes) mounted(at string) bool {
@@ -178,7 +182,7 @@ func (k Kubernetes) Scripts() ([]Script, error) {
 	if err := add(roleShards, "", k.CPUs, append([]string{k.Work.Command}, k.Flags...), indexed(k.Shards, k.Parallel, k.Shards/4)); err != nil {
 		return nil, err
 	}
-	merge := []string{"merge", "--save-path=" + k.Save, fmt.Sprintf("--threads=%d", few)}
+	merge := append([]string{"merge"}, k.mergeLine(few)...)
 	if all.Parts > 0 && !k.NoMerge {
 		err := add(roleParts, partsName, few, merge, func(v *jobValues) {
 			indexed(v.Parts, k.Parallel, 0)(v)
@@ -216,9 +220,9 @@ const waits = 100000
 
 // partPaths are where the parts lie, as pod.sh and slurm.sh divide the shards.
 func (k *Kubernetes) partPaths(parts int) []string {
-	paths := make([]string, parts)
-	for i := range paths {
-		paths[i] = k.PartPath(i*k.Shards/parts+1, (i+1)*k.Shards/parts)
+	var paths []string
+	for i := range parts {
+		paths = append(paths, k.PartPaths(i*k.Shards/parts+1, (i+1)*k.Shards/parts)...)
 	}
 	return paths
 }

@@ -143,7 +143,7 @@ func (s Slurm) Scripts() ([]Script, error) {
 	if err := add(s.Work.Command, v); err != nil || s.NoMerge {
 		return scripts, err
 	}
-	merge := []string{"--save-path=" + s.Save, fmt.Sprintf("--threads=%d", min(s.CPUs, 2))}
+	merge := s.mergeLine(min(s.CPUs, 2))
 	v = slurmValues{Slurm: s}
 	v.CPUs = min(s.CPUs, 2)
 	if v.Parts = s.parts(); v.Parts > 0 {

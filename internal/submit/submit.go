@@ -37,7 +37,8 @@ type Work struct {
 	Memory   string   // of a task, as the scheduler writes it
 	Retries  int      // of a failed task, after those in its place
 	Pause    time.Duration
-	NoMerge  bool // leaves the shards as they are
+	NoMerge  bool   // leaves the shards as they are
+	Layers   string // of neurons, as 9,10, whose collections Save is a folder of; empty where it is one collection
 
 	List     []string // a command line that keeps a list of the images, which Flags name; empty is none
 	ListPath string   // of that list
@@ -122,6 +123,15 @@ func (w *Work) parts() int {
 		return 0
 	}
 	return (w.Shards + w.FanIn - 1) / w.FanIn
+}
+
+// mergeLine is the command line that merges the shards, but for which shards.
+func (w *Work) mergeLine(threads int) []string {
+	line := []string{"--save-path=" + w.Save, fmt.Sprintf("--threads=%d", threads)}
+	if w.Layers != "" {
+		line = append(line, "--neuron-layer="+w.Layers)
+	}
+	return line
 }
 
 // checkWords returns an error about the first value, of an option before it, that could be

@@ -8,9 +8,9 @@
 # tasks are preempted and requeued, one finds its shard locked by another process for longer
 # than it retries in its place, one finds the lock of a process that is gone. The merge must
 # begin when all are done and give the bytes of one undisturbed run. While tasks wait to be
-# started again, others are submitted: shards with a list of the images and a merge in a tree,
-# and what must fail, an array of another size, a program that the nodes do not have; their
-# merges must be cancelled, and not wait.
+# started again, others are submitted: shards with a list of the images and a merge in a tree, two
+# layers of neurons, and what must fail, an array of another size, a program that the nodes do not
+# have; their merges must be cancelled, and not wait.
 #
 # --short uses fewer images, of which tasks end at once: those that are to be killed or preempted
 # are stopped as soon as they are seen. It takes about half a minute, most of it Slurm's own
@@ -262,6 +262,13 @@ submitted=$("$program" submit slurm --json --list --fan-in 3 --shards 6 --cpus 1
 tree=$(number merge)
 [ -n "$(number list)" ] && [ -n "$(number parts)" ] || fail "no list and no parts in $submitted"
 
+# Two layers of neurons, of which each task makes a shard each, merged in a tree.
+vit=(collect --model "$assets/tiny-vit.pt" --vit-heads 2 --neuron-layer 1,2 --dataset images --data-path images --sample-stride 5)
+submitted=$("$program" submit slurm --json --fan-in 2 --shards 3 --cpus 1 --mem 100M --time 5 --retry-after 1s --sbatch=--exclude=n2 -- \
+	"${vit[@]}" --save-path caches/layers 2>/dev/null)
+layers=$(number merge)
+[ -n "$(number parts)" ] || fail "no parts in $submitted"
+
 # What must fail; each submission with its merge, which must not wait.
 written() { # NAME OPTIONS...: the scripts of --dry-run as NAME.1 and NAME.2
 	"$program" submit slurm --dry-run --quiet --cpus 1 --mem 100M --time 5 --retry-after 1s "${@:2}" |
@@ -307,6 +314,16 @@ for file in fifth/*.npy fifth/*.txt; do
 	cmp "$file" "caches/tree/$(basename "$file")" || fail "$(basename "$file") of the tree differs"
 done
 [ "$(checksums fifth)" = "$(checksums caches/tree)" ] || fail "the manifest of the tree has other checksums"
+until_true "the merge of two layers has ended" 150 ended "$layers"
+"$program" "${vit[@]}" --save-path both --threads 0 --quiet >/dev/null
+for layer in layer1 layer2; do
+	for file in both/$layer/*.npy both/$layer/*.txt both/$layer/features/*.npy; do
+		cmp "$file" "caches/layers/${file#both/}" || fail "${file#both/} of two layers differs"
+	done
+	[ "$(checksums both/$layer)" = "$(checksums caches/layers/$layer)" ] || fail "the manifest of $layer has other checksums"
+done
+said=$("$program" status caches/layers)
+[[ $said == *"2 of 2 layers complete; 3 of 3 shards done"* ]] || fail "status does not say that two layers are complete: $said"
 echo "== merged in a tree after $((SECONDS - began)) s"
 
 until_true "the merge has ended" 150 ended "$merge"

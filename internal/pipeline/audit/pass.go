@@ -9,7 +9,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/foreign"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -60,10 +59,7 @@ func (a *auditor) embed(ctx context.Context) error {
 	defer m.Close()
 	if a.collected != nil {
 		m.Tell(a.say) // else the source of the images has
-		if err := a.Artefacts.Check(a.collected, artefact.OfModel(m.Origin())); err != nil {
-			return hint.With(fmt.Errorf("%w (%s)", err, a.Model), "give the {model} that {scores} were collected with")
-		}
-		if err := m.WantDetailsOf(a.ScoresPath, a.src.Origin); err != nil {
+		if err := m.WantFor(a.Artefacts, a.ScoresPath, a.src.Origin, a.src.OutDim); err != nil {
 			return err
 		}
 		if m.Config.OutDim != a.src.OutDim {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
@@ -241,7 +242,7 @@ func TestLayersUncut(t *testing.T) {
 	o.SavePath = filepath.Join(t.TempDir(), "begun")
 	ctx, say := interrupted(t, 5)
 	of := o
-	of.SavePath, of.NeuronLayer = LayerPath(o.SavePath, layers[1]), &layers[1]
+	of.SavePath, of.NeuronLayer = artefact.LayerPath(o.SavePath, layers[1]), &layers[1]
 	c, err := openCollector(ctx, of, say)
 	if err != nil {
 		t.Fatal(err)
@@ -257,8 +258,8 @@ func TestLayersUncut(t *testing.T) {
 	if _, err := RunLayers(t.Context(), o, layers, pipelinetest.Silent()); err != nil {
 		t.Fatal(err)
 	}
-	sameFolders(t, LayerPath(o.SavePath, layers[0]), LayerPath(both.SavePath, layers[0]))
-	sameFolders(t, LayerPath(o.SavePath, layers[1]), old.SavePath)
+	sameFolders(t, artefact.LayerPath(o.SavePath, layers[0]), artefact.LayerPath(both.SavePath, layers[0]))
+	sameFolders(t, artefact.LayerPath(o.SavePath, layers[1]), old.SavePath)
 }
 
 // TestRepairArchives computes damaged chunks of archives again.

@@ -30,11 +30,14 @@ func (c *collector) namingImages(ctx context.Context, err error) error {
 	}
 	var sums, listed []uint32
 	var made *origin.Images
-	inputs := 0
+	inputs, gone := 0, ""
 	if u, e := cache.InspectUnfinished(mismatch.Path); e == nil {
 		sums, listed, made, inputs = u.InputSums(), u.Listed, u.Plan.Origin.Images, u.Plan.Inputs
 	} else if a, e := cache.Open(mismatch.Path); e == nil {
 		sums, made, inputs = a.InputSums(), a.Manifest.Origin.Images, a.Manifest.Inputs
+		if len(c.items) == c.listed.Count { // an image that a shard lacks may be another's now
+			gone = source.FirstGone(c.items, a)
+		}
 	}
 	sameNames := made != nil && made.Names == c.listed.Names
 	asListed := source.ListedAll(c.items, c.sizes)
@@ -50,7 +53,7 @@ func (c *collector) namingImages(ctx context.Context, err error) error {
 		if other := source.AnotherSet(c.items, now, sums, inputs, made, c.listed.Names); other != "" {
 			return hint.With(source.OtherImages{MismatchError: mismatch, What: other}, source.AnotherPlace)
 		}
-		what = source.FirstChange(c.items, now, sums, sameNames)
+		what = source.FirstChange(c.items, now, sums, sameNames, gone)
 	}
 	if what == "" {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -54,13 +53,8 @@ func (o Options) checkLayers(layers []int) error {
 	return nil
 }
 
-// LayerPath is where the collection of a layer of neurons is, of those at path.
-func LayerPath(path string, layer int) string {
-	return filepath.Join(path, fmt.Sprintf("%s%d", artefact.LayerFolder, layer))
-}
-
 // RunLayers is Run for the pairs of several layers of neurons of a vision transformer, two or
-// more, ascending. Each layer's collection is at its LayerPath and is that of Run, with chunks
+// more, ascending. Each layer's collection is at its artefact.LayerPath and is that of Run, with chunks
 // as small as those of the layer that has most pairs; those that are complete are left as they
 // are.
 func RunLayers(ctx context.Context, o Options, layers []int, say ui.Reporter) (*Layers, error) {
@@ -127,7 +121,7 @@ func (c *collector) ofLayer(layer *int) (*collector, error) {
 	of := *c
 	of.chunkAtMost = c.chunkInputs() // the first layer has most pairs
 	of.options.NeuronLayer = layer
-	of.options.SavePath = c.options.Shard.Path(LayerPath(c.options.SavePath, *layer))
+	of.options.SavePath = c.options.Shard.Path(artefact.LayerPath(c.options.SavePath, *layer))
 	mode, err := newMode(of.options.mode(), c.model)
 	if err != nil {
 		return nil, err

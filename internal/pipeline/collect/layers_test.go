@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/npy"
@@ -102,11 +103,11 @@ func TestLayersAreCollections(t *testing.T) {
 			layers := []int{1, 2, 3}
 			for _, layer := range layers {
 				o := alone
-				o.NeuronLayer, o.SavePath = &layer, LayerPath(alone.SavePath, layer)
+				o.NeuronLayer, o.SavePath = &layer, artefact.LayerPath(alone.SavePath, layer)
 				run(t, o)
 			}
 			begun := together // layer 2 alone, up to its second chunk
-			begun.NeuronLayer, begun.SavePath = &layers[1], LayerPath(together.SavePath, 2)
+			begun.NeuronLayer, begun.SavePath = &layers[1], artefact.LayerPath(together.SavePath, 2)
 			interruptedRun(t, func(ctx context.Context, say *pipelinetest.Interrupting) error {
 				_, err := Run(ctx, begun, say)
 				return err
@@ -120,10 +121,10 @@ func TestLayersAreCollections(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, layer := range layers {
-				if got := r.Layers[i]; got.Path != LayerPath(together.SavePath, layer) || got.Images != 72 || got.Complete {
+				if got := r.Layers[i]; got.Path != artefact.LayerPath(together.SavePath, layer) || got.Images != 72 || got.Complete {
 					t.Errorf("layer %d: %+v", layer, got)
 				}
-				sameFolders(t, LayerPath(together.SavePath, layer), LayerPath(alone.SavePath, layer))
+				sameFolders(t, artefact.LayerPath(together.SavePath, layer), artefact.LayerPath(alone.SavePath, layer))
 			}
 			r, err = RunLayers(context.Background(), together, layers, pipelinetest.Silent())
 			if err != nil || !r.Layers[0].Complete || !r.Layers[2].Complete || r.Layers[1].Images != 72 {
@@ -132,14 +133,14 @@ func TestLayersAreCollections(t *testing.T) {
 			if name != "scores" {
 				return
 			}
-			if err := os.RemoveAll(LayerPath(together.SavePath, 3)); err != nil {
+			if err := os.RemoveAll(artefact.LayerPath(together.SavePath, 3)); err != nil {
 				t.Fatal(err)
 			}
 			r, err = RunLayers(context.Background(), together, layers, pipelinetest.Silent())
 			if err != nil || !r.Layers[0].Complete || r.Layers[2].Complete {
 				t.Errorf("one removed: %+v, %v", r, err)
 			}
-			sameFolders(t, LayerPath(together.SavePath, 3), LayerPath(alone.SavePath, 3))
+			sameFolders(t, artefact.LayerPath(together.SavePath, 3), artefact.LayerPath(alone.SavePath, 3))
 		})
 	}
 }
@@ -165,9 +166,9 @@ func TestShardsOfLayers(t *testing.T) {
 	}
 	for _, layer := range layers {
 		one := alone
-		one.NeuronLayer, one.SavePath = &layer, LayerPath(alone.SavePath, layer)
+		one.NeuronLayer, one.SavePath = &layer, artefact.LayerPath(alone.SavePath, layer)
 		run(t, one)
-		sameFolders(t, o.Shard.Path(LayerPath(o.SavePath, layer)), o.Shard.Path(LayerPath(alone.SavePath, layer)))
+		sameFolders(t, o.Shard.Path(artefact.LayerPath(o.SavePath, layer)), o.Shard.Path(artefact.LayerPath(alone.SavePath, layer)))
 	}
 }
 

@@ -96,6 +96,9 @@ func (e *editor) choose(ctx context.Context) (*choice, *cache.Artefact, error) {
 			return nil, nil, err
 		}
 	}
+	if err := e.wantMeans(); err != nil {
+		return nil, nil, err
+	}
 	mask, err := e.applyMask(c)
 	if err != nil {
 		return nil, nil, err

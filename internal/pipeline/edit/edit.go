@@ -142,7 +142,7 @@ func CanWrite(path string) bool {
 // (1-α)·m instead; see clip.PairWeights. All other tensors keep their bytes. Nothing is written unless everything that is asked
 // for can be done.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
-	if err := artefact.MakeFolders(o.SavePath); err != nil {
+	if err := artefact.CanMakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
 	if err := notItself(o.SavePath, []string{o.Model}); err != nil { // its shards are looked at when it is open
@@ -166,6 +166,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads)}
+	if err := e.ofThisModel(); err != nil {
+		return nil, err
+	}
 	if m.Config.Has(clip.Residual) {
 		if o.namesHeads() { // those of an attention pool are their pairs
 			return e.run(ctx)
@@ -302,6 +305,9 @@ func (e *editor) inseparable(err error) error {
 // write writes the checkpoint and its manifest.
 func (e *editor) write(ctx context.Context, edit *clip.Edit) error {
 	r, ck, f := &e.result, e.model.Checkpoint, formats[filepath.Ext(e.SavePath)]
+	if err := artefact.MakeFolders(e.SavePath); err != nil {
+		return err
+	}
 	progress := e.say.Progress()
 	edition, err := ck.Edition(ctx, edit, f.flat, progress.Add)
 	if err != nil {

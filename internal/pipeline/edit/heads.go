@@ -33,6 +33,12 @@ func (e *editor) headOutputs(c *headChoice) ([]float64, error) {
 	if e.By == ByZero {
 		return nil, nil
 	}
+	if err := e.wantMeans(); err != nil {
+		return nil, err
+	}
+	if e.ScoresPath != "" {
+		return nil, hint.With(usage.Errorf("{scores} %s: scores do not say what heads add on average", e.ScoresPath), howMeanHeads)
+	}
 	t, err := e.Artefacts.Tensor(e.MeansPath, e.facts(), artefact.KindMeanHeads)
 	if err != nil {
 		return nil, err
@@ -93,8 +99,6 @@ func (e *editor) chooseHeads() (*headChoice, error) {
 		return nil, usage.Errorf("{neuron-layer} is for pairs and neurons, not for heads")
 	case e.MaskPath != "" || len(e.Texts) > 0:
 		return nil, usage.Errorf("heads, and units that {remove-mask} or {remove-text} chooses: edit them one after the other")
-	case e.By != ByZero && e.ScoresPath != "":
-		return nil, hint.With(usage.Errorf("{scores} %s: scores do not say what heads add on average", e.ScoresPath), howMeanHeads)
 	}
 	c := &headChoice{layer: -1, factors: slices.Repeat([]float64{1}, heads)}
 	all := unit.Layers{Heads: heads}

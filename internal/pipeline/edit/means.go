@@ -30,6 +30,31 @@ func (e *editor) means(ctx context.Context, c *choice, mask *cache.Artefact) ([]
 	return e.meansOfContributions(ctx, c, mask)
 }
 
+// ofThisModel fails where means would be those of another model, whatever is to be edited.
+func (e *editor) ofThisModel() error {
+	for _, path := range []string{e.ScoresPath, e.MeansPath} {
+		if path == "" {
+			continue
+		}
+		a, err := cache.Open(path)
+		if err != nil {
+			continue // its reader says what is wrong with it
+		}
+		if err := e.Artefacts.Check(a, artefact.OfModel(e.model.Origin())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wantMeans fails where nothing says what takes the place of what is removed.
+func (e *editor) wantMeans() error {
+	if e.By == ByMean && e.MeansPath == "" && e.ScoresPath == "" {
+		return usage.Errorf("{by} mean needs {means-path} or {scores}; {by} zero needs neither")
+	}
+	return nil
+}
+
 // facts are those of what was collected with this model from its last block, in the
 // precision of what was read before.
 func (e *editor) facts() artefact.Facts { return artefact.Of(e.pairsOrigin()) }

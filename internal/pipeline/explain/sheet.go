@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
 )
 
 // sheetMaker is what sheets say of who made them, so that no others are ever replaced.
@@ -28,7 +29,7 @@ func (e *explainer) draw(images []*Explanation) error {
 		path := e.o.sheets[x.Name]
 		err := errs[i]
 		if err == nil {
-			err = e.o.Store.WriteFile(path, func(w io.Writer) error {
+			err = figure.WriteImage(e.o.Store, path, func(w io.Writer) error {
 				_, err := w.Write(drawn[i].Bytes())
 				return err
 			})

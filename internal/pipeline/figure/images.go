@@ -3,7 +3,9 @@ package figure
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -46,15 +48,16 @@ func FilesOf(images []string) []string {
 	return files
 }
 
-// CanWriteImages makes the folders of PNG files that are to be written. It fails where
-// two would have the same path, or where there is a file of another maker.
+// CanWriteImages fails where PNG files cannot be written: where no folder can be made for one,
+// two would have the same path, or there is a file of another maker. WriteImage makes the folders,
+// so that a run that draws nothing leaves none.
 func CanWriteImages(paths []string, maker string) error {
 	folders := map[string]bool{}
 	taken := map[string]bool{}
 	for _, p := range paths {
 		if dir := filepath.Dir(p); !folders[dir] {
 			folders[dir] = true
-			if err := artefact.MakeFolders(p); err != nil {
+			if err := artefact.CanMakeFolders(p); err != nil {
 				return err
 			}
 		}
@@ -74,4 +77,12 @@ func CanWriteImages(paths []string, maker string) error {
 		}
 	}
 	return nil
+}
+
+// WriteImage writes a PNG file, and makes the folder that it is to be in.
+func WriteImage(store *cache.Store, path string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	return store.WriteFile(path, write)
 }

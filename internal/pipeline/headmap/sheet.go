@@ -29,7 +29,7 @@ func (l *looker) draw(ctx context.Context) error {
 	for i := range heads {
 		err := failed[i]
 		if err == nil {
-			err = l.o.Store.WriteFile(paths[i], func(w io.Writer) error {
+			err = figure.WriteImage(l.o.Store, paths[i], func(w io.Writer) error {
 				_, err := w.Write(drawn[i].Bytes())
 				return err
 			})

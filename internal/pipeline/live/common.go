@@ -10,7 +10,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
@@ -126,10 +125,9 @@ func (l *common) useModel(m *model.Model) error {
 
 // sameWeights fails where the model is another one.
 func (l *common) sameWeights(m *model.Model) error {
-	if want := l.o.Weights; want.Weights != "" && !want.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: other weights than the report was made with", l.o.ModelPath, cache.ErrStale)
+	if err := cache.OtherWeights(cmp.Or(l.o.Report, "the report"), l.o.Weights, m.Origin(), true); err != nil {
 		if !l.o.Force {
-			return hint.With(err, "give the {model} that the report was made with, make a report with this one, or pass {force}")
+			return fmt.Errorf("%w (%s)", err, l.o.ModelPath)
 		}
 		l.say.Warn("%v (used anyway: {force})", err)
 	}

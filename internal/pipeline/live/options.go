@@ -45,6 +45,7 @@ type Options struct {
 
 	Norms []float64 // mean norms of pairs, [H,C]; nil: not known
 
+	Report  string        // the folder of the report
 	Weights origin.Origin // that the model must have, as far as they are known
 	Force   bool          // another model is used anyway, with a warning
 

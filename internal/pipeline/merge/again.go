@@ -2,12 +2,10 @@ package merge
 
 import (
 	"errors"
-	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
 // open opens the shards that are given, or else those beside SavePath.
@@ -51,27 +49,6 @@ func (o Options) alreadyMerged() (*Result, error) {
 			return nil, err
 		}
 	}
-	r := &Result{Path: at, Kind: m.Kind, Shape: m.Shape, Shards: o.Part.Count(), Images: m.Shape[0], Skipped: []source.Skipped{}, Complete: true}
 	o.SavePath = at
-	if artefact.WholeKind(m.Kind) == artefact.KindSummary {
-		return r, r.complete(o)
-	}
-	r.Skipped = append(r.Skipped, m.Skipped...)
-	all := []*cache.Artefact{a}
-	if !shard.IsFile(at) {
-		switch features, err := cache.Open(filepath.Join(at, artefact.FeaturesFolder)); {
-		case err == nil:
-			all = append(all, features)
-		case !errors.Is(err, cache.ErrMissing):
-			return nil, err
-		}
-	}
-	for _, a := range all {
-		if o.Verify {
-			if err := artefact.VerifyChecksums(a); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return r, nil
+	return o.complete(a, o.Part.Count())
 }

@@ -30,6 +30,7 @@ import (
 // Options say which shards to put together.
 type Options struct {
 	SavePath string
+	Layers   []int       // of neurons, two or more: only their collections within SavePath; see LayersWithin
 	Shards   []string    // paths; none stands for those that lie beside SavePath
 	Part     shard.Shard // several shards in a row, of which a part is made for another merge; the zero Shard is all
 	Restart  bool        // discard what is at SavePath
@@ -41,8 +42,8 @@ type Options struct {
 	Threads  int
 }
 
-// Result is what Merge wrote.
-type Result struct {
+// Merged is what was merged.
+type Merged struct {
 	Path     string           `json:"path"`
 	Kind     string           `json:"kind"`
 	Shape    []int            `json:"shape"`
@@ -50,6 +51,11 @@ type Result struct {
 	Images   int              `json:"images"` // with a row
 	Skipped  []source.Skipped `json:"skipped"`
 	Complete bool             `json:"already_complete"` // nothing was left to do
+}
+
+// Result is what Run wrote.
+type Result struct {
+	Merged
 
 	// The results of shards of package segment and of package shift.
 	Segmentation *segment.Result `json:"segmentation,omitempty"`
@@ -93,19 +99,21 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Result{
+		m := Merged{
 			Path: o.SavePath, Kind: kind, Shape: []int{shards[0].InputsInAll()}, Shards: countOf(shards),
-			Images: r.Images, Skipped: r.Skipped, Complete: r.Complete, Segmentation: r,
-		}, nil
+			Images: r.Images, Skipped: r.Skipped, Complete: r.Complete,
+		}
+		return &Result{Merged: m, Segmentation: r}, nil
 	case artefact.KindRatios:
 		r, err := shift.Merge(shards, o.SavePath, o.PlotPath, o.Store, say)
 		if err != nil {
 			return nil, err
 		}
-		return &Result{
+		m := Merged{
 			Path: o.SavePath, Kind: kind, Shape: []int{r.Images, len(r.Concepts)}, Shards: countOf(shards),
-			Images: r.Images, Skipped: r.Skipped, Shift: r,
-		}, nil
+			Images: r.Images, Skipped: r.Skipped,
+		}
+		return &Result{Merged: m, Shift: r}, nil
 	}
 	if kind == artefact.KindSummary {
 		return mergeSummaries(ctx, o, shards, say)
@@ -172,7 +180,7 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 	if _, _, err := o.Part.RestrictPlan(&plan); err != nil {
 		return nil, err
 	}
-	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shards: countOf(shards), Skipped: []source.Skipped{}}
+	result := &Result{Merged: Merged{Path: o.SavePath, Kind: plan.Kind, Shards: countOf(shards), Skipped: []source.Skipped{}}}
 	for _, p := range shards {
 		result.Skipped = append(result.Skipped, p.Manifest.Skipped...)
 		result.Images += p.Manifest.Shape[0]

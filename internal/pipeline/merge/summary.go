@@ -34,7 +34,7 @@ func mergeSummaries(ctx context.Context, o Options, shards []shard.Part, say ui.
 	if _, _, err := o.Part.RestrictSums(&plan, shards[0].InputsInAll(), m.Origin.Shard.Cuts); err != nil {
 		return nil, err
 	}
-	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shape: append([]int{1}, plan.Row...), Shards: countOf(shards), Skipped: []source.Skipped{}}
+	result := &Result{Merged: Merged{Path: o.SavePath, Kind: plan.Kind, Shape: append([]int{1}, plan.Row...), Shards: countOf(shards), Skipped: []source.Skipped{}}}
 	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		return result, result.complete(o)

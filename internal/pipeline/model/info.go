@@ -234,15 +234,10 @@ func (m *Model) OVOf(o origin.Origin) (*decomp.OV, error) {
 // WantOf fails with cache.ErrStale where the model is not the one that scores are of, or is
 // read with other details. Scores of another program do not say.
 func (m *Model) WantOf(scoresPath string, of origin.Origin) error {
-	if of.Weights != "" && !of.SameWeights(m.Origin()) {
-		return otherWeights(scoresPath, m.Path())
+	if err := cache.OtherWeights(scoresPath, of, m.Origin(), false); err != nil {
+		return err
 	}
 	return m.WantDetailsOf(scoresPath, of)
-}
-
-func otherWeights(scoresPath, modelPath string) error {
-	err := fmt.Errorf("%s: %w: made with other weights than those of %s", scoresPath, cache.ErrStale, modelPath)
-	return hint.With(err, "give the {model} that it was made with")
 }
 
 // WantDetailsOf fails with cache.ErrStale where the heads or the activation are not those
@@ -310,7 +305,8 @@ func OpenPairsOf(ctx context.Context, path string, d Details, scoresPath string,
 	d.Needs = append(d.Needs, needs)
 	m, err := OpenFor(ctx, path, d, o)
 	if o.Weights != "" && errors.Is(err, lacks) {
-		return nil, otherWeights(scoresPath, path)
+		err := fmt.Errorf("%s: %w: made with other weights than those of %s, which has no such pairs", scoresPath, cache.ErrStale, path)
+		return nil, hint.With(err, "give the {model} that it was made with")
 	}
 	return m, err
 }

@@ -100,7 +100,7 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 		}
 	}
 	result.Changed = d.recorded.Tell(d.say)
-	if err := d.Store.WriteFile(d.path, func(w io.Writer) error { return g.WritePNG(w, sheetMaker) }); err != nil {
+	if err := figure.WriteImage(d.Store, d.path, func(w io.Writer) error { return g.WritePNG(w, sheetMaker) }); err != nil {
 		return err
 	}
 	result.Sheet = d.path

@@ -129,7 +129,7 @@ func (s *segmenter) saveProbabilities(sc *sceneToRead, method int, f *heat.Field
 func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 	var files []string
 	write := func(path string, to func(w io.Writer) error) error {
-		if err := s.o.Store.WriteFile(path, to); err != nil {
+		if err := figure.WriteImage(s.o.Store, path, to); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		files = append(files, path)

@@ -41,9 +41,6 @@ func Beside(path string) ([]string, error) {
 	}
 	if len(found) == 0 {
 		err := fmt.Errorf("%s: %w: no shards beside it, such as %s", path, cache.ErrMissing, Shard{Number: 1, Of: 16}.Path(path))
-		if layers := artefact.LayersWithin(path); layers != nil {
-			return nil, hint.With(err, "it holds a collection of each layer of neurons: "+layers.Hint())
-		}
 		return nil, hint.With(err, "run the command that makes them, such as collect, with {shard} 1/16 and so on first, or name the shards")
 	}
 	return found, nil

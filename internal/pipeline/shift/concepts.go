@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -74,15 +73,18 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, thr
 	if units := pcs.Units.Count(); o.K > units {
 		say.Note("{k} %d: the model has %s, so each concept takes all of them", o.K, quantity.Of(units, pcs.Units.Kind()))
 	}
-	weights := src.Origin
-	if weights.Weights == "" {
+	weights, of := src.Origin, o.PCsPath
+	switch {
+	case weights.Weights == "":
 		weights = artefact.OriginOf(pcs.Artefact)
+	case src.Artefact != nil:
+		of = src.Artefact.Path()
 	}
 	var texts []float32
 	if o.EmbeddingsPath != "" {
 		texts, err = conceptRows(o, weights, src.OutDim)
 	} else {
-		texts, err = embedConcepts(ctx, o, weights, src.Tower != nil, threads, say)
+		texts, err = embedConcepts(ctx, o, of, weights, src.OutDim, src.Tower != nil, threads, say)
 	}
 	if err != nil {
 		return nil, err
@@ -133,9 +135,9 @@ func conceptRows(o ConceptOptions, weights origin.Origin, outDim int) ([]float32
 	return rows, nil
 }
 
-// embedConcepts embeds the concepts with the model whose weights are known, if
+// embedConcepts embeds the concepts with the model of what is at a path, whose weights are known, if
 // they are. told is whether the user has been told of the model.
-func embedConcepts(ctx context.Context, o ConceptOptions, weights origin.Origin, told bool, threads int, say ui.Reporter) ([]float32, error) {
+func embedConcepts(ctx context.Context, o ConceptOptions, of string, weights origin.Origin, outDim int, told bool, threads int, say ui.Reporter) ([]float32, error) {
 	m, err := model.OpenFor(ctx, o.Model, o.Details, weights)
 	if err != nil {
 		return nil, err
@@ -144,11 +146,7 @@ func embedConcepts(ctx context.Context, o ConceptOptions, weights origin.Origin,
 	if !told {
 		m.Tell(say)
 	}
-	if weights.Weights != "" && !weights.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: other weights than those that the scores and components were made with", o.Model, cache.ErrStale)
-		return nil, hint.With(err, "give the {model} that they were made with")
-	}
-	if err := m.WantDetailsOf("the scores and components", weights); err != nil {
+	if err := m.WantFor(o.Artefacts, of, weights, outDim); err != nil {
 		return nil, err
 	}
 	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads, say)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -33,7 +34,7 @@ func FirstOther(items []dataset.Item, now, was []uint32, sameNames bool) string 
 	if len(was) == 0 {
 		return ""
 	}
-	if what := FirstChange(items, now, was, sameNames); what != "" || len(now) <= len(was) {
+	if what := FirstChange(items, now, was, sameNames, ""); what != "" || len(now) <= len(was) {
 		return what
 	}
 	return fmt.Sprintf("%s was not among its images", items[len(was)].Path)
@@ -41,12 +42,12 @@ func FirstOther(items []dataset.Item, now, was []uint32, sameNames bool) string 
 
 // NameOther adds to the error of a run that resumes a state with other images than the run
 // that left it the first one that is not the same, as far as the state says which it had.
-func NameOther(err error, artefact string, items []dataset.Item, now []uint32, names string) error {
+func NameOther(err error, path string, items []dataset.Item, now []uint32, names string) error {
 	var other *cache.MismatchError
 	if !errors.As(err, &other) || !other.OfImagesOnly() {
 		return err
 	}
-	state, e := cache.InspectState(artefact)
+	state, e := cache.InspectState(path)
 	if e != nil {
 		return err // which says what is wrong with it
 	}
@@ -92,12 +93,33 @@ func (e OtherImages) Error() string {
 
 func (e OtherImages) Unwrap() error { return e.MismatchError }
 
+// FirstGone is the first of the images that an artefact names which is not among items; empty where
+// there is none, or these have other names for all of them.
+func FirstGone(items []dataset.Item, a *cache.Artefact) string {
+	there := make(map[string]bool, len(items))
+	for _, item := range items {
+		there[item.Name] = true
+	}
+	gone, known := "", false
+	for _, name := range artefact.KnownImageNames(a) {
+		if there[name] {
+			known = true
+		} else if gone == "" {
+			gone = name
+		}
+	}
+	if !known {
+		return ""
+	}
+	return gone
+}
+
 // FirstChange says by which image a list first differs from the one that a run recorded
 // checksums of, was; now are those of the list's first images, of one more than was where
-// there are as many. Of the recorded names at most their hash is known: an image that went is
-// named by the one that comes in its place, and where the names are the same, sameNames, none
-// went. It is empty where the recorded part is the same in both.
-func FirstChange(items []dataset.Item, now, was []uint32, sameNames bool) string {
+// there are as many. gone is the name of the first image that went, if it is known; else that
+// image is named by the one that comes in its place, and where the names are the same, sameNames,
+// none went. It is empty where the recorded part is the same in both.
+func FirstChange(items []dataset.Item, now, was []uint32, sameNames bool, gone string) string {
 	now = now[:min(len(now), len(was)+1)]
 	if len(now) == 0 {
 		return ""
@@ -106,20 +128,30 @@ func FirstChange(items []dataset.Item, now, was []uint32, sameNames bool) string
 	for at < min(len(now), len(was)) && now[at] == was[at] {
 		at++
 	}
+	one, end := "an image that", ""
+	if gone != "" {
+		one, end = gone+", which", ","
+	}
 	switch {
 	case at == len(was):
 		return ""
 	case at == len(now):
 		if n := len(was) - at; n > 1 {
-			return fmt.Sprintf("%s that followed %s are missing", quantity.Of(n, "image"), items[at-1].Path)
+			first := ""
+			if gone != "" {
+				first = ", the first of them " + gone
+			}
+			return fmt.Sprintf("%s that followed %s are missing%s", quantity.Of(n, "image"), items[at-1].Path, first)
 		}
-		return fmt.Sprintf("an image that followed %s is missing", items[at-1].Path)
+		return fmt.Sprintf("%s followed %s%s is missing", one, items[at-1].Path, end)
 	case sameNames:
 		return fmt.Sprintf("%s is not the file that it was", items[at].Path)
 	case at+1 < len(now) && now[at+1] == was[at]:
 		return fmt.Sprintf("%s was not among its images", items[at].Path)
 	case at+1 < len(was) && now[at] == was[at+1]:
-		return fmt.Sprintf("an image that came before %s is missing", items[at].Path)
+		return fmt.Sprintf("%s came before %s%s is missing", one, items[at].Path, end)
+	case gone != "":
+		return fmt.Sprintf("%s is not the file that it was, or takes the place of %s, which is missing", items[at].Path, gone)
 	}
 	return fmt.Sprintf("%s is not the file that it was, or takes the place of another", items[at].Path)
 }

@@ -37,13 +37,34 @@ func TestFirstChange(t *testing.T) {
 		if want == other { // of what is in its place
 			want = string(test.now[1]) + other[1:]
 		}
-		if got := FirstChange(items, now, was, false); got != want {
+		if got := FirstChange(items, now, was, false, ""); got != want {
 			t.Errorf("%s after %s: %q, want %q", test.now, test.was, got, want)
+		}
+	}
+	// Where the name of the first image that went is known.
+	for _, test := range []struct{ was, now, gone, want string }{
+		{"123", "13", "2", "2, which came before 3, is missing"},
+		{"123", "12", "3", "3, which followed 2, is missing"},
+		{"123", "1", "2", "2 images that followed 1 are missing, the first of them 2"},
+		{"1234", "14", "2", "4 is not the file that it was, or takes the place of 2, which is missing"},
+		{"123", "1923", "", "9 was not among its images"},
+	} {
+		var was, now []uint32
+		var items []dataset.Item
+		for _, c := range test.was {
+			was = append(was, uint32(c))
+		}
+		for _, c := range test.now {
+			now = append(now, uint32(c))
+			items = append(items, dataset.Item{Path: string(c)})
+		}
+		if got := FirstChange(items, now, was, false, test.gone); got != test.want {
+			t.Errorf("%s after %s: %q, want %q", test.now, test.was, got, test.want)
 		}
 	}
 	// An image that another was copied over, under the same names.
 	items := []dataset.Item{{Path: "a"}, {Path: "b"}, {Path: "c"}}
-	if got, want := FirstChange(items, []uint32{2, 2, 3}, []uint32{1, 2, 3}, true), "a is not the file that it was"; got != want {
+	if got, want := FirstChange(items, []uint32{2, 2, 3}, []uint32{1, 2, 3}, true, ""), "a is not the file that it was"; got != want {
 		t.Errorf("a copy: %q, want %q", got, want)
 	}
 }

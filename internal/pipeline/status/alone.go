@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
@@ -41,7 +40,7 @@ func (o Options) alone(r *Result, missing error) error {
 // nothing is the error of a path where no run has written anything, nor beside it. missing is that of
 // shards alone.
 func (o Options) nothing(s Shard, missing error) error {
-	if !errors.Is(missing, cache.ErrMissing) || artefact.LayersWithin(o.Path) != nil {
+	if !errors.Is(missing, cache.ErrMissing) {
 		return missing
 	}
 	where := "there"

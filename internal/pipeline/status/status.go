@@ -69,6 +69,19 @@ type Part struct {
 	skipped int
 }
 
+// A Layer is how far the collection of one of several layers of neurons is.
+type Layer struct {
+	Path     string `json:"path"`
+	Whole    bool   `json:"whole"`    // it is there, and complete
+	State    string `json:"state"`    // of a run without shards that is not finished: running, stopped or begun; or missing or damaged; empty otherwise
+	Shards   int    `json:"shards"`   // in all; 0 where there are none
+	Done     int    `json:"done"`     // of these
+	Images   *int   `json:"images"`   // of all shards; null where none says it
+	Finished int    `json:"finished"` // of these
+	Skipped  int    `json:"skipped"`
+	Error    string `json:"error"` // of a damaged one
+}
+
 // Result is how far a collection is.
 type Result struct {
 	Path     string         `json:"path"`
@@ -88,11 +101,16 @@ type Result struct {
 	Hidden   bool           `json:"hidden"`       // a password or a signature of an address is left out of the command
 	Folder   string         `json:"folder"`       // that relative paths in the command are below
 	Next     string         `json:"next"`         // what to do; empty while shards are running and none is to be run again
+	Layers   []Layer        `json:"layers"`       // of a folder with a collection of each of several layers of neurons; empty of others
+}
+
+func newResult(path string) *Result {
+	return &Result{Path: path, Counts: map[string]int{}, Shards: []Shard{}, Parts: []Part{}, Again: []int{}, Command: []string{}, Layers: []Layer{}}
 }
 
 // Run looks at the shards beside a path. It takes no locks and changes nothing.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	r := &Result{Path: o.Path, Counts: map[string]int{}, Shards: []Shard{}, Parts: []Part{}, Again: []int{}, Command: []string{}}
+	r := newResult(o.Path)
 	whole, err := cache.Open(o.Path)
 	if err == nil {
 		r.Whole = !artefact.IsShard(whole.Manifest.Kind)
@@ -104,10 +122,16 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			r.Next = "nothing is left to do"
 			return r, nil
 		}
+		if errors.Is(err, cache.ErrDamaged) || errors.Is(err, cache.ErrVersion) {
+			return nil, err
+		}
+		if found, err := o.layers(ctx, r, artefact.LayersWithin(o.Path)); found || err != nil {
+			return r, err
+		}
 		err := o.alone(r, besideErr)
 		told := shard.Told(o.Path)
-		if !errors.Is(err, cache.ErrMissing) || len(told) == 0 || artefact.LayersWithin(o.Path) != nil {
-			return r, err // of several layers, each has shards of its own
+		if !errors.Is(err, cache.ErrMissing) || len(told) == 0 {
+			return r, err
 		}
 		if of = told[0]; len(told) > 1 {
 			return nil, twoRuns(o.Path, of, told[1])
@@ -141,18 +165,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		if s.State != Done && s.State != Running {
 			r.within(&s)
 		}
-		r.Shards = append(r.Shards, s)
-		r.Counts[s.State]++
-		r.Finished += s.Finished
-		r.Skipped += s.Skipped
 		if s.State != Done && s.State != Running {
 			if f := (shard.Shard{Number: n, Of: of}).FailureOf(run); f != nil {
 				s.Failed = fmt.Sprintf("%s (status %d)", f.Error, f.Status)
-				r.Shards[len(r.Shards)-1].Failed = s.Failed
 			}
-			r.Again = append(r.Again, n)
 		}
-		r.add(s)
+		r.Shards = append(r.Shards, s)
+		r.count(s)
 	}
 	if c := shard.CommandOf(run, of); c != nil {
 		r.Command, r.Folder, r.Hidden = c.Words, c.Folder, c.Hidden
@@ -218,6 +237,17 @@ func (r *Result) within(s *Shard) {
 		}
 		return
 	}
+}
+
+// count takes a shard into the numbers of all.
+func (r *Result) count(s Shard) {
+	r.Counts[s.State]++
+	r.Finished += s.Finished
+	r.Skipped += s.Skipped
+	if s.State != Done && s.State != Running {
+		r.Again = append(r.Again, s.Number)
+	}
+	r.add(s)
 }
 
 // add takes a shard's rate into that of all.

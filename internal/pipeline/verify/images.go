@@ -74,7 +74,7 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 			return rangeErr
 		}
 		first = min(first, len(set.data.Items)) // where there are fewer images than before a shard's
-		if what := source.FirstChange(set.data.Items[first:], set.sums[first:], f.artefact.InputSums(), m.Origin.Images.Names == source.NamesHash(set.data.Items)); what != "" {
+		if what := source.FirstChange(set.data.Items[first:], set.sums[first:], f.artefact.InputSums(), m.Origin.Images.Names == source.NamesHash(set.data.Items), source.FirstGone(set.data.Items, f.artefact)); what != "" {
 			text = fmt.Sprintf("%s: made with other images than those of %s: %s", f.path, v.DataPath, what)
 		}
 		f.wrong(StateStale, f.path, -1, text)
