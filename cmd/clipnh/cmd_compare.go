@@ -186,7 +186,7 @@ func printCompareHeads(m *files.MovedHeads, p *ui.Printer) error {
 	heads := ui.Heads.Count(int64(m.Differ)) + " of those alive in both differ"
 	switch {
 	case m.By == files.ByCKA:
-		heads = ui.Heads.Count(int64(m.Differ)) + " matched"
+		heads = fmt.Sprintf("%d of the matched heads differ%s", m.Differ, quantity.Ending(m.Differ))
 	case m.Differ == 1:
 		heads = "1 head of those alive in both differs"
 	case m.Differ == 0:
@@ -198,7 +198,7 @@ func printCompareHeads(m *files.MovedHeads, p *ui.Printer) error {
 	}
 	text := fmt.Sprintf("\nCompared %s; %s; %s, %s.\n", comparedHeads[m.By], sharedImages(m.Shared, m.OtherFiles), heads, same)
 	if m.Chance != nil {
-		text += fmt.Sprintf("Chance finds a head a match of CKA %.3f.\n", *m.Chance)
+		text += fmt.Sprintf("By chance, 95 %% of the heads find no match of a CKA above %.3f.\n", *m.Chance)
 	}
 	measure := "CKA"
 	if m.By == files.ByHeadMeans {
@@ -222,15 +222,23 @@ func printCompareHeads(m *files.MovedHeads, p *ui.Printer) error {
 			if m.By != files.ByCKA {
 				row = append(row, fmt.Sprintf("%.2f", *s.Shift))
 			}
-			t.Row(append(row, number(s.NormHere), number(s.NormThere), fmt.Sprintf("%.1f %%", 100*s.ShareHere), fmt.Sprintf("%.1f %%", 100*s.ShareThere))...)
+			norms, shares := []string{number(s.NormHere), number(s.NormThere)}, []string{shareOf(s.ShareHere), shareOf(s.ShareThere)}
+			for i, head := range []int{s.Here, s.There} {
+				if head == files.None {
+					norms[i], shares[i] = "-", "-"
+				}
+			}
+			t.Row(slices.Concat(row, norms, shares)...)
 		}
 		err = errors.Join(err, p.Text("\n"), p.Table(t))
 	}
 	return err
 }
 
+func shareOf(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+
 // comparedHeads says how heads are compared.
-var comparedHeads = map[string]string{files.ByHead: "by head", files.ByHeadMeans: "by head and means alone", files.ByCKA: "by the largest CKA"}
+var comparedHeads = map[string]string{files.ByHead: "by head", files.ByHeadMeans: "by head, by means alone", files.ByCKA: "by the largest CKA"}
 
 // sharedImages says how many images two collections have in common.
 func sharedImages(shared, otherFiles int) string {

@@ -175,7 +175,7 @@ var allowed = map[string][]string{
 	"internal/heat":        {"internal/decomp", "internal/kernel", "internal/par"},
 	"internal/describe":    {"internal/kernel", "internal/omp", "internal/par"},
 	"internal/lowrank":     {"internal/par"},
-	"internal/cka":         {"internal/kernel", "internal/par"},
+	"internal/cka":         {"internal/double", "internal/kernel", "internal/par"},
 	"internal/permutation": {"internal/kernel", "internal/par", "internal/trend"},
 	"internal/omp":         {"internal/kernel", "internal/kernel/cpu", "internal/par", "internal/usage"},
 	"internal/rank":        {},

@@ -22,6 +22,7 @@ package cka
 import (
 	"math"
 
+	"github.com/clipnh/clipnh/internal/double"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 )
@@ -129,9 +130,7 @@ func (s *Sums) Add(x, y []float32, n int, team par.Team) {
 			}
 			product := s.scratch[worker][:p*q]
 			kernel.Sgemm(1, kernel.Strided(x[start:], n, p, s.a.Width()).T(), kernel.Strided(y[from:], n, q, s.b.Width()), 0, kernel.Dense(product, p, q), par.Team{})
-			for k, v := range product {
-				of.products[k] += float64(v)
-			}
+			double.Add(of.products, product)
 		}
 		own := s.lengths[0][(s.first+i)*n:][:n]
 		for j := range of.count {

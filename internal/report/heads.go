@@ -117,13 +117,13 @@ const (
 
 // HeadShift is a head here and the one that it is compared with there.
 type HeadShift struct {
-	Here      int    `json:"here"`       // number of the head; None: nowhere
-	There     int    `json:"there"`      // number of the head; None: nowhere
-	HereName  string `json:"here_name"`  // such as l10h3; empty: nowhere
-	ThereName string `json:"there_name"` // empty: nowhere
+	Here      int    `json:"here"`       // number of the head; -1: none
+	There     int    `json:"there"`      // number of the head; -1: none
+	HereName  string `json:"here_name"`  // such as l10h3; empty: none
+	ThereName string `json:"there_name"` // empty: none
 
-	// CKA on shared images, without bias, -1 to 1; by means, the cosine of the means. Of a head that
-	// is on one side only, the largest with any head of the other side.
+	// CKA on shared images, without bias, -1 to 1; by means, the cosine of the means. Of a head
+	// without a match, the largest with any head of the other side.
 	Similarity float64  `json:"similarity"`
 	Shift      *float64 `json:"shift"` // distance of the means, over the root mean square of the distance of single images from their mean here; 0 where that is 0; null of matched heads
 	NormHere   float64  `json:"norm_here"`

@@ -461,7 +461,7 @@ func TestCompareHeadsPool(t *testing.T) {
 // head is taken from do not have it; and results are the same by any number of threads.
 func TestCompareHeadsManyImages(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 5))
-	a := makeHeads(random, 1200, 1, 2, 12)
+	a := makeHeads(random, 600, 1, 2, 12)
 	b := a.clone()
 	rowsA, rowsB := a.rows(), b.rows()
 	sampled := map[int]bool{}
