@@ -3,169 +3,17 @@ package report
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/report"
 )
-
-// madeHeads are made-up heads: each is factors times a matrix, as those of a vision transformer.
-type madeHeads struct {
-	images, layers, heads, width, dims int
-
-	matrices *decomp.Factors
-	factors  []float32 // [B,L·H,F]
-	names    []string
-}
-
-const madeWidth = 5 // of factors
-
-func makeHeads(random *rand.Rand, images, layers, heads, dims int) *madeHeads {
-	return makeWide(random, images, layers, heads, madeWidth, dims)
-}
-
-// makeWide makes heads with factors of some width.
-func makeWide(random *rand.Rand, images, layers, heads, width, dims int) *madeHeads {
-	m := &madeHeads{images: images, layers: layers, heads: heads, width: width, dims: dims}
-	m.matrices = &decomp.Factors{Heads: layers * heads, Width: width, OutDim: dims}
-	for range layers * heads * width * dims {
-		m.matrices.Matrices = append(m.matrices.Matrices, float32(random.NormFloat64()))
-	}
-	for range images * layers * heads * width {
-		m.factors = append(m.factors, float32(0.5+random.NormFloat64()))
-	}
-	for b := range images {
-		m.names = append(m.names, fmt.Sprintf("%04d.jpg", b))
-	}
-	return m
-}
-
-// clone is a copy that can be changed.
-func (m *madeHeads) clone() *madeHeads {
-	c, f := *m, *m.matrices
-	f.Matrices, c.factors, c.names = slices.Clone(f.Matrices), slices.Clone(m.factors), slices.Clone(m.names)
-	c.matrices = &f
-	return &c
-}
-
-func (m *madeHeads) factor(b, head int) []float32 {
-	return m.factors[(b*m.layers*m.heads+head)*madeWidth:][:madeWidth]
-}
-
-func (m *madeHeads) matrix(head int) []float32 {
-	return m.matrices.Matrices[head*madeWidth*m.dims:][:madeWidth*m.dims]
-}
-
-// rows are what heads add, [B,L·H,O].
-func (m *madeHeads) rows() []float32 {
-	rows := make([]float32, m.images*m.layers*m.heads*m.dims)
-	m.matrices.Expand(rows, m.factors, m.images, 0, m.layers*m.heads, par.Team{})
-	return rows
-}
-
-// write writes rows of a shape, with the matrices of factors where there are some.
-func (m *madeHeads) write(t testing.TB, rows []float32, dtype npy.DType, axes []string, shape []int, matrices *decomp.Factors, from origin.Origin) string {
-	t.Helper()
-	path, payload := filepath.Join(t.TempDir(), "heads"), artefact.HeadsFile
-	if matrices != nil {
-		payload = artefact.FactorsFile
-	}
-	w, err := new(cache.Store).OpenChunks(path, cache.Plan{
-		Kind: artefact.KindHeads, Axes: axes, Row: shape, DType: dtype, Origin: from, Inputs: m.images, ChunkInputs: m.images, Payload: payload,
-	}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = errors.Join(w.Append(rows, nil), w.AddFile(artefact.ImagesFile, func(to io.Writer) error {
-		_, err := io.WriteString(to, strings.Join(m.names, "\n")+"\n")
-		return err
-	}))
-	if matrices != nil {
-		err = errors.Join(err, artefact.AddMatrices(w, matrices, m.layers))
-	}
-	if _, finished := w.Finish(); errors.Join(err, finished) != nil {
-		t.Fatal(err, finished)
-	}
-	return path
-}
-
-func (m *madeHeads) dense(t *testing.T) string {
-	t.Helper()
-	return m.write(t, m.rows(), npy.Float32, []string{"B", "L", "H", "O"}, []int{m.layers, m.heads, m.dims}, nil, origin.Origin{})
-}
-
-func (m *madeHeads) factored(t testing.TB, dtype npy.DType) string {
-	t.Helper()
-	return m.write(t, m.factors, dtype, []string{"B", "L", "H", artefact.FactorAxis}, []int{m.layers, m.heads, m.width}, m.matrices, origin.Origin{})
-}
-
-// head are the outputs of a head for some images, in float64.
-func (m *madeHeads) head(head int, images []int) (rows [][]float64) {
-	for _, b := range images {
-		row := make([]float64, m.dims)
-		for i, x := range m.factor(b, head) {
-			for o, v := range m.matrix(head)[i*m.dims : (i+1)*m.dims] {
-				row[o] += float64(x) * float64(v)
-			}
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-// directCKA is that without bias, from matrices of the images' products.
-func directCKA(x, y [][]float64) float64 {
-	n := len(x)
-	gram := func(rows [][]float64) [][]float64 { // with rows and columns that sum to 0
-		k, total := make([][]float64, n), 0.0
-		sums := make([]float64, n)
-		for i := range n {
-			k[i] = make([]float64, n)
-			for j := range n {
-				if i == j {
-					continue
-				}
-				for o := range rows[i] {
-					k[i][j] += rows[i][o] * rows[j][o]
-				}
-				sums[i] += k[i][j]
-				total += k[i][j]
-			}
-		}
-		for i := range n {
-			for j := range n {
-				if i != j {
-					k[i][j] += total/float64((n-1)*(n-2)) - (sums[i]+sums[j])/float64(n-2)
-				}
-			}
-		}
-		return k
-	}
-	inner := func(a, b [][]float64) (sum float64) {
-		for i := range n {
-			for j := range n {
-				sum += a[i][j] * b[i][j]
-			}
-		}
-		return sum
-	}
-	a, b := gram(x), gram(y)
-	return inner(a, b) / math.Sqrt(inner(a, a)*inner(b, b))
-}
 
 func compareHeads(t *testing.T, o CompareOptions) *report.MovedHeads {
 	t.Helper()
@@ -305,101 +153,6 @@ func statistics(rows [][]float64) (mean []float64, norm, deviation float64) {
 	return mean, norm, math.Sqrt(deviation)
 }
 
-// otherModel has the heads of a in another order, in a space of other dimensions, one replaced and
-// one removed.
-func otherModel(random *rand.Rand, a *madeHeads, layers, heads, dims int, of []int) *madeHeads {
-	b := makeHeads(random, a.images, layers, heads, dims)
-	for h, from := range of {
-		if from < 0 {
-			continue
-		}
-		for i := range a.images {
-			copy(b.factor(i, h), a.factor(i, from))
-		}
-		// The same matrix in the first dimensions of a larger space: its products are as they were.
-		clear(b.matrix(h))
-		for k := range madeWidth {
-			copy(b.matrix(h)[k*dims:], a.matrix(from)[k*a.dims:(k+1)*a.dims])
-		}
-	}
-	return b
-}
-
-// TestCompareHeadsMatched: heads of another architecture are found by what they add; one that
-// nothing is like has died, or appeared; and what chance finds is far from what was found.
-func TestCompareHeadsMatched(t *testing.T) {
-	random := rand.New(rand.NewPCG(2, 2))
-	a := makeHeads(random, 80, 2, 3, 16)
-	of := []int{4, 2, -1, 0, 5, 1, -1, 3}
-	b := otherModel(random, a, 4, 2, 24, of)
-	for i := range a.images { // nothing is like head 3, and head 6 there is dead
-		for k := range madeWidth {
-			a.factor(i, 3)[k] = float32(random.NormFloat64())
-			b.factor(i, 6)[k] *= 1e-4
-		}
-	}
-	o := CompareOptions{Here: a.factored(t, npy.Float32), There: b.factored(t, npy.Float16)}
-	m := compareHeads(t, o)
-	if m.By != report.ByCKA || m.Shared != 80 || m.Chance == nil || *m.Chance <= 0 || *m.Chance > 0.3 || m.ThereAlive != 7 {
-		t.Fatalf("%+v", m)
-	}
-	if m.Same != 5 || m.Differ != 0 || len(m.Died) != 1 || m.Died[0].HereName != "l1h0" || m.Died[0].There != report.None || m.Died[0].ThereName != "" {
-		t.Errorf("%d are the same, %d differ; died %+v", m.Same, m.Differ, m.Died)
-	}
-	var appeared []int
-	for _, s := range m.Appeared {
-		appeared = append(appeared, s.There)
-	}
-	slices.Sort(appeared)
-	if !slices.Equal(appeared, []int{2, 7}) {
-		t.Errorf("appeared %v, want the heads 2 and 7", appeared)
-	}
-
-	// With noise they differ, and are matched as before.
-	for i := range b.factors {
-		b.factors[i] += float32(0.4 * random.NormFloat64())
-	}
-	o.There = b.dense(t)
-	m = compareHeads(t, o)
-	if m.Differ != 5 || m.Same != 0 {
-		t.Fatalf("%d differ, %d are the same", m.Differ, m.Same)
-	}
-	for _, s := range m.Moved {
-		if of[s.There] != s.Here || s.Shift != nil {
-			t.Errorf("%s is matched with %s: %+v", s.HereName, s.ThereName, s)
-		}
-		want := directCKA(a.head(s.Here, all(80)), b.head(s.There, all(80)))
-		if math.Abs(s.Similarity-want) > 1e-5 {
-			t.Errorf("%s and %s: CKA %g, want %g", s.HereName, s.ThereName, s.Similarity, want)
-		}
-	}
-	if !slices.IsSortedFunc(m.Moved, func(x, y report.HeadShift) int { return int(math.Copysign(1, x.Similarity-y.Similarity)) }) {
-		t.Errorf("not by the lowest first: %+v", m.Moved)
-	}
-	chance := *m.Chance
-	o.Seed = 9
-	if m = compareHeads(t, o); *m.Chance == chance {
-		t.Errorf("what chance finds does not depend on the seed")
-	}
-
-	// Of one architecture too where that is asked for, or where the models' names say that they are two.
-	c := otherModel(random, a, 2, 3, 16, []int{5, 4, 3, 2, 1, 0})
-	o = CompareOptions{Here: o.Here, There: c.factored(t, npy.Float32), Match: true}
-	if m = compareHeads(t, o); m.By != report.ByCKA || m.Same != 6 {
-		t.Errorf("by %s %d are the same", m.By, m.Same)
-	}
-	axes, shape := []string{"B", "L", "H", artefact.FactorAxis}, []int{2, 3, madeWidth}
-	o.Match = false
-	if m = compareHeads(t, o); m.By != report.ByHead || m.Same != 0 {
-		t.Errorf("by %s %d are the same", m.By, m.Same)
-	}
-	o.Here = a.write(t, a.factors, npy.Float32, axes, shape, a.matrices, origin.Origin{Model: "ViT-B-32"})
-	o.There = c.write(t, c.factors, npy.Float32, axes, shape, c.matrices, origin.Origin{Model: "ViT-B-16"})
-	if m = compareHeads(t, o); m.By != report.ByCKA || m.Same != 6 {
-		t.Errorf("of two architectures of one size: by %s %d are the same", m.By, m.Same)
-	}
-}
-
 // TestCompareHeadsApart: without enough images that both have, heads of one architecture are
 // compared by their means, and others not at all.
 func TestCompareHeadsApart(t *testing.T) {
@@ -508,24 +261,5 @@ func TestCompareHeadsManyImages(t *testing.T) {
 	}
 	if one, five := said(1), said(5); one != five {
 		t.Errorf("by one thread %s, by five %s", one, five)
-	}
-}
-
-// BenchmarkCompareHeads compares two models of the size of ViT-B: by name, and by matching all heads
-// with all.
-func BenchmarkCompareHeads(b *testing.B) {
-	const images = 4000
-	random := rand.New(rand.NewPCG(6, 6))
-	made := makeWide(random, images, 12, 12, decomp.FactorWidth(64), 512)
-	o := CompareOptions{Here: made.factored(b, npy.Float16), There: made.factored(b, npy.Float16), Threads: 2}
-	for _, o.Match = range []bool{false, true} {
-		b.Run(map[bool]string{false: "by name", true: "matched"}[o.Match], func(b *testing.B) {
-			for b.Loop() {
-				if _, err := CompareHeads(context.Background(), o, pipelinetest.Silent()); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(images*float64(b.N)/b.Elapsed().Seconds(), "images/s")
-		})
 	}
 }

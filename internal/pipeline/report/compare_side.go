@@ -58,7 +58,7 @@ func (o CompareOptions) open(path string) (*side, error) {
 }
 
 // collectionOf is the collection of a kind that a report was made from, and path itself of what is
-// no report.
+// not a report.
 func (o CompareOptions) collectionOf(path, kind string) (string, error) {
 	mark, err := readMark(path)
 	if err != nil {
