@@ -4098,7 +4098,7 @@
           columns: columns2,
           rows: items.map((s) => [s.here_name, s.there_name, s.similarity, s.shift, s.norm_here, s.norm_there, s.norm_share_here, s.norm_share_there])
         },
-        el("div", { class: "cards" }, cards2(all2, items.slice(0, 60), similarity)),
+        el("div", { class: "cards" }, cards2(all2, items.slice(0, 60), similarity, moved2.by === "cka")),
         items.length > 60 ? note(`The first 60 of ${count(items.length, "head")}; the CSV has all.`) : null
       )
     );
@@ -4106,7 +4106,7 @@
       title: `Compared with ${moved2.there}`,
       heading: `Compared with ${moved2.there}`,
       nodes: [
-        el("p", { class: "lead-line" }, BY2[moved2.by] || "", moved2.by === "means" ? null : [" CKA", what("cka"), " says how alike two heads are."]),
+        el("p", { class: "lead-line" }, BY2[moved2.by] || "", moved2.by === "means" ? null : [" CKA says how alike two heads are", what("cka"), "."]),
         facts([
           ["here", moved2.here],
           ["there", moved2.there],
@@ -4114,11 +4114,11 @@
           moved2.other_files > 0 ? ["equal names, other files", moved2.other_files.toLocaleString("en")] : null,
           ["alive here", `${moved2.here_alive.toLocaleString("en")} of ${count(moved2.here_heads, "head")}`],
           ["alive there", `${moved2.there_alive.toLocaleString("en")} of ${count(moved2.there_heads, "head")}`],
-          moved2.chance === null ? null : ["CKA by chance", even([moved2.chance])(moved2.chance)]
+          moved2.chance === null ? null : ["CKA by chance", even([moved2.chance], 2)(moved2.chance)]
         ]),
         note(
-          "A head is alive if its mean norm is 1 % of the largest or more; “of norms” is the share of its mean norm in the sum of those of all heads. ",
-          moved2.by === "cka" ? "A head that has no match of a CKA of 0.25 has died, or appeared. " : "The shift is the distance of the means, over the root mean square distance of single images from their mean here. ",
+          "A head is alive if its mean norm is 1 % of the largest or more. ",
+          moved2.by === "cka" ? "A head that has no match of a CKA of 0.25 has died, or appeared. “Of norms” is the share of its mean norm in the sum of those of all heads. " : "The shift is the distance of the means, over the root mean square distance of single images from their mean here. ",
           moved2.chance === null ? null : "By chance, with the images there in a random order, 95 % of the heads find no match of a larger CKA than the one above."
         ),
         list2("Moved", `Heads that are ${moved2.by === "cka" ? "matched" : "alive on both sides"} and differ by more than rounding; those that differ most come first. ${count(moved2.same, "head")} ${moved2.same === 1 ? "does" : "do"} not.`, moved2.moved, moved2.differ),
@@ -4127,27 +4127,22 @@
       ]
     };
   }
-  function cards2(all2, items, similarity) {
-    const write2 = {
-      similarity: even(items.map((s) => s.similarity)),
-      shift: even(items.map((s) => s.shift ?? 0)),
-      norm: even(items.flatMap((s) => [s.norm_here, s.norm_there]))
-    };
+  function cards2(all2, items, similarity, matched) {
+    const alike = even(items.map((s) => s.similarity));
+    const shift = even(items.map((s) => s.shift ?? 0));
+    const norm = even(items.flatMap((s) => [s.norm_here, s.norm_there]));
+    const size = (s, side) => matched ? percent(s[`norm_share_${side}`]) : norm(s[`norm_${side}`]);
+    const sized = matched ? "of norms" : "norm";
     return items.map((s) => {
-      const values = [[s.here >= 0 && s.there >= 0 ? similarity : `largest ${similarity}`, write2.similarity(s.similarity)]];
-      if (s.here_name && s.there_name && s.here_name !== s.there_name) values.unshift(["there", s.there_name]);
-      if (s.shift !== null) values.push(["shift", write2.shift(s.shift)]);
-      if (s.here >= 0) {
-        const norm = s.there >= 0 ? `${write2.norm(s.norm_here)} → ${write2.norm(s.norm_there)}` : write2.norm(s.norm_here);
-        const share = s.there >= 0 ? `${percent(s.norm_share_here)} → ${percent(s.norm_share_there)}` : percent(s.norm_share_here);
-        return cardOf(all2[s.here], [...values, ["norm", norm], ["of norms", share]]);
-      }
-      values.push(["norm there", write2.norm(s.norm_there)], ["of norms there", percent(s.norm_share_there)]);
+      const values = [[s.here >= 0 && s.there >= 0 ? similarity : `largest ${similarity}`, alike(s.similarity)]];
+      if (s.here >= 0 && s.there >= 0 && s.here_name !== s.there_name) values.unshift(["there", s.there_name]);
+      if (s.shift !== null) values.push(["shift", shift(s.shift)]);
+      if (s.here >= 0) return cardOf(all2[s.here], [...values, [sized, s.there >= 0 ? `${size(s, "here")} → ${size(s, "there")}` : size(s, "here")]]);
       return el("article", { class: "card" }, el(
         "div",
         { class: "card-head" },
         el("span", { class: "unit" }, s.there_name),
-        el("span", { class: "card-values" }, values.map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
+        el("span", { class: "card-values" }, [...values, [`${sized} there`, size(s, "there")]].map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
       ));
     });
   }
