@@ -50,7 +50,8 @@ optional; what is missing is named on standard error and on the first page:
                             --text-descs-embeddings-path, as textspan took them
   --parts                   of heads: the MLPs of the same images, for the share
                             of the feature that each head makes up
-  --with                    another collection: which pairs differ, as compare
+  --with                    another collection: which pairs, or heads, differ,
+                            as compare
 
 Writes below --out. An interrupted report resumes; a folder that is not a report
 is not touched. The same inputs give the same bytes. Images that have changed
@@ -115,7 +116,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Groups.Path, "groups-csv", "", "`FILE` of groups of images, with one row per image")
 	fs.StringVar(&s.Groups.Image, "image-column", "image", "`NAME` of the column of image names in --groups-csv")
 	fs.StringVar(&s.Groups.Group, "group-column", "", "`NAME` of the column of groups in --groups-csv, such as year")
-	fs.StringVar(&s.With, "with", "", "`PATH` of another report, or of scores, to compare with")
+	fs.StringVar(&s.With, "with", "", "`PATH` of another report, of scores, or of heads, to compare with")
 	fs.StringVar(&s.Title, "title", "", "call the report `TEXT` (default the model and the collection)")
 	fs.StringVarP(&s.Dir, "out", "o", "", "`DIR` for the report")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw the projections that find neighbours with this `SEED`")
@@ -133,7 +134,7 @@ func (o *reportOptions) validate() error {
 		return hint.With(err, `"clipnh explore" takes it, and tells the accuracy without heads`)
 	}
 	if err := o.given.refuseIn(rule{spanned, ofHeads,
-		[]string{"codes", "pcs-path", "neuron-pcs-path", "word-scores-path", "with"}}); err != nil {
+		[]string{"codes", "pcs-path", "neuron-pcs-path", "word-scores-path"}}); err != nil {
 		return err
 	}
 	switch {

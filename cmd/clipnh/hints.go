@@ -71,7 +71,7 @@ var recipes = map[string]recipe{
 
 // readBy says which commands read what is no scores.
 var readBy = map[string]string{
-	artefact.KindHeads:         "; what heads add is read by ablate, audit, textspan, show and report, in --scores, and seen by retrieve and explain, with --head-idxs and a model",
+	artefact.KindHeads:         "; what heads add is read by compare, and by ablate, audit, textspan, show and report, in --scores, and seen by retrieve and explain, with --head-idxs and a model",
 	artefact.KindMLPs:          "; what MLPs add is read by ablate, audit and textspan, in --parts, beside heads",
 	artefact.KindClassParts:    "; what the class token adds is read by ablate, in --parts, beside heads",
 	artefact.KindTokens:        "; \"clipnh segment --method tokens\" labels pixels by tokens, from a model",

@@ -56,7 +56,7 @@ var jsonResults = map[string][]jsonResult{
 	"audit":             {{"", audit.Result{}}},
 	"classify":          {{"", classifiedImages{}}},
 	"collect":           {{"", collect.Result{}}, {"with several layers of neurons", collect.Layers{}}},
-	"compare":           {{"", files.Moved{}}},
+	"compare":           {{"", files.Moved{}}, {"of heads", files.MovedHeads{}}},
 	"config":            {{"", configResult{}}, {"with `--init`", initialised{}}},
 	"data check":        {{"", checkedLayout{}}},
 	"data list":         {{"", imagelists.Result{}}},

@@ -100,7 +100,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/pipeline/source", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/report": {
-		"internal/artefact", "internal/attribution", "internal/build", "internal/cache", "internal/dataset", "internal/decomp", "internal/double", "internal/foreign", "internal/hint",
+		"internal/artefact", "internal/attribution", "internal/build", "internal/cache", "internal/cka", "internal/dataset", "internal/decomp", "internal/double", "internal/foreign", "internal/hint",
 		"internal/clip", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/pipeline/model",
 		"internal/pipeline/source", "internal/quantity", "internal/remote", "internal/report", "internal/site", "internal/ui", "internal/unit", "internal/usage",
 	},
@@ -175,6 +175,7 @@ var allowed = map[string][]string{
 	"internal/heat":        {"internal/decomp", "internal/kernel", "internal/par"},
 	"internal/describe":    {"internal/kernel", "internal/omp", "internal/par"},
 	"internal/lowrank":     {"internal/par"},
+	"internal/cka":         {"internal/double", "internal/kernel", "internal/par"},
 	"internal/permutation": {"internal/kernel", "internal/par", "internal/trend"},
 	"internal/omp":         {"internal/kernel", "internal/kernel/cpu", "internal/par", "internal/usage"},
 	"internal/rank":        {},

@@ -20,7 +20,7 @@ var importers = map[string][]string{
 	"golang.org/x/term":                 {"internal/ui"},
 	"golang.org/x/text":                 {"internal/bpe", "internal/dataset"},
 	"google.golang.org/protobuf":        {"internal/onnx"},
-	"gonum.org/v1/gonum":                {"internal/lowrank", "internal/textspan", "internal/trend"},
+	"gonum.org/v1/gonum":                {"internal/cka", "internal/lowrank", "internal/textspan", "internal/trend"},
 	"gonum.org/v1/plot":                 {"internal/plot"},
 	"go.yaml.in/yaml/v3":                {"configs", "internal/project"},
 	"gorgonia.org/gorgonia":             {"internal/clip"},

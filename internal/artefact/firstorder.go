@@ -109,6 +109,22 @@ func (p *Parts) Read(dst []float32, first, n, lo, hi int) error {
 	return nil
 }
 
+// StoredEach is how many numbers an image has in the file: those of the parts, or their factors.
+func (p *Parts) StoredEach() int { return Product(p.file.Header.Shape[1:]) }
+
+// ReadStored fills dst [n,StoredEach] with what the file has of n images from first on: the parts,
+// or their factors.
+func (p *Parts) ReadStored(dst []float32, first, n int) error {
+	each := p.StoredEach()
+	if err := p.file.ReadFloat32(dst[:n*each], int64(first)*int64(each)); err != nil {
+		return err
+	}
+	if i := FirstNonFinite(dst[:n*each]); i >= 0 {
+		return NotFinite(p.Path, first*each+i, p.file.Header.Shape, dst[i])
+	}
+	return nil
+}
+
 func (p *Parts) read(dst []float32, start int) error {
 	if err := p.file.ReadFloat32(dst, int64(start)); err != nil {
 		return err
@@ -196,7 +212,7 @@ func (f *FirstOrder) add(p *Parts) error {
 	if *place != nil {
 		return fmt.Errorf("%s: %s, which %s has too", p.Path, p.Kind, (*place).Path)
 	}
-	if a, b := form(f.Heads.Artefact), form(p.Artefact); f.Heads.Artefact != nil && p.Artefact != nil && a != b {
+	if a, b := PartsForm(f.Heads.Artefact), PartsForm(p.Artefact); f.Heads.Artefact != nil && p.Artefact != nil && a != b {
 		return hint.With(
 			fmt.Errorf("%s: %w: parts of %s, but %s has those of %s", p.Path, cache.ErrStale, b, f.Heads.Path, a),
 			"collect all parts with the same {form}")
@@ -215,8 +231,8 @@ func orUnknown(kind string) string {
 	return kind
 }
 
-// form says of what the parts of a collection are.
-func form(a *cache.Artefact) string {
+// PartsForm says of what the parts of a collection are.
+func PartsForm(a *cache.Artefact) string {
 	if c := OriginOf(a).Collect; c != nil && c.Form != "" {
 		return "features as unit vectors"
 	}

@@ -79,3 +79,55 @@ type HeadMaps struct {
 	Token  Column `json:"token"`  // of the class token, [images]
 	Values Column `json:"values"` // [images,S,S]
 }
+
+// MovedHeads compares the heads of two collections, here and there, or of reports of them.
+type MovedHeads struct {
+	Here   string `json:"here"`
+	There  string `json:"there"`
+	By     string `json:"by"`     // how heads are compared: head, each with that of the same name, by CKA; means, each with that of the same name, by means alone; cka, each with the one of the largest CKA
+	Shared int    `json:"shared"` // images that both have: of one name, and the same file as far as checksums are known
+
+	OtherFiles int `json:"other_files"` // images of one name whose files differ
+
+	HereHeads  int `json:"here_heads"`  // heads here
+	HereAlive  int `json:"here_alive"`  // of these, not dead: of a mean norm of 1 % of the largest here or more
+	ThereHeads int `json:"there_heads"` // heads there
+	ThereAlive int `json:"there_alive"` // of these, not dead
+
+	// Of matched heads: the largest CKA that chance finds for a head, at the 95th percentile of the
+	// heads here. It is computed with the images there in a random order. Null with 1,000 shared
+	// images or more, where it is small, and of heads that are compared by name.
+	Chance *float64 `json:"chance"`
+
+	Same   int `json:"same"`   // heads alive on both sides that differ by no more than rounding
+	Differ int `json:"differ"` // those that differ by more
+
+	Moved    []HeadShift `json:"moved"`    // of Differ, what differs most comes first
+	Appeared []HeadShift `json:"appeared"` // alive there only, by descending norm
+	Died     []HeadShift `json:"died"`     // alive here only, by descending norm
+}
+
+// How heads are compared: each with that of the same name, as of one architecture, by CKA on shared
+// images or, where these are few, by means; or with the one of the largest CKA.
+const (
+	ByHead      = "head"
+	ByHeadMeans = "means"
+	ByCKA       = "cka"
+)
+
+// HeadShift is a head here and the one that it is compared with there.
+type HeadShift struct {
+	Here      int    `json:"here"`       // number of the head; -1: none
+	There     int    `json:"there"`      // number of the head; -1: none
+	HereName  string `json:"here_name"`  // such as l10h3; empty: none
+	ThereName string `json:"there_name"` // empty: none
+
+	// CKA on shared images, without bias, -1 to 1; by means, the cosine of the means. Of a head
+	// without a match, the largest with any head of the other side.
+	Similarity float64  `json:"similarity"`
+	Shift      *float64 `json:"shift"` // distance of the means, over the root mean square of the distance of single images from their mean here; 0 where that is 0; null of matched heads
+	NormHere   float64  `json:"norm_here"`
+	NormThere  float64  `json:"norm_there"`
+	ShareHere  float64  `json:"norm_share_here"`  // of the mean norm in the sum of those of all heads here, 0 to 1
+	ShareThere float64  `json:"norm_share_there"` // the same there
+}

@@ -157,3 +157,50 @@ func TestExplorerOfHeads(t *testing.T) {
 		t.Error("a page from the disk has live parts")
 	}
 }
+
+// TestHeadsMoved: a report of heads before an edit shows what the command line says of those after it.
+func TestHeadsMoved(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	images := []string{"--dataset", "imagenet_val", "--data-path", "imagenet"}
+	for _, args := range [][]string{
+		append([]string{"collect", "--mode", "heads", "--model", "tiny-vit.pt", "--save-path", in("before")}, images...),
+		{"edit", "--model", "tiny-vit.pt", "--remove", "l2h1", "--by", "zero", "--save-path", in("edited.pt")},
+		append([]string{"collect", "--mode", "heads", "--model", in("edited.pt"), "--save-path", in("after")}, images...),
+		append([]string{"report", "--scores", in("before"), "--with", in("after"), "--out", in("report")}, images...),
+	} {
+		cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), append(args, "--quiet")...)
+		cmd.Dir = environment(t, "CLIPNH_DEMO")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", args[0], err, out)
+		}
+	}
+	want := clipnh[struct {
+		Differ int
+		Moved  []struct {
+			Name       string `json:"here_name"`
+			Similarity float64
+		}
+	}](t, "compare", in("before"), in("after"))
+	address := "file://" + in("report") + "/index.html"
+	b := newBrowser(t, address)
+	b.open(address, "m")
+	b.until("document.querySelectorAll('main section').length === 3")
+	var similarities []float64
+	for _, m := range want.Moved {
+		similarities = append(similarities, m.Similarity)
+	}
+	cards := b.text("main section:nth-of-type(1)")
+	if !strings.Contains(cards, fmt.Sprintf("Moved (%d)", want.Differ)) {
+		t.Errorf("%.200s: want %d heads", cards, want.Differ)
+	}
+	for _, m := range want.Moved {
+		if got := b.text("[data-unit=" + m.Name + "]"); !strings.Contains(strings.Join(strings.Fields(got), " "), "CKA "+shownAmong(similarities, m.Similarity, 3)) {
+			t.Errorf("%s: %q, want CKA %s", m.Name, got, shownAmong(similarities, m.Similarity, 3))
+		}
+	}
+	if got := b.text("footer"); !strings.Contains(got, "Compared with another report") {
+		t.Errorf("%q does not name the page", got)
+	}
+	b.looks("heads-moved")
+}

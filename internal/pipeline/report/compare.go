@@ -17,11 +17,12 @@ import (
 )
 
 // CompareOptions say which collections to compare. Each is a folder of scores, a report of
-// one, or a summary.
+// one, or a summary; or both are of heads.
 type CompareOptions struct {
 	Artefacts   artefact.Reader
 	Here, There string
-	List        int // pairs of each kind
+	List        int  // pairs, or heads, of each kind
+	Match       bool // by what they do, of one architecture too
 	Seed        uint64
 	Threads     int
 }
@@ -67,7 +68,7 @@ type comparison struct {
 }
 
 func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
-	c.share()
+	c.shared, c.otherFiles = sharedImages(c.here.names, c.there.names, c.here.sums, c.there.sums)
 	source.WarnWhereUnlike(c.here.from, c.there.from, c.Here, c.There, c.say)
 	for _, s := range []*side{c.here, c.there} {
 		if err := c.measure(ctx, s); err != nil {
@@ -80,7 +81,7 @@ func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 		c.there.rootMeanSquares()
 	}
 	a, b := c.here.ov, c.there.ov
-	same := a.Heads == b.Heads && a.Neurons == b.Neurons && a.OutDim == b.OutDim
+	same := !c.Match && a.Heads == b.Heads && a.Neurons == b.Neurons && a.OutDim == b.OutDim
 	if same { // one measure for both, so that one pair that grows does not kill others
 		c.there.threshold = c.here.threshold
 	}

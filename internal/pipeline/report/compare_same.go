@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/report"
 )
@@ -19,23 +20,25 @@ const (
 	goneShare = 0.5
 )
 
-// share finds the images that both have. A name alone does not say so: cameras give the
-// same names to other images. A folder and an archive of it have the same images.
-func (c *comparison) share() {
-	at := make(map[string]int, len(c.there.names))
-	for i, name := range dataset.NamesAs(c.there.names, c.here.names) {
+// sharedImages finds the images that both sides have, as rows of both, and counts those of one name
+// whose files differ. A name alone does not say so: cameras give the same names to other images. A
+// folder and an archive of it have the same images.
+func sharedImages(here, there []string, hereSums, thereSums []artefact.ImageSum) (shared [][2]int, otherFiles int) {
+	at := make(map[string]int, len(there))
+	for i, name := range dataset.NamesAs(there, here) {
 		at[name] = i
 	}
-	for i, name := range c.here.names {
+	for i, name := range here {
 		j, ok := at[name]
 		switch {
 		case !ok:
-		case c.here.sums[i].Differs(c.there.sums[j]):
-			c.otherFiles++
+		case hereSums[i].Differs(thereSums[j]):
+			otherFiles++
 		default:
-			c.shared = append(c.shared, [2]int{i, j})
+			shared = append(shared, [2]int{i, j})
 		}
 	}
+	return shared, otherFiles
 }
 
 // isSame reports whether a pair is on both sides the same but for rounding: its scores, on

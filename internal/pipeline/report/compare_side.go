@@ -29,18 +29,9 @@ type side struct {
 
 func (o CompareOptions) open(path string) (*side, error) {
 	s := &side{title: filepath.ToSlash(filepath.Clean(path))}
-	mark, err := readMark(path)
-	if err == nil {
-		scores, ok := mark.Input(path, artefact.KindScores)
-		switch {
-		case mark.State != report.Complete:
-			return nil, hint.With(fmt.Errorf("%s: %w: the report is unfinished", path, cache.ErrMissing), `run the same "clipnh report" command again, which resumes`)
-		case reportOfHeads(mark, path):
-			return nil, &artefact.Error{Kind: artefact.KindHeads, Want: artefact.KindScores, Path: path, Err: artefact.WrongKind(path, "a report of heads", "a report of pairs, scores or a summary")}
-		case !ok:
-			return nil, fmt.Errorf("%s: the report does not name its scores", path)
-		}
-		path = scores.Path
+	path, err := o.collectionOf(path, artefact.KindScores)
+	if err != nil {
+		return nil, err
 	}
 	if s.from, err = o.Artefacts.Collection(path, nil, artefact.KindScores, artefact.KindSummary); err != nil {
 		return nil, err
@@ -64,6 +55,27 @@ func (o CompareOptions) open(path string) (*side, error) {
 	}
 	s.sums = artefact.ImageSums(s.scores.Artefact, s.scores.Images)
 	return s, nil
+}
+
+// collectionOf is the collection of a kind that a report was made from, and path itself of what is
+// not a report.
+func (o CompareOptions) collectionOf(path, kind string) (string, error) {
+	mark, err := readMark(path)
+	if err != nil {
+		return path, nil
+	}
+	from, ok := mark.Input(path, kind)
+	switch heads := reportOfHeads(mark, path); {
+	case mark.State != report.Complete:
+		return "", hint.With(fmt.Errorf("%s: %w: the report is unfinished", path, cache.ErrMissing), `run the same "clipnh report" command again, which resumes`)
+	case heads && !ok:
+		return "", &artefact.Error{Kind: artefact.KindHeads, Want: kind, Path: path, Err: artefact.WrongKind(path, "a report of heads", "a report of pairs, scores or a summary")}
+	case !heads && !ok && kind == artefact.KindHeads:
+		return "", &artefact.Error{Kind: artefact.KindScores, Want: kind, Path: path, Err: artefact.WrongKind(path, "a report of pairs", "a report of heads, or contributions of heads")}
+	case !ok:
+		return "", fmt.Errorf("%s: the report does not name its scores", path)
+	}
+	return from.Path, nil
 }
 
 func (s *side) close() error {

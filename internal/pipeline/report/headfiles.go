@@ -115,6 +115,18 @@ func (b *headBuilder) writeList(context.Context) error {
 	return b.folder.write(report.HeadsName, list)
 }
 
+// writeMoved compares the heads with those of another collection.
+func (b *headBuilder) writeMoved(ctx context.Context) error {
+	if b.With == "" || b.folder.has(report.FileOf(report.MovedName)) {
+		return nil
+	}
+	moved, err := CompareHeads(ctx, CompareOptions{Artefacts: b.Artefacts, Here: b.ScoresPath, There: b.With, List: Listed, Seed: b.Seed, Threads: b.Threads}, b.say)
+	if err != nil {
+		return err
+	}
+	return b.folder.write(report.MovedName, moved)
+}
+
 // writeOverview writes what the first page reads; all else is there by then.
 func (b *headBuilder) writeOverview(context.Context) error {
 	f, from, o := b.parts, b.from, &b.overview
@@ -132,6 +144,7 @@ func (b *headBuilder) writeOverview(context.Context) error {
 		{Name: "labels", Present: b.labels != nil, Need: need(b.labels != nil, "{data-path} with a labelled {dataset}")},
 		{Name: "groups", Present: b.groups != nil, Need: need(b.groups != nil, "{groups-csv} with {group-column}")},
 		{Name: "maps", Present: b.maps != nil, Need: need(b.maps != nil, "{model} with {data-path}, of a vision transformer")},
+		{Name: "comparison", Present: b.With != "", Need: need(b.With != "", "{with}")},
 		{Name: "thumbnails", Present: o.Thumbs != nil, Need: need(o.Thumbs != nil, "{data-path}")},
 	})
 }

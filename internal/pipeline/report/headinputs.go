@@ -39,7 +39,7 @@ func (o Options) refusePairs() error {
 		is     bool
 	}{
 		{"{pcs-path}", o.PCsPath != ""}, {"{codes}", len(o.DecompositionPaths) > 0}, {"{neuron-pcs-path}", o.NeuronPCsPath != ""},
-		{"{word-scores-path}", o.WordScoresPath != ""}, {"{imagenet-zeroshot-path}", o.ClassesPath != ""}, {"{with}", o.With != ""},
+		{"{word-scores-path}", o.WordScoresPath != ""}, {"{imagenet-zeroshot-path}", o.ClassesPath != ""},
 	} {
 		if given.is {
 			return usage.Errorf("%s has no effect on heads, which %s has: their texts are those of {spans-path}", given.option, o.ScoresPath)
@@ -108,11 +108,27 @@ func (in *headInputs) openOthers(ctx context.Context) (err error) {
 	if err := in.openGroups(); err != nil {
 		return err
 	}
+	if err := in.openOther(); err != nil {
+		return err
+	}
 	if err := in.openModel(ctx); err != nil {
 		return err
 	}
 	in.nameCommands()
 	return nil
+}
+
+// openOther notes the collection to compare with.
+func (in *headInputs) openOther() error {
+	if in.With == "" {
+		return nil
+	}
+	other, err := CompareOptions{Artefacts: in.Artefacts}.openHeads(in.With)
+	if err != nil {
+		return err
+	}
+	heads := other.parts.Heads
+	return errors.Join(in.read(comparedWith, heads.Path, heads.Artefact), other.close())
 }
 
 // heads is how many there are, of all layers.

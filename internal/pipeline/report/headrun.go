@@ -33,7 +33,7 @@ func (in *headInputs) builder() *headBuilder {
 func (b *headBuilder) steps() []step {
 	return []step{
 		b.once("heads", b.newColumns, b.readParts, b.values),
-		{"maps", b.findMaps}, {"records", b.writeRecords}, {"list", b.writeList}, {"images", b.writeImages},
+		{"maps", b.findMaps}, {"records", b.writeRecords}, {"list", b.writeList}, {"images", b.writeImages}, {"moved", b.writeMoved},
 		{"thumbnails", func(ctx context.Context) error {
 			return b.drawThumbs(ctx, b.shownIn(b.norms, b.along, &columns{strongest: b.byText}))
 		}},

@@ -1,10 +1,13 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +76,7 @@ func TestReportOfHeads(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 		for _, p := range o.Parts {
-			if lacks := p.Name == "labels" || p.Name == "groups"; p.Present == lacks {
+			if lacks := p.Name == "labels" || p.Name == "groups" || p.Name == "comparison"; p.Present == lacks {
 				t.Errorf("%+v", p)
 			}
 		}
@@ -240,5 +243,37 @@ func TestHeadFeaturesHaveDirections(t *testing.T) {
 	err = b.newReading().sumUp(3, 5)
 	if want := in.ScoresPath + ": the feature of image 3 has no direction (zero or not finite)"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %q", err, want)
+	}
+}
+
+// TestReportOfHeadsCompared: a report of heads has what they are compared with, which a report of
+// other heads is too, and one of pairs is not.
+func TestReportOfHeadsCompared(t *testing.T) {
+	o := Options{Store: new(cache.Store), Threads: 2, Dir: filepath.Join(t.TempDir(), "report")}
+	random := rand.New(rand.NewPCG(8, 8))
+	a := makeHeads(random, 40, 2, 3, 12)
+	b := a.clone()
+	for i := range b.images {
+		b.factor(i, 4)[0] += float32(3 * random.NormFloat64())
+	}
+	o.ScoresPath, o.With = a.factored(t, npy.Float32), b.factored(t, npy.Float32)
+	other := o
+	result := run(t, o)
+	if !slices.ContainsFunc(result.Parts, func(p report.Part) bool { return p.Name == "comparison" && p.Present }) {
+		t.Errorf("%+v", result.Parts)
+	}
+	want := compareHeads(t, CompareOptions{Here: o.ScoresPath, There: o.With, List: Listed})
+	got := read[report.MovedHeads](t, o.Dir, report.MovedName)
+	if !reflect.DeepEqual(got, want) || got.Differ != 1 || got.Moved[0].Here != 4 {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	other.With, other.Dir = o.Dir, filepath.Join(t.TempDir(), "other")
+	run(t, other)
+	if got := read[report.MovedHeads](t, other.Dir, report.MovedName); got.Same != 6 || got.Differ != 0 {
+		t.Errorf("with the report of the same heads: %+v", got)
+	}
+	other.With, other.Dir = synthetic(t, 4, 64, 32, 40).ScoresPath, filepath.Join(t.TempDir(), "third")
+	if _, err := Run(t.Context(), other, pipelinetest.Silent()); !errors.Is(err, cache.ErrStale) || !strings.Contains(err.Error(), "it holds scores, want contributions of heads") {
+		t.Errorf("with scores: %v", err)
 	}
 }

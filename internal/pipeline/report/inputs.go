@@ -122,6 +122,9 @@ func (in *inputs) openOthers(ctx context.Context) error {
 	return nil
 }
 
+// comparedWith is the kind of the collection that a report is compared with, as an input.
+const comparedWith = "compared with"
+
 // openOther notes the collection to compare with.
 func (in *inputs) openOther() error {
 	if in.With == "" {
@@ -131,7 +134,7 @@ func (in *inputs) openOther() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(in.read("compared with", in.With, other.from), other.close())
+	return errors.Join(in.read(comparedWith, in.With, other.from), other.close())
 }
 
 func (in *inputs) openClasses() error {

@@ -391,7 +391,9 @@
       method: () => "The method is that of Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943), for the neurons of vision transformers and the later heads that read them, on which see Gandelsman, Efros and Steinhardt, Interpreting the Second-Order Effects of Neurons in CLIP (arXiv:2406.04341)."
     },
     heads: {
-      keys: ["clip", "head", "norm", "share", "texts", "explained", "along", "quantiles", "head_map"],
+      get keys() {
+        return ["clip", "head", "norm", "share", "texts", "explained", "along", "quantiles", "head_map", ...part("comparison").present ? ["cka"] : []];
+      },
       live: ["logit", "probability", "waterfall", "places", "ablation", "accuracy", "cosine"],
       terms: () => ({
         head: ["head", `In each layer of the image network, several heads look at all places at once; each weighs the places in its own way. What a head reads for the ${wording().token} goes into the image feature. A head is written ${wording().example}.`],
@@ -401,6 +403,7 @@
         explained: ["explained variance", "How much of the variance of what the head adds the texts explain, this one and those before it together."],
         along: ["along a text", "The product of what the head adds and the text's embedding, a unit vector: how much of the text the head adds to the image feature. It is not centred, so images at both ends of the ranking say something."],
         head_map: ["map of a head", "What the head adds, split by the places that it reads: along its first text, orange places add to it and blue ones take away, and with the class token's part they sum to the number; without a text, the lengths of the parts. In the explorer, the same of the logit of a class."],
+        cka: ["CKA", "How alike what two heads add to the same images is, by which images they tell apart and not by the direction of what they add: 1 if one is the other turned, scaled or moved, about 0 if they have nothing in common. Of few images it may be a little below 0."],
         waterfall: ["sum of the logit", `Each bar is what one head adds to the logit or takes from it. With all other heads and ${state.overview.model.layer_heads ? "what the MLPs add" : "a constant of the weights"}, they sum exactly to the logit.`],
         places: ["map of places", `The logit split by the places of the image that heads read. Orange places speak for the class, blue ones against it. With what belongs to no place, they sum to the logit.`],
         ablation: ["ablation", "Replacing what a head adds to each image by its mean over all images, which says nothing of the image. What then changes is what the head was needed for."]
@@ -538,10 +541,10 @@
       page.move(by);
       return;
     }
-    const cards2 = [...document.querySelectorAll("main [data-unit]")];
-    if (cards2.length === 0) return;
-    const at = cards2.indexOf(document.activeElement?.closest("[data-unit]"));
-    const next = cards2[Math.max(0, Math.min(cards2.length - 1, at < 0 ? 0 : at + by))];
+    const cards3 = [...document.querySelectorAll("main [data-unit]")];
+    if (cards3.length === 0) return;
+    const at = cards3.indexOf(document.activeElement?.closest("[data-unit]"));
+    const next = cards3[Math.max(0, Math.min(cards3.length - 1, at < 0 ? 0 : at + by))];
     next.scrollIntoView({ block: "center" });
     next.querySelector("a")?.focus({ preventScroll: true });
   }
@@ -2460,6 +2463,9 @@
   }
   var SHOWN = 3;
   function headCard(h) {
+    return cardOf(h, valuesOf(h));
+  }
+  function cardOf(h, values) {
     const texts3 = h.texts.slice(0, SHOWN).join("; ");
     return el(
       "article",
@@ -2468,7 +2474,7 @@
         "div",
         { class: "card-head" },
         el("a", { href: headAddress(h.name), class: "unit" }, h.name),
-        el("span", { class: "card-values" }, valuesOf(h).map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
+        el("span", { class: "card-values" }, values.map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
       ),
       el("div", { class: "card-words" }, texts3 || (part("texts").present ? el("span", { class: "quiet" }, "no texts") : null)),
       el("div", { class: "strip" }, h.images.slice(0, 4).map((image, i) => thumb(image, { labels: false, what: `image ${i + 1} of ${h.name}` })))
@@ -4064,6 +4070,83 @@
     return { ...page, nodes: [box, ...page.nodes] };
   }
 
+  // web/src/heads/moved.mjs
+  var BY2 = {
+    head: "Both have the same architecture: each head is compared with the head of the same name.",
+    means: "Both have the same architecture: each head is compared with the head of the same name, by its mean alone, as few images are in both.",
+    cka: "The architectures differ: each head is compared with the head that is most alike on the same images."
+  };
+  async function headsMoved() {
+    if (!part("comparison").present) {
+      return {
+        title: "What moved",
+        heading: "What moved",
+        nodes: [note("This report was not compared with another one. ", el("code", {}, "clipnh report --with OTHER"), " builds one that is.")]
+      };
+    }
+    const [moved2, all2] = await Promise.all([load("moved"), heads(), images()]);
+    const similarity = moved2.by === "means" ? "cosine" : "CKA";
+    const columns2 = ["here", "there", similarity, "shift (rms here)", "norm here", "norm there", "share of norms here", "share of norms there"];
+    const list2 = (heading, text, items, of2 = items.length) => section(
+      `${heading} (${of2.toLocaleString("en")})`,
+      {},
+      el("p", { class: "quiet" }, text),
+      items.length === 0 ? note("None.") : figure(
+        "",
+        {
+          name: heading.toLowerCase(),
+          columns: columns2,
+          rows: items.map((s) => [s.here_name, s.there_name, s.similarity, s.shift, s.norm_here, s.norm_there, s.norm_share_here, s.norm_share_there])
+        },
+        el("div", { class: "cards" }, cards2(all2, items.slice(0, 60), similarity, moved2.by === "cka")),
+        items.length > 60 ? note(`The first 60 of ${count(items.length, "head")}; the CSV has all.`) : null
+      )
+    );
+    return {
+      title: `Compared with ${moved2.there}`,
+      heading: `Compared with ${moved2.there}`,
+      nodes: [
+        el("p", { class: "lead-line" }, BY2[moved2.by] || "", moved2.by === "means" ? null : [" CKA says how alike two heads are", what("cka"), "."]),
+        facts([
+          ["here", moved2.here],
+          ["there", moved2.there],
+          ["images in both", moved2.shared.toLocaleString("en")],
+          moved2.other_files > 0 ? ["equal names, other files", moved2.other_files.toLocaleString("en")] : null,
+          ["alive here", `${moved2.here_alive.toLocaleString("en")} of ${count(moved2.here_heads, "head")}`],
+          ["alive there", `${moved2.there_alive.toLocaleString("en")} of ${count(moved2.there_heads, "head")}`],
+          moved2.chance === null ? null : ["CKA by chance", even([moved2.chance], 2)(moved2.chance)]
+        ]),
+        note(
+          "A head is alive if its mean norm is 1 % of the largest or more. ",
+          moved2.by === "cka" ? "A head that has no match of a CKA of 0.25 has died, or appeared. “Of norms” is the share of its mean norm in the sum of those of all heads. " : "The shift is the distance of the means, over the root mean square distance of single images from their mean here. ",
+          moved2.chance === null ? null : "By chance, with the images there in a random order, 95 % of the heads find no match of a larger CKA than the one above."
+        ),
+        list2("Moved", `Heads that are ${moved2.by === "cka" ? "matched" : "alive on both sides"} and differ by more than rounding; those that differ most come first. ${count(moved2.same, "head")} ${moved2.same === 1 ? "does" : "do"} not.`, moved2.moved, moved2.differ),
+        list2("Appeared", "Heads that are alive there only.", moved2.appeared),
+        list2("Died", "Heads that are alive here only.", moved2.died)
+      ]
+    };
+  }
+  function cards2(all2, items, similarity, matched) {
+    const alike = even(items.map((s) => s.similarity));
+    const shift = even(items.map((s) => s.shift ?? 0));
+    const norm = even(items.flatMap((s) => [s.norm_here, s.norm_there]));
+    const size = (s, side) => matched ? percent(s[`norm_share_${side}`]) : norm(s[`norm_${side}`]);
+    const sized = matched ? "of norms" : "norm";
+    return items.map((s) => {
+      const values = [[s.here >= 0 && s.there >= 0 ? similarity : `largest ${similarity}`, alike(s.similarity)]];
+      if (s.here >= 0 && s.there >= 0 && s.here_name !== s.there_name) values.unshift(["there", s.there_name]);
+      if (s.shift !== null) values.push(["shift", shift(s.shift)]);
+      if (s.here >= 0) return cardOf(all2[s.here], [...values, [sized, s.there >= 0 ? `${size(s, "here")} → ${size(s, "there")}` : size(s, "here")]]);
+      return el("article", { class: "card" }, el(
+        "div",
+        { class: "card-head" },
+        el("span", { class: "unit" }, s.there_name),
+        el("span", { class: "card-values" }, [...values, [`${sized} there`, size(s, "there")]].map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))
+      ));
+    });
+  }
+
   // web/src/main.mjs
   var PAGES = {
     "": overview,
@@ -4079,7 +4162,7 @@
     about: aboutPage,
     toggle: togglePage
   };
-  var PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, t: headsText, toggle: togglePage, about: aboutPage };
+  var PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, t: headsText, m: headsMoved, toggle: togglePage, about: aboutPage };
   var main = document.getElementById("main");
   var header = document.getElementById("search");
   var current = null;

@@ -23,6 +23,7 @@ import { headsList } from "./heads/list.mjs";
 import { headRecord } from "./heads/head.mjs";
 import { headsImage } from "./heads/image.mjs";
 import { headsText } from "./heads/live.mjs";
+import { headsMoved } from "./heads/moved.mjs";
 
 const PAGES = {
   "": overview, s: searchPage, p: pairPage, n: neuronPage, h: headPage, i: imagePage, t: textPage, c: comparePage, m: movedPage,
@@ -30,7 +31,7 @@ const PAGES = {
 };
 
 // Those of a report of heads.
-const PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, t: headsText, toggle: togglePage, about: aboutPage };
+const PAGES_OF_HEADS = { "": headsOverview, s: headsList, h: headRecord, i: headsImage, t: headsText, m: headsMoved, toggle: togglePage, about: aboutPage };
 
 const main = document.getElementById("main");
 const header = document.getElementById("search");

@@ -1,7 +1,7 @@
 // What pages say that holds for some models only. The report's data says which form its model has, and
 // what its parts are called; nothing else on the pages depends on it.
 
-import { state, wording, unitName, headName, neuronName, parseUnit } from "./state.mjs";
+import { state, part, wording, unitName, headName, neuronName, parseUnit } from "./state.mjs";
 
 // FORMS by the name that the data gives: terms() in place of those of terms.mjs, and lines of pages. keys
 // are the terms that the form has, where it has not all, and live those that it has in the explorer too.
@@ -57,7 +57,9 @@ const FORMS = {
     method: () => "The method is that of Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943), for the neurons of vision transformers and the later heads that read them, on which see Gandelsman, Efros and Steinhardt, Interpreting the Second-Order Effects of Neurons in CLIP (arXiv:2406.04341).",
   },
   heads: {
-    keys: ["clip", "head", "norm", "share", "texts", "explained", "along", "quantiles", "head_map"],
+    get keys() {
+      return ["clip", "head", "norm", "share", "texts", "explained", "along", "quantiles", "head_map", ...(part("comparison").present ? ["cka"] : [])];
+    },
     live: ["logit", "probability", "waterfall", "places", "ablation", "accuracy", "cosine"],
     terms: () => ({
       head: ["head", `In each layer of the image network, several heads look at all places at once; each weighs the places in its own way. What a head reads for the ${wording().token} goes into the image feature. A head is written ${wording().example}.`],
@@ -67,6 +69,7 @@ const FORMS = {
       explained: ["explained variance", "How much of the variance of what the head adds the texts explain, this one and those before it together."],
       along: ["along a text", "The product of what the head adds and the text's embedding, a unit vector: how much of the text the head adds to the image feature. It is not centred, so images at both ends of the ranking say something."],
       head_map: ["map of a head", "What the head adds, split by the places that it reads: along its first text, orange places add to it and blue ones take away, and with the class token's part they sum to the number; without a text, the lengths of the parts. In the explorer, the same of the logit of a class."],
+      cka: ["CKA", "How alike what two heads add to the same images is, by which images they tell apart and not by the direction of what they add: 1 if one is the other turned, scaled or moved, about 0 if they have nothing in common. Of few images it may be a little below 0."],
       waterfall: ["sum of the logit", `Each bar is what one head adds to the logit or takes from it. With all other heads and ${state.overview.model.layer_heads ? "what the MLPs add" : "a constant of the weights"}, they sum exactly to the logit.`],
       places: ["map of places", `The logit split by the places of the image that heads read. Orange places speak for the class, blue ones against it. With what belongs to no place, they sum to the logit.`],
       ablation: ["ablation", "Replacing what a head adds to each image by its mean over all images, which says nothing of the image. What then changes is what the head was needed for."],

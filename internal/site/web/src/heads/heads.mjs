@@ -31,11 +31,16 @@ const SHOWN = 3; // texts of a card
 
 // headCard shows a head: its first texts, its numbers, and the images at the head of its ranking.
 export function headCard(h) {
+  return cardOf(h, valuesOf(h));
+}
+
+// cardOf shows a head with some numbers, by name.
+export function cardOf(h, values) {
   const texts = h.texts.slice(0, SHOWN).join("; ");
   return el("article", { class: "card", "data-unit": h.name, "aria-label": texts ? `${h.name}: ${texts}` : h.name },
     el("div", { class: "card-head" },
       el("a", { href: headAddress(h.name), class: "unit" }, h.name),
-      el("span", { class: "card-values" }, valuesOf(h).map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))),
+      el("span", { class: "card-values" }, values.map(([text, v]) => el("span", {}, `${text} `, el("b", {}, v))))),
     el("div", { class: "card-words" }, texts || (part("texts").present ? el("span", { class: "quiet" }, "no texts") : null)),
     el("div", { class: "strip" }, h.images.slice(0, 4).map((image, i) => thumb(image, { labels: false, what: `image ${i + 1} of ${h.name}` }))));
 }

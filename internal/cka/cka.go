@@ -1,0 +1,204 @@
+// Package cka measures how alike the outputs of parts of two models are on the same images, by
+// linear centred kernel alignment (Kornblith et al. 2019, Similarity of Neural Network
+// Representations Revisited). Of outputs X [N,p] and Y [N,q], centred over N images,
+//
+//	CKA(X,Y) = HSIC(X,Y) / √(HSIC(X,X) HSIC(Y,Y)),   HSIC(X,Y) = |XᵀY|²
+//
+// No rotation and no scale of X or Y changes it, so p and q may differ. Of few images this is
+// near 1 whatever the outputs: of independent ones it is p/(N+p) if p = q and all dimensions vary
+// alike. Here HSIC is the estimate without bias (HSIC_1 of Song et al. 2012; Nguyen et al. 2021),
+// of the matrices K = XXᵀ and L = YYᵀ with zeros in their diagonals:
+//
+//	N(N-3) HSIC(X,Y) = tr(KL) + 1ᵀK1·1ᵀL1/((N-1)(N-2)) - 2·1ᵀKL1/(N-2)
+//
+// whose mean is 0 where X and Y are independent. It is an inner product of X with Y, by which CKA
+// is -1 to 1. Since X and Y are centred, with their squared lengths x and y of each image,
+//
+//	N(N-3) HSIC(X,Y) = |XᵀY|² - N/(N-2)·Σ x y + Σ x·Σ y/((N-1)(N-2))
+//
+// so that no matrix of N x N numbers is needed.
+package cka
+
+import (
+	"math"
+
+	"github.com/clipnh/clipnh/internal/double"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// LeastImages is how many images an estimate needs.
+const LeastImages = 4
+
+// A Layout says where in a row [Width] the outputs of each part are.
+type Layout struct{ starts []int }
+
+// NewLayout returns that of parts of some widths, one after the other.
+func NewLayout(widths []int) Layout {
+	starts := make([]int, len(widths)+1)
+	for i, w := range widths {
+		starts[i+1] = starts[i] + w
+	}
+	return Layout{starts}
+}
+
+// Parts is how many there are.
+func (l Layout) Parts() int { return len(l.starts) - 1 }
+
+// Width is that of a row.
+func (l Layout) Width() int { return l.starts[l.Parts()] }
+
+// Of returns where part i begins in a row, and its width.
+func (l Layout) Of(i int) (start, width int) { return l.starts[i], l.starts[i+1] - l.starts[i] }
+
+// Sums are what estimates follow from, of parts of one model and those of another, or of the same.
+type Sums struct {
+	a, b   Layout
+	images int
+
+	first, last int // parts of a
+	of          []span
+	squares     []float64 // Σ x y, of each pair
+	totals      [2][]float64
+	lengths     [2][]float64 // x and y of some images, [parts,n]
+	scratch     [][]float32  // of each worker
+}
+
+// span is what a part of a has sums with: count parts of b from first on.
+type span struct {
+	first, count int
+	pair         int       // the first one
+	products     []float64 // XᵀY, [p,q of all]
+}
+
+// Each returns the sums of each part of a with that of the same number of b.
+func Each(a, b Layout) *Sums {
+	if a.Parts() != b.Parts() {
+		panic("cka: parts do not match")
+	}
+	return newSums(a, b, 0, a.Parts(), func(i int) (int, int) { return i, 1 })
+}
+
+// All returns the sums of parts first to last of a, last left out, with all of b.
+func All(a, b Layout, first, last int) *Sums {
+	if first < 0 || last > a.Parts() || first > last {
+		panic("cka: no such parts")
+	}
+	return newSums(a, b, first, last, func(int) (int, int) { return 0, b.Parts() })
+}
+
+// Bytes is how much memory the sums of part i of a with all of b take.
+func Bytes(a, b Layout, i int) int {
+	_, width := a.Of(i)
+	return 8 * (width*b.Width() + b.Parts())
+}
+
+func newSums(a, b Layout, first, last int, with func(i int) (first, count int)) *Sums {
+	s := &Sums{a: a, b: b, first: first, last: last, totals: [2][]float64{make([]float64, a.Parts()), make([]float64, b.Parts())}}
+	pairs := 0
+	for i := first; i < last; i++ {
+		from, count := with(i)
+		_, width := a.Of(i)
+		s.of = append(s.of, span{first: from, count: count, pair: pairs, products: make([]float64, width*(b.starts[from+count]-b.starts[from]))})
+		pairs += count
+	}
+	s.squares = make([]float64, pairs)
+	return s
+}
+
+// Add adds the outputs for n images, x and y, rows of the layouts. Both must have a mean of zero
+// over all images that are added. Sums depend on how images are cut into calls, in the last bits,
+// and not on the team.
+func (s *Sums) Add(x, y []float32, n int, team par.Team) {
+	if len(x) != n*s.a.Width() || len(y) != n*s.b.Width() {
+		panic("cka: outputs of wrong size")
+	}
+	s.images += n
+	s.addLengths(0, s.a, x, n, team)
+	s.addLengths(1, s.b, y, n, team)
+	for len(s.scratch) < team.Size() {
+		s.scratch = append(s.scratch, nil)
+	}
+	team.Each(len(s.of), func(i, worker int) {
+		of := s.of[i]
+		start, p := s.a.Of(s.first + i)
+		from := s.b.starts[of.first]
+		q := s.b.starts[of.first+of.count] - from
+		if p*q > 0 {
+			if len(s.scratch[worker]) < p*q {
+				s.scratch[worker] = make([]float32, p*q)
+			}
+			product := s.scratch[worker][:p*q]
+			kernel.Sgemm(1, kernel.Strided(x[start:], n, p, s.a.Width()).T(), kernel.Strided(y[from:], n, q, s.b.Width()), 0, kernel.Dense(product, p, q), par.Team{})
+			double.Add(of.products, product)
+		}
+		own := s.lengths[0][(s.first+i)*n:][:n]
+		for j := range of.count {
+			sum := 0.0
+			for b, l := range s.lengths[1][(of.first+j)*n:][:n] {
+				sum += own[b] * l
+			}
+			s.squares[of.pair+j] += sum
+		}
+	})
+}
+
+// addLengths sets the squared lengths of the outputs of n images, and adds them to the totals.
+func (s *Sums) addLengths(side int, l Layout, rows []float32, n int, team par.Team) {
+	if len(s.lengths[side]) < n*l.Parts() {
+		s.lengths[side] = make([]float64, n*l.Parts())
+	}
+	team.For(l.Parts(), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			start, width := l.Of(i)
+			lengths := s.lengths[side][i*n : (i+1)*n]
+			for b := range lengths {
+				lengths[b] = squared(rows[b*l.Width()+start:][:width])
+				s.totals[side][i] += lengths[b]
+			}
+		}
+	})
+}
+
+func squared(row []float32) float64 {
+	sum := 0.0
+	for _, v := range row {
+		sum += float64(v) * float64(v)
+	}
+	return sum
+}
+
+// HSIC is the estimate of part i of a and part j of b, which the sums must have.
+func (s *Sums) HSIC(i, j int) float64 {
+	of := s.of[i-s.first]
+	if s.images < LeastImages {
+		panic("cka: too few images")
+	}
+	if j < of.first || j >= of.first+of.count {
+		panic("cka: no sums of these parts")
+	}
+	_, p := s.a.Of(i)
+	from := s.b.starts[of.first]
+	row := s.b.starts[of.first+of.count] - from
+	start, q := s.b.Of(j)
+	product := 0.0
+	for k := range p {
+		for _, v := range of.products[k*row+start-from:][:q] {
+			product += v * v
+		}
+	}
+	N := float64(s.images)
+	return (product - N/(N-2)*s.squares[of.pair+j-of.first] + s.totals[0][i]*s.totals[1][j]/((N-1)*(N-2))) / (N * (N - 3))
+}
+
+// Of is the alignment of two parts by HSIC of both and of each with itself. Of parts that do not
+// vary it is 1, of one that does and one that does not 0.
+func Of(both, own, other float64) float64 {
+	switch {
+	case own > 0 && other > 0:
+		return min(max(both/(math.Sqrt(own)*math.Sqrt(other)), -1), 1)
+	case own <= 0 && other <= 0:
+		return 1
+	}
+	return 0
+}
