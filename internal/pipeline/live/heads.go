@@ -100,6 +100,7 @@ func (h *Heads) Status() Status {
 		Toggle:  h.able(true, false, Scores),
 		Segment: Ability{Reason: errOfPairs.Error()},
 		Scores:  Ability{Reason: errOfPairs.Error()},
+		Thumbs:  h.able(false, false, Images),
 	}
 	h.tellRead(&s)
 	if closed(h.read) && h.ledger != nil {
