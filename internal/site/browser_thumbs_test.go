@@ -22,7 +22,7 @@ func TestThumbnails(t *testing.T) {
 	images := []string{"--dataset", "imagenet_val", "--data-path", in("imagenet")}
 	for _, args := range [][]string{
 		append([]string{"collect", "--mode", "heads", "--model", "tiny-vit.pt", "--sample-stride", "4", "--save-path", in("heads")}, images...),
-		{"report", "--scores", in("heads"), "--model", "tiny-vit.pt", "--out", in("bare")},
+		{"report", "--scores", in("heads"), "--out", in("bare")},
 	} {
 		cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), append(args, "--quiet")...)
 		cmd.Dir = environment(t, "CLIPNH_DEMO")
@@ -87,7 +87,7 @@ func TestThumbnails(t *testing.T) {
 	b.until("document.querySelector('.face.large img')?.naturalWidth === 336 && document.querySelector('.face.large .stale') && document.querySelector('.note.changed')")
 	b.visit("i/" + names[1])
 	b.until("document.querySelector('.face.lacking .why')")
-	if got := b.text(".face.lacking .why"); !strings.Contains(got, filepath.Base(names[1])) || strings.Contains(got, dir) || value[bool](b, "Boolean(document.querySelector('.face img'))") {
+	if got := b.text(".face.lacking .why"); !strings.Contains(got, filepath.Base(names[1])) || strings.Contains(got, dir) || value[bool](b, "Boolean(document.querySelector('.face.large img'))") {
 		t.Errorf("no image: %q", got)
 	}
 	b.looks("thumbnails-unreadable")

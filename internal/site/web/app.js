@@ -877,13 +877,13 @@
       img.remove();
       failed(box, image, options, tries, at);
     }, { once: true });
+    if (options.changed) img.addEventListener("load", () => box.dispatchEvent(new CustomEvent("clipnh-drawn-changed")), { once: true });
     box.prepend(img);
   }
   async function failed(box, image, options, tries, at) {
     const why2 = await refusal(at).catch((err) => ({ error: err.message }));
     if (why2?.kind === "changed" && !options.changed) {
       markChanged(box);
-      box.dispatchEvent(new CustomEvent("clipnh-changed", { bubbles: true }));
       ask(box, image, { ...options, changed: true }, tries);
       return;
     }
@@ -3088,7 +3088,7 @@
     const changed2 = el("div", {});
     const said = () => replace(changed2, el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one."));
     if (state.changed.has(image)) said();
-    square.addEventListener("clipnh-changed", said);
+    square.addEventListener("clipnh-drawn-changed", said);
     return {
       image,
       name,

@@ -16,7 +16,7 @@ export async function imageShown(rest) {
   const changed = el("div", {});
   const said = () => replace(changed, el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one."));
   if (state.changed.has(image)) said();
-  square.addEventListener("clipnh-changed", said);
+  square.addEventListener("clipnh-drawn-changed", said);
   return {
     image, name, square, changed,
     label: imageLabel(image) ? ["label", imageLabel(image)] : null,

@@ -35,6 +35,7 @@ function ask(box, image, options, tries = TRIES) {
     img.remove();
     failed(box, image, options, tries, at);
   }, { once: true });
+  if (options.changed) img.addEventListener("load", () => box.dispatchEvent(new CustomEvent("clipnh-drawn-changed")), { once: true });
   box.prepend(img); // below maps
 }
 
@@ -43,7 +44,6 @@ async function failed(box, image, options, tries, at) {
   const why = await refusal(at).catch((err) => ({ error: err.message }));
   if (why?.kind === "changed" && !options.changed) {
     markChanged(box);
-    box.dispatchEvent(new CustomEvent("clipnh-changed", { bubbles: true }));
     ask(box, image, { ...options, changed: true }, tries);
     return;
   }
