@@ -58,18 +58,19 @@ type Options struct {
 
 // How much is kept, and how many requests may wait.
 const (
-	keptTexts  = 4096     // embeddings: 16 MB for RN50
-	keptPasses = 16       // of images through the tower: 66 MB for RN50x16
-	keptThumbs = 32 << 20 // bytes of thumbnails, which are some 3 kB each
-	waitTower  = 16       // requests, the current one included
-	waitScores = 32
-	waitThumbs = 64
-	mostDrawn  = 4                // thumbnails at a time, each with its image in memory
-	patience   = 10 * time.Second // that a request waits for what is being read
-	maxText    = 1000             // bytes
-	maxTexts   = 64               // classes that a request names
-	nearest    = 16               // pairs and images of a text
-	maxList    = 100
-	maxMaps    = 32
-	maxThumb   = 512 // pixels
+	keptTexts   = 4096     // embeddings: 16 MB for RN50
+	keptPasses  = 16       // of images through the tower: 66 MB for RN50x16
+	keptAnswers = 256      // to texts, by heads: some 3 kB each
+	keptThumbs  = 32 << 20 // bytes of thumbnails, which are some 3 kB each
+	waitTower   = 16       // requests, the current one included
+	waitScores  = 32
+	waitThumbs  = 64
+	mostDrawn   = 4                // thumbnails at a time, each with its image in memory
+	patience    = 10 * time.Second // that a request waits for what is being read
+	maxText     = 1000             // bytes
+	maxTexts    = 64               // classes that a request names
+	nearest     = 16               // pairs and images of a text
+	maxList     = 100
+	maxMaps     = 32
+	maxThumb    = 512 // pixels
 )
