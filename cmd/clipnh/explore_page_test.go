@@ -96,7 +96,7 @@ line by zero only. See [the method](method.md) and [explain](explain.md).
 
 ## Interface
 
-Answers are JSON. An error is an object too, ` + "`{\"error\": \"...\", \"kind\": \"...\"}`" + `:
+Answers are JSON, and thumbnails JPEG. An error is an object too, ` + "`{\"error\": \"...\", \"kind\": \"...\"}`" + `:
 
 | status | kind | when |
 |---:|---|---|
@@ -135,7 +135,7 @@ var exploreParts = []explorePart{
 		"report. Parameters, both optional: `size` (pixels, 1 to 512; 96), `changed` (true: an image that has changed since it was\n" +
 		"collected is drawn as it is now, in place of the error `changed`). The answer has an `ETag`.", nil, nil},
 	{"Of heads: GET api/text?q=TEXT", "Heads by how far what they add along a text differs over the images, which is how textspan chooses texts, and the images nearest\n" +
-		"to the text. All that heads add is read again for each text.", nil, live.HeadsText{}},
+		"to the text. What heads add is read again for each text, as factors where it is kept so; the last 256 answers are kept.", nil, live.HeadsText{}},
 	{"Of heads: GET api/image/NUMBER, POST api/drop", "Why an image has its class, by heads. `explanation.head_maps` has the fields of those of\n" +
 		"[`clipnh explain --json`](json.md#explain).", nil, live.HeadsExplained{}},
 }
