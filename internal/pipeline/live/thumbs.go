@@ -53,12 +53,15 @@ func (l *common) Thumb(ctx context.Context, image, size int, changed bool) ([]by
 // draw makes a thumbnail of the image of a name.
 func (l *common) draw(name string, size int, changed bool) ([]byte, error) {
 	file, err := l.fileOf(name, changed)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrInternal) {
 		return nil, err
 	}
-	img, err := file.Decode(l.o.Images)
+	var img *imageprep.RGB
+	if err == nil {
+		img, err = file.Decode(l.o.Images)
+	}
 	if err != nil {
-		return nil, because(ErrInternal, errors.New(source.Reason(err, file.Path)))
+		return nil, because(ErrInternal, errors.New(source.Reason(err, l.items[name].Path)))
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, rgba(imageprep.Square(img, size, model.FitOf(l.from))), &jpeg.Options{Quality: report.ThumbQuality}); err != nil {

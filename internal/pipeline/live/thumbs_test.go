@@ -85,7 +85,7 @@ func TestThumb(t *testing.T) {
 		{image, 513, "size 513", nil},
 		{-1, 96, "image -1: want 0 to 99", ErrUnknown},
 		{100, 96, "image 100: want 0 to 99", ErrUnknown},
-		{image, 41, "gone.jpg: no such file", ErrInternal},
+		{image, 41, "stat gone.jpg: no such file", ErrInternal},
 	} {
 		if _, err := l.Thumb(t.Context(), test.image, test.size, false); err == nil || !strings.Contains(err.Error(), test.want) || test.kind != nil && !errors.Is(err, test.kind) {
 			t.Errorf("image %d of size %d: %v, want %q", test.image, test.size, err, test.want)
