@@ -42,7 +42,7 @@ off the part that needs it, and is named on standard error and on the pages:
 
   --scores                  units that are switched off, nearest images
   --imagenet-zeroshot-path  classes; with --data-path, accuracy
-  --data-path, --dataset    the images that were collected
+  --data-path, --dataset    the images that were collected: thumbnails of all
   --model, --vocab          texts; with --data-path, explanations of images
   --pcs-path                labels of pixels, texts
 
@@ -316,11 +316,11 @@ type livePart struct {
 
 func liveParts(r *explore.Report, s live.Status) []livePart {
 	if r.OfHeads() { // scores, and labels of pixels, are by pairs
-		return []livePart{{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop}, {"heads switched off", s.Toggle}}
+		return []livePart{{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop}, {"heads switched off", s.Toggle}, {"thumbnails", s.Thumbs}}
 	}
 	return []livePart{
 		{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop},
-		{"pairs switched off", s.Toggle}, {"labels of pixels", s.Segment}, {"scores of pairs", s.Scores},
+		{"pairs switched off", s.Toggle}, {"labels of pixels", s.Segment}, {"scores of pairs", s.Scores}, {"thumbnails", s.Thumbs},
 	}
 }
 
@@ -338,7 +338,7 @@ func noteOff(r *explore.Report, s live.Status, p *ui.Printer) {
 
 func printLive(r *explore.Report, s live.Status, g *globalOptions) error {
 	if g.json {
-		for _, part := range []*live.Ability{&s.Text, &s.Image, &s.Drop, &s.Toggle, &s.Segment, &s.Scores} {
+		for _, part := range []*live.Ability{&s.Text, &s.Image, &s.Drop, &s.Toggle, &s.Segment, &s.Scores, &s.Thumbs} {
 			part.Reason = g.printer.Spelled(part.Reason)
 		}
 		return g.printer.JSON(exploring{Report: r.Dir, Live: &s})

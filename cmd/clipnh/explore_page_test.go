@@ -37,12 +37,22 @@ use too.
 - With ` + "`--listen`" + ` other machines can reach it. Then the first part of every address is a token (` + "`--token`" + `, or a random
   one), which the printed address contains. Scripts may send it as ` + "`Authorization: Bearer TOKEN`" + ` instead. Traffic is not
   encrypted: use a tunnel, such as ssh's, on networks that you do not trust.
-- Only files of the report's folder are served, by a list of allowed kinds. Links that lead out of it are not followed.
-  Nothing is written, and images that are sent are not kept. There are no cookies.
+- Only files of the report's folder are served, by a list of allowed kinds, and thumbnails of its images. Links that lead
+  out of it are not followed. Nothing is written, and images that are sent are not kept. There are no cookies.
 - ` + "`/p/h21n624`" + ` and similar addresses redirect to the page behind ` + "`#`" + `.
 - Limits: 10 s and 16 KiB for the headers of a request, 1 MiB for a body of JSON, 32 MiB and ` + "`--max-pixels`" + ` for an image, one
   minute for an answer. One request at a time uses the model; 16 may wait for it, and 32 for the scores. Four images may
-  be sent at a time.
+  be sent at a time. As many thumbnails as ` + "`--threads`" + `, at most four, are drawn at a time, each with its image in
+  memory; 64 may wait.
+
+## Pictures
+
+A report keeps thumbnails of the images that some unit shows. The explorer draws those of all others, and sharper ones for
+the pages of images, where it has the images: by ` + "`--data-path`" + `, a folder, archive, list or address as elsewhere, or where
+the report was made from. They are drawn as those of the report, and need neither the model nor the scores. The images must
+be those of the collection, or, where it is gone, of the report, by their names and sizes. One whose bytes have changed
+since it was collected is drawn as it is now and marked; one that cannot be read says why. Without the images, pages say
+what to do.
 
 ## Reports of heads
 
@@ -63,8 +73,8 @@ be live.
 
 The scores are read once at the start. The features of all images and their products with the classes are kept in memory,
 4 bytes per number and at most 1 GiB in all: 50,000 images of RN50x16 with 1,000 classes take 354 MB. Also kept are the
-scores of the pairs that were switched off last (64 MiB), the embeddings of the last 4096 texts, and the tower's results
-for the last 16 images.
+scores of the pairs that were switched off last (64 MiB), the embeddings of the last 4096 texts, the tower's results
+for the last 16 images, and the thumbnails that were drawn last (32 MiB).
 
 ## Numbers
 
@@ -86,7 +96,7 @@ line by zero only. See [the method](method.md) and [explain](explain.md).
 
 ## Interface
 
-Answers are JSON. An error is an object too, ` + "`{\"error\": \"...\", \"kind\": \"...\"}`" + `:
+Answers are JSON, and thumbnails JPEG. An error is an object too, ` + "`{\"error\": \"...\", \"kind\": \"...\"}`" + `:
 
 | status | kind | when |
 |---:|---|---|
@@ -95,6 +105,7 @@ Answers are JSON. An error is an object too, ` + "`{\"error\": \"...\", \"kind\"
 | 403, 421 | refused | sent by another site's page, or to another host name |
 | 404 | not found | no such image, file or part |
 | 405 | method | the method is not allowed |
+| 409 | changed | the image's bytes are not those that were collected |
 | 413 | too large | the body is too large |
 | 415 | type | a body of JSON needs ` + "`Content-Type: application/json`" + ` |
 | 429 | busy | too many requests wait |
@@ -120,8 +131,11 @@ var exploreParts = []explorePart{
 	{"POST api/segment", "Labels of pixels, of an image that is the body, or of the collection (`image`, its number). Parameters: `classes`, two or\n" +
 		"more, with `|` between the words of one; `sink` (false for small grids, as `--no-sink`).", nil, live.Segmented{}},
 	{"GET api/scores?unit=PAIR", "The scores of a pair on all images.", nil, live.PairScores{}},
+	{"GET api/thumb/NUMBER", "A thumbnail of an image, by its number: a JPEG of the square that the model sees, also of images that have none in the\n" +
+		"report. Parameters, both optional: `size` (pixels, 1 to 512; 96), `changed` (true: an image that has changed since it was\n" +
+		"collected is drawn as it is now, in place of the error `changed`). The answer has an `ETag`.", nil, nil},
 	{"Of heads: GET api/text?q=TEXT", "Heads by how far what they add along a text differs over the images, which is how textspan chooses texts, and the images nearest\n" +
-		"to the text. All that heads add is read again for each text.", nil, live.HeadsText{}},
+		"to the text. What heads add is read again for each text, as factors where it is kept so; the last 256 answers are kept.", nil, live.HeadsText{}},
 	{"Of heads: GET api/image/NUMBER, POST api/drop", "Why an image has its class, by heads. `explanation.head_maps` has the fields of those of\n" +
 		"[`clipnh explain --json`](json.md#explain).", nil, live.HeadsExplained{}},
 }

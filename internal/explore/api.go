@@ -3,16 +3,21 @@ package explore
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
+	"github.com/clipnh/clipnh/internal/report"
 )
 
 // Answers are those to questions about the units of a report: its pairs, or its heads. Load reads
@@ -26,6 +31,7 @@ type Answers interface {
 	Toggle(ctx context.Context, r live.ToggleRequest) (*live.Toggle, error)
 	Segment(ctx context.Context, name string, data []byte, q live.SegmentQuestion) (*live.Segmented, error)
 	SegmentImage(ctx context.Context, image int, q live.SegmentQuestion) (*live.Segmented, error)
+	Thumb(ctx context.Context, image, size int, changed bool) ([]byte, error)
 	Load(ctx context.Context) error
 	Close()
 }
@@ -33,26 +39,31 @@ type Answers interface {
 // An endpoint answers requests below api/.
 type endpoint struct {
 	method string
+	below  bool // the path goes on
 	answer func(s *Server, ctx context.Context, w http.ResponseWriter, r *http.Request, rest string) (any, error)
 }
 
 // endpoints by the first part of the path; what follows is rest.
 var endpoints = map[string]endpoint{
-	"live":    {http.MethodGet, (*Server).status},
-	"text":    {http.MethodGet, (*Server).text},
-	"scores":  {http.MethodGet, (*Server).scores},
-	"image":   {http.MethodGet, (*Server).image},
-	"toggle":  {http.MethodPost, (*Server).toggle},
-	"drop":    {http.MethodPost, (*Server).drop},
-	"segment": {http.MethodPost, (*Server).segment},
+	"live":    {http.MethodGet, false, (*Server).status},
+	"text":    {http.MethodGet, false, (*Server).text},
+	"scores":  {http.MethodGet, false, (*Server).scores},
+	"image":   {http.MethodGet, true, (*Server).image},
+	"thumb":   {http.MethodGet, true, (*Server).thumb},
+	"toggle":  {http.MethodPost, false, (*Server).toggle},
+	"drop":    {http.MethodPost, false, (*Server).drop},
+	"segment": {http.MethodPost, false, (*Server).segment},
 }
+
+// A picture is an answer that is a JPEG and not JSON.
+type picture []byte
 
 // api answers a request for a path below api/.
 func (s *Server) api(w http.ResponseWriter, r *http.Request, at string) {
 	w.Header().Set("Cache-Control", "no-store")
 	first, rest, _ := strings.Cut(at, "/")
 	e, ok := endpoints[first]
-	if !ok || rest != "" && first != "image" {
+	if !ok || rest != "" && !e.below {
 		s.fail(w, http.StatusNotFound, "not found", "no such part of the interface")
 		return
 	}
@@ -72,6 +83,10 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, at string) {
 		s.fail(w, http.StatusInternalServerError, "internal", "a fault of the program, which the terminal names")
 		return
 	}
+	if p, ok := answer.(picture); ok && err == nil {
+		s.picture(w, r, p)
+		return
+	}
 	var text bytes.Buffer
 	if err == nil {
 		if err = json.NewEncoder(&text).Encode(answer); err != nil {
@@ -84,6 +99,16 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, at string) {
 	}
 	w.Header().Set("Content-Type", types[".json"])
 	w.Write(text.Bytes())
+}
+
+// picture sends a JPEG. As files of the report, it is asked for again each time, and sent again only
+// if it is another one.
+func (s *Server) picture(w http.ResponseWriter, r *http.Request, p picture) {
+	sum := sha256.Sum256(p)
+	w.Header().Set("Content-Type", types[".jpg"])
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("ETag", strconv.Quote(hex.EncodeToString(sum[:16])))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p))
 }
 
 // failure is what is sent where there is no answer.
@@ -115,6 +140,7 @@ var kinds = []struct {
 	{live.ErrLoading, http.StatusServiceUnavailable, "loading"},
 	{live.ErrBusy, http.StatusTooManyRequests, "busy"},
 	{live.ErrUnknown, http.StatusNotFound, "not found"},
+	{live.ErrChanged, http.StatusConflict, "changed"},
 	{live.ErrInternal, http.StatusInternalServerError, "internal"},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout"},
 	{context.Canceled, http.StatusServiceUnavailable, "stopped"},
@@ -148,7 +174,7 @@ func (s *Server) status(_ context.Context, _ http.ResponseWriter, r *http.Reques
 		return nil, err
 	}
 	status := s.o.Live.Status()
-	for _, part := range []*live.Ability{&status.Text, &status.Image, &status.Drop, &status.Toggle, &status.Segment, &status.Scores} {
+	for _, part := range []*live.Ability{&status.Text, &status.Image, &status.Drop, &status.Toggle, &status.Segment, &status.Scores, &status.Thumbs} {
 		part.Reason = s.o.Spell(part.Reason)
 	}
 	return status, nil
@@ -184,6 +210,27 @@ func (s *Server) image(ctx context.Context, _ http.ResponseWriter, r *http.Reque
 		return nil, err
 	}
 	return s.o.Live.Image(ctx, image, q)
+}
+
+func (s *Server) thumb(ctx context.Context, _ http.ResponseWriter, r *http.Request, rest string) (any, error) {
+	image, err := readImage(rest)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readParameters(r.URL.RawQuery, "size", "changed")
+	if err != nil {
+		return nil, err
+	}
+	size, err := p.number("size", report.ThumbSize)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := p.flag("changed", false)
+	if err != nil {
+		return nil, err
+	}
+	thumb, err := s.o.Live.Thumb(ctx, image, size, changed)
+	return picture(thumb), err
 }
 
 var errMedia = errors.New("want Content-Type application/json")

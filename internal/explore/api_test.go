@@ -31,6 +31,7 @@ func TestAPI(t *testing.T) {
 		{get, "/api/live", nil, "", 200, `"toggle":{"on":true}`}, {head, "/api/live", nil, "", 200, ""},
 		{get, "/api/scores?unit=h1n7", nil, "", 200, `"unit":"h1n7"`},
 		{get, "/api/image/3?list=2&maps=1&off=h1n7,n9&by=zero", nil, "", 200, `"edit":"by zero"`},
+		{get, "/api/thumb/3", nil, "", 200, "\xff\xd8"}, {head, "/api/thumb/3?size=32&changed=true", nil, "", 200, ""},
 		{post, "/api/toggle", asJSON, `{"off": ["n9"], "by": "mean", "image": 3, "classes": null}`, 200, `"by_group"`},
 		{post, "/api/drop?unit=h1n7", map[string]string{"Content-Type": "image/png"}, string(photo), 200, `"unit":{"unit":"h1n7"`},
 
@@ -44,6 +45,9 @@ func TestAPI(t *testing.T) {
 		{get, "/api/image/0/x", nil, "", 400, "want its number"}, {get, "/api/image/0?classes=a,b", nil, "", 501, `"kind":"off"`},
 		{get, "/api/image/0?list=x", nil, "", 400, "want a whole number"}, {get, "/api/image/0?unusual=maybe", nil, "", 400, "want true or false"},
 		{get, "/api/image/0?list=101", nil, "", 400, "want 0 to 100"}, {get, "/api/image/0?off=%3Cscript%3E", nil, "", 400, `unit \"\u003cscript\u003e\"`},
+		{get, "/api/thumb/", nil, "", 400, "want its number"}, {get, "/api/thumb/999", nil, "", 404, "image 999: want 0 to"}, {get, "/api/thumb/0/x", nil, "", 400, "want its number"},
+		{get, "/api/thumb/0?size=513", nil, "", 400, "want 1 to 512"}, {get, "/api/thumb/0?size=0", nil, "", 400, "want 1 to"}, {get, "/api/thumb/0?size=-1", nil, "", 400, "want a whole number"},
+		{get, "/api/thumb/0?changed=x", nil, "", 400, "want true or false"}, {get, "/api/thumb/0?list=1", nil, "", 400, `parameter \"list\"`}, {post, "/api/thumb/0", nil, "", 405, "want GET or HEAD"},
 		{get, "/api/scores?unit=n1", nil, "", 400, "want a pair"}, {get, "/api/scores", nil, "", 400, "unit"},
 		{post, "/api/toggle", asJSON, ``, 400, "body: want JSON"}, {post, "/api/toggle", asJSON, `[]`, 400, "body: want JSON"}, {post, "/api/toggle", asJSON, `{"of": []}`, 400, "unknown field"},
 		{post, "/api/toggle", asJSON, `{} {}`, 400, "more than one"}, {post, "/api/toggle", asJSON, `{"image": -1}`, 404, "image -1"}, {post, "/api/toggle", asJSON, `{"image": 1.5}`, 400, "body"},
@@ -66,6 +70,43 @@ func TestAPI(t *testing.T) {
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 9 {
 		t.Errorf("%d entries in the report, want 9: nothing is stored (%v)", len(entries), err)
 	}
+}
+
+// TestThumbs: thumbnails are sent once, and again if they are others; where there are no images, it is
+// said why.
+func TestThumbs(t *testing.T) {
+	dir, _ := folder(t)
+	s := serve(t, dir, "")
+	answer, first := s.do(t, exchange{get, "/api/thumb/3", nil, "", 200, ""})
+	tag := answer.Header.Get("ETag")
+	if kind, stored := answer.Header.Get("Content-Type"), answer.Header.Get("Cache-Control"); kind != "image/jpeg" || stored != "no-cache" || len(tag) != 34 {
+		t.Errorf("%s, %s, %s", kind, stored, tag)
+	}
+	if answer, body := s.do(t, exchange{get, "/api/thumb/3", map[string]string{"If-None-Match": tag}, "", 304, ""}); body != "" || answer.Header.Get("ETag") != tag {
+		t.Errorf("sent again: %d bytes", len(body))
+	}
+	for _, other := range []string{"/api/thumb/2", "/api/thumb/3?size=32"} {
+		if answer, body := s.do(t, exchange{get, other, map[string]string{"If-None-Match": tag}, "", 200, ""}); body == first || answer.Header.Get("ETag") == tag {
+			t.Errorf("%s is that of /api/thumb/3", other)
+		}
+	}
+
+	r := opened(t, dir)
+	o, err := r.Inputs(Paths{}, live.Options{}, t.Errorf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := r.Open(t.Context(), o, pipelinetest.Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	if err := l.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s = serveAnswers(t, r, l, "")
+	s.do(t, exchange{get, "/api/thumb/3", nil, "", 501, "give {data-path}"})
+	s.do(t, exchange{get, "/api/live", nil, "", 200, `"thumbs":{"on":false,"reason":"give {data-path}`})
 }
 
 // TestMarkup: names that look like markup are text in JSON.

@@ -161,7 +161,7 @@ type Paths struct {
 func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args ...any)) (live.Options, error) {
 	m := r.overview.Model
 	o.Report, o.Weights, o.Force = r.Dir, origin.Origin{Weights: m.Weights, Tensors: m.Tensors}, p.Force
-	o.Norms, o.GroupOf = r.norms, r.groups
+	o.Norms, o.GroupOf, o.Names = r.norms, r.groups, r.images.Names
 	if r.groups != nil {
 		o.GroupNames = r.overview.Data.Groups
 	}
@@ -171,6 +171,7 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		o.ModelPath = made.Path
 	}
 	if made, ok := r.mark.Input(r.Dir, report.InputImages); ok {
+		o.Listing = made.SHA256
 		o.Data.Path = cmp.Or(o.Data.Path, made.Path)
 		if !p.Dataset {
 			o.Data.Kind = cmp.Or(made.Dataset, o.Data.Kind)

@@ -93,6 +93,7 @@ func TestHeads(t *testing.T) {
 		{get, "/api/image/3?classes=a,b&off=l3h1", nil, "", 400, "api/toggle"},
 		{get, "/api/text?q=a+dog", nil, "", 200, `"deviation"`},
 		{post, "/api/drop?classes=a,b&heads=l4h0", nil, string(photo), 200, `"head":"l4h0"`},
+		{get, "/api/thumb/0", nil, "", 200, "\xff\xd8"}, {get, "/api/thumb/1", nil, "", 404, "image 1: want 0 to 0"},
 		{get, "/h/l4h0", nil, "", 307, "/#/h/l4h0"},
 		{get, "/p/l4h0", nil, "", 404, "no such file"},
 		{post, "/api/toggle", map[string]string{"Content-Type": "application/json"}, `{"of": 1}`, 400, `l10h3`},

@@ -165,6 +165,12 @@ type Term struct {
 	Coefficient float32 `json:"coefficient"`
 }
 
+// Measures of thumbnails: pixels, and the quality of their JPEG.
+const (
+	ThumbSize    = 96
+	ThumbQuality = 82
+)
+
 // Thumbs says where thumbnails are: thumbs/NNN.jpg are sheets of Columns x Rows squares of
 // Size pixels, row by row; the i-th of Of has its place i mod (Columns·Rows) in sheet
 // i/(Columns·Rows).

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -103,6 +105,23 @@ func TestReadFactoredHeads(t *testing.T) {
 				t.Errorf("numbers %v of image %d are others than in all", cut, 2+b)
 			}
 		}
+	}
+
+	// Along a vector, of the factors alone.
+	vector, random := make([]float32, shape[3]), rand.New(rand.NewPCG(1, 2))
+	for i := range vector {
+		vector[i] = float32(random.NormFloat64())
+	}
+	along, products := make([]float32, shape[0]*each/shape[3]), make([]float32, shape[0]*each/shape[3])
+	if err := p.Along(vector).Read(along, shape[0], 0, shape[0], new(artefact.AlongBuffer)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range products {
+		image, head := i%shape[0], i/shape[0]
+		products[i] = kernel.Dot(got[image*each+head*shape[3]:][:shape[3]], vector)
+	}
+	if err := testutil.Far(along, products, 1e-5); err != nil {
+		t.Errorf("along a vector: %v", err)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -112,15 +111,24 @@ func (l *HeadLedger) blocks(ctx context.Context, first, count int, do func(image
 	return nil
 }
 
-// Along returns what heads add to images along the vector text [O], r·text, [B,L·H].
+// Along returns what heads add to images along the vector text [O], r·text, [L·H,B].
 func (l *HeadLedger) Along(ctx context.Context, text []float32) ([]float32, error) {
-	heads := len(l.Spread)
-	values := make([]float32, len(l.Names)*heads)
-	err := l.blocks(ctx, 0, heads, func(image, n int, rows []float32) error {
-		kernel.Sgemm(1, kernel.Dense(rows, n*heads, len(text)), kernel.Dense(text, len(text), 1), 0, kernel.Dense(values[image*heads:][:n*heads], n*heads, 1), l.team)
-		return nil
+	B := len(l.Names)
+	values := make([]float32, len(l.Spread)*B)
+	along, buffers := l.of.Heads.Along(text), make([]artefact.AlongBuffer, l.team.Size())
+	failed := make([]error, (B+headBlock-1)/headBlock)
+	l.team.Each(len(failed), func(block, worker int) {
+		if failed[block] = ctx.Err(); failed[block] == nil {
+			lo := block * headBlock
+			failed[block] = along.Read(values[lo:], B, lo, min(headBlock, B-lo), &buffers[worker])
+		}
 	})
-	return values, err
+	for _, err := range failed {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
 }
 
 // Feature returns that of an image without the heads off, [O]; zero says that they add nothing,

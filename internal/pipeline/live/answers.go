@@ -13,6 +13,7 @@ type Status struct {
 	Toggle  Ability `json:"toggle"`  // one image, and accuracy over the collection, without pairs or heads
 	Segment Ability `json:"segment"` // labels of pixels
 	Scores  Ability `json:"scores"`  // of a pair, on all images
+	Thumbs  Ability `json:"thumbs"`  // of images that have none in the report
 
 	Classes  []string `json:"classes"`   // that are taken where a request names none
 	Images   int      `json:"images"`    // of the collection; 0 until the scores are read

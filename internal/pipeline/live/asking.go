@@ -161,17 +161,24 @@ type embedded struct {
 // file reads the file of an image of the collection. One that has changed is refused, as
 // all else that is shown of it is of what it was.
 func (l *common) file(image int) (*imageprep.File, error) {
-	name := l.judged.Names[image]
+	return l.fileOf(l.judged.Names[image], false)
+}
+
+// fileOf reads the file of the image of a name. One that has changed is refused, unless it is
+// wanted as it is now.
+func (l *common) fileOf(name string, changed bool) (*imageprep.File, error) {
 	item := l.items[name]
 	if item == nil {
-		return nil, because(ErrUnknown, fmt.Errorf("image %s is not in %s", name, l.o.Data.Path))
+		return nil, because(ErrUnknown, fmt.Errorf("image %s is not in %s", name, l.o.Data.Shown()))
 	}
 	file, err := item.Load()
-	if err == nil {
-		err = l.recorded.Compare(name, file)
-	}
 	if err != nil {
 		return nil, because(ErrInternal, err)
+	}
+	if !changed {
+		if err := l.recorded.Compare(name, file); err != nil {
+			return nil, because(ErrChanged, err)
+		}
 	}
 	return file, nil
 }

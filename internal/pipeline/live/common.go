@@ -39,6 +39,8 @@ type common struct {
 	tower, sums *gate
 	texts       recent[string, embedded]
 	passes      recent[int, *explain.Pass]
+	drawing     *gate // of thumbnails
+	thumbs      recent[thumbKey, []byte]
 
 	read    chan struct{} // closed when the collection was read
 	packed  chan struct{} // closed when the tower was packed
@@ -50,7 +52,9 @@ func newCommon(o Options, kind string, say ui.Reporter) *common {
 	return &common{
 		o: o, kind: kind, say: say, team: par.NewTeam(o.Threads), why: map[Input]string{}, tower: newGate(waitTower), sums: newGate(waitScores),
 		texts: recent[string, embedded]{most: keptTexts}, passes: recent[int, *explain.Pass]{most: keptPasses},
-		read: make(chan struct{}), packed: make(chan struct{}),
+		drawing: newWideGate(min(par.NewTeam(o.Threads).Size(), mostDrawn), waitThumbs),
+		thumbs:  recent[thumbKey, []byte]{most: keptThumbs, size: func(thumb []byte) int { return len(thumb) }},
+		read:    make(chan struct{}), packed: make(chan struct{}),
 	}
 }
 
@@ -161,7 +165,7 @@ func (l *common) openImages(ctx context.Context) error {
 	}
 	l.items = dataset.ByName(data.Items)
 	if collection == nil {
-		return nil
+		return l.sameListing(data)
 	}
 	if from := artefact.OriginOf(collection).Images; from != nil {
 		same, err := data.Stride(max(from.Stride, 1)).Fingerprint()
@@ -174,6 +178,24 @@ func (l *common) openImages(ctx context.Context) error {
 	}
 	l.recorded, err = source.RecordedImages(collection, l.o.ScoresPath, data, true)
 	return err
+}
+
+// sameListing fails where there is no collection and the images are not those of the report, as far
+// as it says which they were.
+func (l *common) sameListing(data *dataset.Dataset) error {
+	if l.o.Listing == "" {
+		return nil
+	}
+	now, err := data.Fingerprint()
+	if err != nil || now == l.o.Listing {
+		return err
+	}
+	err = fmt.Errorf("%s: %w: its images are not those that the report was made with", l.o.Data.Shown(), cache.ErrStale)
+	if !l.o.Force {
+		return hint.With(err, "give the images that it was made with, or pass {force}")
+	}
+	l.say.Warn("%v (used anyway: {force})", err)
+	return nil
 }
 
 // openLedger reads the collection; without the classes, where these cannot be used.

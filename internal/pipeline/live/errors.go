@@ -8,6 +8,7 @@ var (
 	ErrLoading  = errors.New("loading")   // or not yet
 	ErrBusy     = errors.New("busy")      // too many requests wait
 	ErrUnknown  = errors.New("not found") // no such image
+	ErrChanged  = errors.New("changed")   // an image is not the one that was collected
 	ErrInternal = errors.New("internal")  // a fault of the program or a file that cannot be read
 )
 

@@ -6,14 +6,16 @@ import (
 	"sync/atomic"
 )
 
-// A gate lets one request through at a time; some may wait.
+// A gate lets some requests through at a time, one where nothing else is said; others may wait.
 type gate struct {
 	slot    chan struct{}
 	waiting atomic.Int64
 	most    int64 // requests in it or waiting
 }
 
-func newGate(most int64) *gate { return &gate{slot: make(chan struct{}, 1), most: most} }
+func newGate(most int64) *gate { return newWideGate(1, most) }
+
+func newWideGate(at int, most int64) *gate { return &gate{slot: make(chan struct{}, at), most: most} }
 
 // enter waits until the gate is free. It fails with ErrBusy where too many wait, and with
 // the context's error when that ends. leave must be called once.

@@ -20,6 +20,9 @@ func (h *Heads) Text(ctx context.Context, text string) (*HeadsText, error) {
 	if err := h.need(ctx, false, Model, Vocab, Scores); err != nil {
 		return nil, err
 	}
+	if a, ok := h.answers.get(text); ok {
+		return a, nil
+	}
 	leave, err := h.tower.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -45,10 +48,11 @@ func (h *Heads) Text(ctx context.Context, text string) (*HeadsText, error) {
 		a.Images, a.Groups = h.nearImages(row)
 	}
 	of, count := h.ledger.Heads()
+	images := len(h.ledger.Names)
 	a.Heads = make([]NearHead, count)
 	h.team.For(count, func(lo, hi, _ int) {
 		for head := lo; head < hi; head++ {
-			a.Heads[head] = nearHead(values, head, count)
+			a.Heads[head] = nearHead(values[head*images : (head+1)*images])
 			a.Heads[head].Head = of.HeadLayers().Head(head)
 			if spread := h.ledger.Spread[head]; spread > 0 {
 				a.Heads[head].Explained = min(a.Heads[head].Deviation*a.Heads[head].Deviation/spread, 1)
@@ -56,22 +60,22 @@ func (h *Heads) Text(ctx context.Context, text string) (*HeadsText, error) {
 		}
 	})
 	slices.SortStableFunc(a.Heads, func(x, y NearHead) int { return cmp.Compare(y.Deviation, x.Deviation) })
-	a.Heads = a.Heads[:min(nearest, count)]
+	a.Heads = slices.Clone(a.Heads[:min(nearest, count)])
+	h.answers.put(text, a)
 	return a, nil
 }
 
-// nearHead is what values [B,heads] of products with a text say of a head.
-func nearHead(values []float32, head, heads int) (n NearHead) {
-	B := len(values) / heads
+// nearHead is what values [B] of products with a text say of a head.
+func nearHead(values []float32) (n NearHead) {
 	sum := 0.0
-	for i := head; i < len(values); i += heads {
-		sum += float64(values[i])
+	for _, x := range values {
+		sum += float64(x)
 	}
-	n.Mean = sum / float64(B)
+	n.Mean = sum / float64(len(values))
 	square := 0.0
 	n.Images = []report.ImageValue{}
-	for image := range B {
-		x := float64(values[image*heads+head])
+	for image, value := range values {
+		x := float64(value)
 		square += (x - n.Mean) * (x - n.Mean)
 		at := len(n.Images)
 		for at > 0 && n.Images[at-1].Value < x {
@@ -82,7 +86,7 @@ func nearHead(values []float32, head, heads int) (n NearHead) {
 			n.Images = n.Images[:min(len(n.Images), report.TextImages)]
 		}
 	}
-	n.Deviation = math.Sqrt(square / float64(B))
+	n.Deviation = math.Sqrt(square / float64(len(values)))
 	return n
 }
 

@@ -19,7 +19,8 @@ import (
 // attention pool. It is safe for concurrent use.
 type Heads struct {
 	*common
-	ledger *evaluate.HeadLedger
+	ledger  *evaluate.HeadLedger
+	answers recent[string, *HeadsText]
 
 	once   sync.Once // whether means tell edit what heads give
 	told   bool
@@ -28,7 +29,7 @@ type Heads struct {
 
 // OpenHeads is Open for a collection of heads.
 func OpenHeads(ctx context.Context, o Options, say ui.Reporter) (*Heads, error) {
-	h := &Heads{common: newCommon(o, artefact.KindHeads, say)}
+	h := &Heads{common: newCommon(o, artefact.KindHeads, say), answers: recent[string, *HeadsText]{most: keptAnswers}}
 	if why := o.Why[MLPs]; why != "" {
 		h.because(MLPs, why)
 	}
@@ -100,6 +101,7 @@ func (h *Heads) Status() Status {
 		Toggle:  h.able(true, false, Scores),
 		Segment: Ability{Reason: errOfPairs.Error()},
 		Scores:  Ability{Reason: errOfPairs.Error()},
+		Thumbs:  h.able(false, false, Images),
 	}
 	h.tellRead(&s)
 	if closed(h.read) && h.ledger != nil {

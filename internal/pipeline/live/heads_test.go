@@ -158,6 +158,9 @@ func TestHeadsText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if again, err := h.Text(t.Context(), "a yellow car"); err != nil || again != a {
+		t.Errorf("asked again: another answer, %v", err)
+	}
 	m, err := model.OpenWith(t.Context(), o.ModelPath, model.Details{})
 	if err != nil {
 		t.Fatal(err)

@@ -35,6 +35,8 @@ type Options struct {
 	ClassesPath string            // class embeddings, in the order of the labels
 	Data        dataset.Options   // the images, with their labels
 	Images      imageprep.Options // how they are read
+	Names       []string          // of the images, by their numbers; thumbnails need them
+	Listing     string            // fingerprint of the list of the images, for where the scores are not there; empty: not known
 	GroupNames  []string          // groups of images; nil: none
 	GroupOf     []int             // that of each image, -1 of none
 	ModelPath   string
@@ -57,14 +59,19 @@ type Options struct {
 
 // How much is kept, and how many requests may wait.
 const (
-	keptTexts  = 4096 // embeddings: 16 MB for RN50
-	keptPasses = 16   // of images through the tower: 66 MB for RN50x16
-	waitTower  = 16   // requests, the current one included
-	waitScores = 32
-	patience   = 10 * time.Second // that a request waits for what is being read
-	maxText    = 1000             // bytes
-	maxTexts   = 64               // classes that a request names
-	nearest    = 16               // pairs and images of a text
-	maxList    = 100
-	maxMaps    = 32
+	keptTexts   = 4096     // embeddings: 16 MB for RN50
+	keptPasses  = 16       // of images through the tower: 66 MB for RN50x16
+	keptAnswers = 256      // to texts, by heads: some 3 kB each
+	keptThumbs  = 32 << 20 // bytes of thumbnails, which are some 3 kB each
+	waitTower   = 16       // requests, the current one included
+	waitScores  = 32
+	waitThumbs  = 64
+	mostDrawn   = 4                // thumbnails at a time, each with its image in memory
+	patience    = 10 * time.Second // that a request waits for what is being read
+	maxText     = 1000             // bytes
+	maxTexts    = 64               // classes that a request names
+	nearest     = 16               // pairs and images of a text
+	maxList     = 100
+	maxMaps     = 32
+	maxThumb    = 512 // pixels
 )

@@ -38,6 +38,7 @@ func (l *Live) Status() Status {
 		Segment: l.able(false, false, Model, Vocab, Components),
 		Toggle:  l.able(true, false, Scores),
 		Scores:  l.able(true, false, Scores),
+		Thumbs:  l.able(false, false, Images),
 	}
 	l.tellRead(&s)
 	if closed(l.read) && l.ledger != nil {

@@ -19,10 +19,9 @@ import (
 
 // Measures of sheets of thumbnails.
 const (
-	thumbSize    = 96 // pixels
+	thumbSize    = report.ThumbSize
 	sheetColumns = 8
 	sheetRows    = 8
-	thumbQuality = 82 // of JPEG
 )
 
 // shownIn are the images that some unit of columns shows, ascending.
@@ -71,7 +70,7 @@ func (b *base) drawThumbs(ctx context.Context, images []int32) error {
 				return err
 			}
 			err = b.folder.writeFile(file, func(w io.Writer) error {
-				return jpeg.Encode(w, drawn, &jpeg.Options{Quality: thumbQuality})
+				return jpeg.Encode(w, drawn, &jpeg.Options{Quality: report.ThumbQuality})
 			})
 			if err != nil {
 				return err

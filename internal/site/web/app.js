@@ -770,6 +770,163 @@
     return note("The weights of this pair are zero, as after ", el("code", {}, "clipnh edit --remove"), ": it adds the same to every image, so none is stronger than another.");
   }
 
+  // web/src/live/api.mjs
+  async function answer(response) {
+    let body;
+    try {
+      body = await response.json();
+    } catch {
+      throw new Error(`the explorer answered ${response.status} ${response.statusText}`);
+    }
+    if (!response.ok) throw new Error(body.error || `the explorer answered ${response.status}`);
+    return body;
+  }
+  function query(values) {
+    const out = new URLSearchParams();
+    for (const [k, v] of Object.entries(values || {})) {
+      if (v !== null && v !== void 0 && v !== "") out.set(k, v);
+    }
+    const text = out.toString();
+    return text ? `?${text}` : "";
+  }
+  async function refusal(path) {
+    const response = await fetch(`api/${path}`);
+    return response.ok ? null : response.json();
+  }
+  async function get(path, values) {
+    return answer(await fetch(`api/${path}${query(values)}`));
+  }
+  async function post(path, values, body) {
+    const file = body instanceof Blob;
+    return answer(await fetch(`api/${path}${query(values)}`, {
+      method: "POST",
+      body: file ? body : body === void 0 ? null : JSON.stringify(body),
+      headers: file || body === void 0 ? {} : { "Content-Type": "application/json" }
+    }));
+  }
+  var AGAIN = 1500;
+  var once = null;
+  function parts() {
+    if (!state.live) return Promise.resolve({});
+    once ||= get("live").then((p) => {
+      if (!p.images) setTimeout(() => once = null, AGAIN);
+      return p;
+    }, (err) => {
+      once = null;
+      throw err;
+    });
+    return once;
+  }
+  async function need(box, name, make) {
+    try {
+      const all2 = await parts();
+      const part2 = all2[name];
+      if (part2?.on) {
+        replace(box, make());
+        return;
+      }
+      replace(box, note(`Not available: ${part2?.reason || "the explorer does not offer it"}`));
+      if (!all2.images) setTimeout(() => box.isConnected && need(box, name, make), 2 * AGAIN);
+    } catch (err) {
+      replace(box, failure(err));
+    }
+  }
+  async function liveScores(unit) {
+    const p = await parts();
+    if (!p.scores?.on) return null;
+    return (await get("scores", { unit })).scores;
+  }
+  async function waiting2(box, promise, show2) {
+    box.setAttribute("aria-busy", "true");
+    try {
+      replace(box, show2(await promise));
+    } catch (err) {
+      replace(box, failure(err));
+    } finally {
+      box.setAttribute("aria-busy", "false");
+    }
+  }
+  function base64Bytes(base64) {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+    const binary = atob(base64);
+    const out = new Uint8Array(binary.length);
+    for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
+    return out;
+  }
+
+  // web/src/live/picture.mjs
+  var SHARP = 336;
+  var TRIES = 5;
+  var AGAIN2 = 2e3;
+  function picture(box, image, large) {
+    if (!state.live) {
+      absent(box);
+      return;
+    }
+    parts().then((p) => p.thumbs?.on ? ask(box, image, { size: large ? SHARP : null }) : absent(box), () => absent(box));
+  }
+  function sharpen(box, image) {
+    if (!state.live) return;
+    parts().then((p) => p.thumbs?.on && ask(box, image, { size: SHARP, over: true }), () => {
+    });
+  }
+  function ask(box, image, options, tries = TRIES) {
+    const query2 = new URLSearchParams();
+    if (options.size) query2.set("size", options.size);
+    if (options.changed) query2.set("changed", "true");
+    const at = `thumb/${image}${query2.size ? `?${query2}` : ""}`;
+    const img = el("img", { class: "picture", alt: "", loading: "lazy", decoding: "async", src: `api/${at}` });
+    img.addEventListener("error", () => {
+      img.remove();
+      failed(box, image, options, tries, at);
+    }, { once: true });
+    if (options.changed) img.addEventListener("load", () => box.dispatchEvent(new CustomEvent("clipnh-drawn-changed")), { once: true });
+    box.prepend(img);
+  }
+  async function failed(box, image, options, tries, at) {
+    const why2 = await refusal(at).catch((err) => ({ error: err.message }));
+    if (why2?.kind === "changed" && !options.changed) {
+      markChanged(box);
+      ask(box, image, { ...options, changed: true }, tries);
+      return;
+    }
+    const later = why2 === null || why2.kind === "busy" || why2.kind === "loading";
+    if (later && tries > 1) {
+      setTimeout(() => box.isConnected && ask(box, image, options, tries - 1), AGAIN2);
+      return;
+    }
+    if (!options.over) lacks(box, why2?.error || "the browser cannot show it");
+  }
+  function lacks(box, why2) {
+    box.classList.add("lacking");
+    box.title = why2;
+    box.setAttribute("aria-label", `${box.getAttribute("aria-label")}, no thumbnail: ${why2}`);
+    box.append(el("span", { class: "why" }, why2));
+  }
+  function absent(box) {
+    box.classList.add("lacking", "absent");
+    box.append("no thumbnail");
+  }
+  function markChanged(box) {
+    if (box.classList.contains("changed")) return;
+    box.classList.add("changed");
+    box.setAttribute("aria-label", `${box.getAttribute("aria-label")}, changed since its scores were collected`);
+    box.append(el("span", { class: "stale", title: "This image changed since its scores were collected: the numbers are those of the earlier one." }, "changed"));
+  }
+  async function howToDraw() {
+    const lacking2 = `The report has no thumbnail of ${state.overview.thumbs ? "some" : "its"} images`;
+    if (!state.live) return [`${lacking2}. The explorer draws them:`, "clipnh explore DIR --data-path PATH"];
+    const p = await parts();
+    return p.thumbs?.on ? null : [`${lacking2}, and none is drawn: ${p.thumbs?.reason || "the explorer does not offer it"}`, null];
+  }
+  function howNote() {
+    const box = el("div", { class: "how-to-draw" });
+    howToDraw().then((how) => how && replace(box, howText(how)), () => {
+    });
+    return box;
+  }
+  var howText = ([text, command]) => note(text, command ? [" ", el("code", {}, command), "."] : null);
+
   // web/src/index.mjs
   var SORTS = {
     match: "match",
@@ -779,15 +936,15 @@
     effect: "effect on classes",
     unit: "head and neuron"
   };
-  var once = null;
+  var once2 = null;
   function index() {
-    once ||= load("index").then((file) => ({
+    once2 ||= load("index").then((file) => ({
       words: file.words,
       lower: file.words.map((w) => w.toLowerCase()),
       pairs: columns(file.pairs),
       neurons: columns(file.neurons)
     }));
-    return once;
+    return once2;
   }
   function columns(file) {
     return {
@@ -969,20 +1126,16 @@
   }
 
   // web/src/thumbs.mjs
-  function face(image, alt) {
+  function face(image, alt, large = false) {
     const { thumbs } = state.overview;
     const place = state.places.get(image);
-    const changed2 = state.changed.has(image);
-    const box = el("span", { class: "face", role: "img", "aria-label": changed2 ? `${alt}, changed since its scores were collected` : alt });
-    if (changed2) {
-      box.classList.add("changed");
-      box.append(el("span", { class: "stale", title: "This image changed since its scores were collected: the numbers are those of the earlier one." }, "changed"));
-    }
+    const box = el("span", { class: large ? "face large" : "face", role: "img", "aria-label": alt });
+    if (state.changed.has(image)) markChanged(box);
     if (!thumbs || place === void 0) {
-      box.classList.add("lacking");
-      box.append("no thumbnail");
+      picture(box, image, large);
       return box;
     }
+    if (large) sharpen(box, image);
     const perSheet = thumbs.columns * thumbs.rows;
     const sheet = Math.floor(place / perSheet);
     const x = place % perSheet % thumbs.columns;
@@ -1397,13 +1550,13 @@
         svg("text", { x: item.value < 0 ? at - 5 : at + w + 5, y: y + 16, "text-anchor": item.value < 0 ? "end" : "start", class: "value" }, write2(item.value))
       );
     });
-    const picture = svg(
+    const picture2 = svg(
       "svg",
       { viewBox: `0 0 ${width} ${items.length * height + 4}`, class: "bars", role: "group", "aria-label": label, style: { "max-width": `${width}px` } },
       svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }),
       rows2
     );
-    return figure(caption, { name, ...numbers2 ?? { columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) } }, picture);
+    return figure(caption, { name, ...numbers2 ?? { columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) } }, picture2);
   }
   function cut(text, length) {
     return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
@@ -1660,86 +1813,6 @@
     if (a.size !== b.size) return false;
     for (const [i, node] of b) if (a.get(i) !== node) return false;
     return true;
-  }
-
-  // web/src/live/api.mjs
-  async function answer(response) {
-    let body;
-    try {
-      body = await response.json();
-    } catch {
-      throw new Error(`the explorer answered ${response.status} ${response.statusText}`);
-    }
-    if (!response.ok) throw new Error(body.error || `the explorer answered ${response.status}`);
-    return body;
-  }
-  function query(values) {
-    const out = new URLSearchParams();
-    for (const [k, v] of Object.entries(values || {})) {
-      if (v !== null && v !== void 0 && v !== "") out.set(k, v);
-    }
-    const text = out.toString();
-    return text ? `?${text}` : "";
-  }
-  async function get(path, values) {
-    return answer(await fetch(`api/${path}${query(values)}`));
-  }
-  async function post(path, values, body) {
-    const file = body instanceof Blob;
-    return answer(await fetch(`api/${path}${query(values)}`, {
-      method: "POST",
-      body: file ? body : body === void 0 ? null : JSON.stringify(body),
-      headers: file || body === void 0 ? {} : { "Content-Type": "application/json" }
-    }));
-  }
-  var AGAIN = 1500;
-  var once2 = null;
-  function parts() {
-    if (!state.live) return Promise.resolve({});
-    once2 ||= get("live").then((p) => {
-      if (!p.images) setTimeout(() => once2 = null, AGAIN);
-      return p;
-    }, (err) => {
-      once2 = null;
-      throw err;
-    });
-    return once2;
-  }
-  async function need(box, name, make) {
-    try {
-      const all2 = await parts();
-      const part2 = all2[name];
-      if (part2?.on) {
-        replace(box, make());
-        return;
-      }
-      replace(box, note(`Not available: ${part2?.reason || "the explorer does not offer it"}`));
-      if (!all2.images) setTimeout(() => box.isConnected && need(box, name, make), 2 * AGAIN);
-    } catch (err) {
-      replace(box, failure(err));
-    }
-  }
-  async function liveScores(unit) {
-    const p = await parts();
-    if (!p.scores?.on) return null;
-    return (await get("scores", { unit })).scores;
-  }
-  async function waiting2(box, promise, show2) {
-    box.setAttribute("aria-busy", "true");
-    try {
-      replace(box, show2(await promise));
-    } catch (err) {
-      replace(box, failure(err));
-    } finally {
-      box.setAttribute("aria-busy", "false");
-    }
-  }
-  function base64Bytes(base64) {
-    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
-    const binary = atob(base64);
-    const out = new Uint8Array(binary.length);
-    for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
-    return out;
   }
 
   // web/src/live/text.mjs
@@ -2172,9 +2245,9 @@
   function liveHead(box, head, first2) {
     const image = el("input", { type: "text", id: "head-image", size: 32, autocomplete: "off" });
     const typed = el("input", { type: "text", id: "head-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
-    const chosen = classChoice(() => ask(), "head-class");
+    const chosen = classChoice(() => ask2(), "head-class");
     const result = el("div", { "aria-live": "polite" });
-    const ask = async () => {
+    const ask2 = async () => {
       const number = image.value.trim() ? imageNumber(image.value.trim()) : first2;
       if (number < 0) {
         replace(result, note(`${image.value.trim()}: no image of this collection has this name.`));
@@ -2188,7 +2261,7 @@
     const form2 = el("form", { class: "search-form", on: { submit: (e) => {
       e.preventDefault();
       chosen.forget(typed.value.trim());
-      ask();
+      ask2();
     } } }, el("label", {}, "Image ", image), el("label", { class: "wide" }, "with classes of your own, commas between ", typed), el("button", { type: "submit" }, "Ask"), chosen.label);
     const holder = el("div", {});
     box.append(section("What it adds to a class", { class: "live", what: "head_map" }, holder));
@@ -2201,7 +2274,7 @@
     need(holder, "image", () => {
       queueMicrotask(() => whileShown(content2, async () => {
         const p = await parts();
-        if (p.classes?.length || typed.value.trim()) ask();
+        if (p.classes?.length || typed.value.trim()) ask2();
         else replace(result, note("Type classes to see what this head adds to them."));
       }));
       return content2;
@@ -2210,8 +2283,7 @@
   function one(a, image) {
     const [m] = a.explanation.head_maps.maps;
     const most = Math.max(...m.places.map(Math.abs)) || 1;
-    const square = face(image, `what each place of ${a.name} adds through ${m.head}`);
-    square.classList.add("large");
+    const square = face(image, `what each place of ${a.name} adds through ${m.head}`, true);
     const [where, elsewhere] = nowhere(m);
     const part2 = evenSigned([m.part], 4);
     return el(
@@ -2235,8 +2307,8 @@
       )
     );
   }
-  function classChoice(ask, id2) {
-    const select = el("select", { id: id2, on: { change: ask } });
+  function classChoice(ask2, id2) {
+    const select = el("select", { id: id2, on: { change: ask2 } });
     const label = el("label", { hidden: true }, "Class to explain ", select);
     let asked = "";
     const option = (value, text) => el("option", { value }, text);
@@ -2264,8 +2336,8 @@
     const classes2 = el("input", { type: "text", id: "typed-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
     const result = el("div", { "aria-live": "polite" });
     const segmented = el("div", { "aria-live": "polite" });
-    const chosen = classChoice(() => ask(true), "explained-class");
-    const ask = (asked) => {
+    const chosen = classChoice(() => ask2(true), "explained-class");
+    const ask2 = (asked) => {
       const off2 = switchedOff();
       const typed = classes2.value.trim();
       if (!typed && off2.length === 0 && !asked) {
@@ -2282,7 +2354,7 @@
       { class: "search-form", on: { submit: (e) => {
         e.preventDefault();
         chosen.forget(classes2.value.trim());
-        ask(true);
+        ask2(true);
       } } },
       el("label", { class: "wide" }, "Classes of your own, with commas between ", classes2),
       el("button", { type: "submit" }, "Ask"),
@@ -2291,13 +2363,13 @@
     ), result, segmented);
     const segment = () => need(segmented, "segment", () => {
       const inner = el("div", {}, "…");
-      waiting2(inner, post("segment", { classes: classes2.value.trim(), image }), (a) => segmentation(a, face(image, "the image")));
+      waiting2(inner, post("segment", { classes: classes2.value.trim(), image }), (a) => segmentation(a, face(image, "the image", true)));
       return inner;
     });
     const holder = el("div", {});
     box.append(section("Ask about it", { class: "live" }, holder));
     need(holder, "image", () => {
-      queueMicrotask(() => whileShown(content2, () => ask(false)));
+      queueMicrotask(() => whileShown(content2, () => ask2(false)));
       return content2;
     });
     parts().then((p) => {
@@ -2387,12 +2459,12 @@
   }
 
   // web/src/live/chosen.mjs
-  function chosenImage(units, ask) {
+  function chosenImage(units, ask2) {
     const image = el("input", { type: "text", id: "toggle-image", size: 32, autocomplete: "off" });
     const typed = el("input", { type: "text", id: "toggle-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
     const form2 = el("form", { class: "search-form", hidden: true, on: { submit: (e) => {
       e.preventDefault();
-      ask();
+      ask2();
     } } }, el("label", {}, "Look at image ", image), el("label", { class: "wide" }, "with classes of your own, commas between ", typed), el("button", { type: "submit" }, "Ask"));
     return {
       form: form2,
@@ -2425,8 +2497,7 @@
     const logit = even(rows2.filter((r) => first2.has(r[0])).flatMap((r) => [r[1], r[2]]), 4);
     const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
     const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
-    const square = face(x.image, x.name);
-    if (maps.length === 0) square.classList.add("large");
+    const square = face(x.image, x.name, maps.length === 0);
     return el(
       "div",
       {},
@@ -2538,7 +2609,7 @@
   function controls(units) {
     const holder = el("div", {});
     const result = el("div", { "aria-live": "polite" });
-    const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
+    const by = el("select", { on: { change: () => ask2() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
     const input = el("input", { type: "text", placeholder: example(), size: 12, autocomplete: "off" });
     const error = el("span", { role: "alert" });
     const form2 = el("form", { class: "search-form", on: { submit: (e) => {
@@ -2549,7 +2620,7 @@
       if (known && !isOff(unit)) flip(unit);
       input.value = "";
     } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
-    const ask = () => {
+    const ask2 = () => {
       const off2 = switchedOff();
       one2.form.hidden = off2.length === 0;
       if (off2.length === 0) {
@@ -2562,7 +2633,7 @@
         return [a, p, asked];
       }), ([a, p, asked]) => [collection(a, p.classes), one2.answer(a, asked), editLine(a)]);
     };
-    const one2 = chosenImage(units, () => ask());
+    const one2 = chosenImage(units, () => ask2());
     const box = el("div", {}, form2, holder, one2.form, result);
     whileShownLater(box, () => {
       const off2 = switchedOff();
@@ -2576,7 +2647,7 @@
         ))),
         off2.length > 1 ? button("Switch all on", clear) : null
       ] : null);
-      ask();
+      ask2();
     });
     return box;
   }
@@ -3019,13 +3090,16 @@
     const image = imageNumber(rest2);
     if (image < 0) throw new Error(`${rest2}: no image of this collection has this name`);
     const name = state.images.names[image];
-    const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
-    square.classList.add("large");
+    const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "), true);
+    const changed2 = el("div", {});
+    const said = () => replace(changed2, el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one."));
+    if (state.changed.has(image)) said();
+    square.addEventListener("clipnh-drawn-changed", said);
     return {
       image,
       name,
       square,
-      changed: state.changed.has(image) ? el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one.") : null,
+      changed: changed2,
       label: imageLabel(image) ? ["label", imageLabel(image)] : null,
       group: imageGroup(image) ? ["group", imageGroup(image)] : null,
       move: (by) => {
@@ -3038,8 +3112,9 @@
   // web/src/pages/images.mjs
   var STEP = 120;
   async function imagesPage({ query: query2 }) {
-    const im = await images();
-    const shown = [...state.places.keys()];
+    const [im, how] = await Promise.all([images(), howToDraw().catch(() => null)]);
+    const drawn = state.live && (await parts().catch(() => ({}))).thumbs?.on;
+    const shown = drawn ? [...im.names.keys()] : [...state.places.keys()];
     const input = el("input", { type: "search", value: query2.get("q") || "", placeholder: "part of a name or label", autocomplete: "off" });
     const status = el("p", { role: "status", "aria-live": "polite", class: "result-count" });
     const holder = el("div", {});
@@ -3047,7 +3122,7 @@
     const run = () => {
       const q = input.value.trim().toLowerCase();
       const found = shown.filter((i) => !q || im.names[i].toLowerCase().includes(q) || imageLabel(i).toLowerCase().includes(q));
-      replace(status, `${found.length.toLocaleString("en")} of ${shown.length.toLocaleString("en")} images with a thumbnail`);
+      replace(status, `${found.length.toLocaleString("en")} of ${shown.length.toLocaleString("en")} images${drawn ? "" : " with a thumbnail"}`);
       replace(
         holder,
         wall(found.slice(0, limit).map((image) => ({ image })), "images", { named: true }),
@@ -3068,7 +3143,7 @@
       nodes: [
         el("form", { class: "search-form", role: "search", "aria-label": "images", on: { submit: (e) => e.preventDefault() } }, el("label", { class: "wide" }, "Name or label ", input)),
         status,
-        shown.length < im.names.length ? note(`The collection has ${im.names.length.toLocaleString("en")} images; thumbnails are kept of those that some unit shows.`) : null,
+        shown.length < im.names.length && how ? howText([`The collection has ${im.names.length.toLocaleString("en")} images; thumbnails are kept of those that some unit shows. ${how[0]}`, how[1]]) : null,
         holder
       ],
       shown: run
@@ -3750,13 +3825,13 @@
       headMaps(a, name, square)
     ];
   }
-  function question(id2, ask, ...more) {
+  function question(id2, ask2, ...more) {
     const classes2 = el("input", { type: "text", id: `${id2}-classes`, placeholder: "dog, cat, boat", autocomplete: "off" });
-    const chosen = classChoice(() => ask(), `${id2}-class`);
+    const chosen = classChoice(() => ask2(), `${id2}-class`);
     const form2 = el("form", { class: "search-form", on: { submit: (e) => {
       e.preventDefault();
       chosen.forget(classes2.value.trim());
-      ask();
+      ask2();
     } } }, el("label", { class: "wide" }, "Classes of your own, with commas between ", classes2), more, chosen.label);
     parts().then((p) => p.classes?.length && (classes2.placeholder = p.classes.slice(0, 4).join(", ")), () => {
     });
@@ -3764,22 +3839,22 @@
   }
   function askImage(box, image) {
     const result = el("div", { "aria-live": "polite" });
-    const ask = () => waiting2(result, Promise.all([get(`image/${image}`, q.values()), heads()]), ([a, all2]) => {
+    const ask2 = () => waiting2(result, Promise.all([get(`image/${image}`, q.values()), heads()]), ([a, all2]) => {
       q.chosen.offer(a.classes);
       return answer3(all2, image, a, (text) => face(image, text));
     });
-    const q = question("asked", ask, el("button", { type: "submit" }, "Ask"));
+    const q = question("asked", ask2, el("button", { type: "submit" }, "Ask"));
     const holder = el("div", {});
     box.append(section("Why its class", { class: "live", what: "waterfall" }, holder));
     need(holder, "image", () => {
-      parts().then((p) => p.classes?.length ? ask() : replace(result, note("Type classes to see which heads decide between them.")));
+      parts().then((p) => p.classes?.length ? ask2() : replace(result, note("Type classes to see which heads decide between them.")));
       return [q.form, result];
     });
   }
   function askOwn(box) {
     const result = el("div", { "aria-live": "polite" });
     let image = null;
-    const ask = () => {
+    const ask2 = () => {
       if (!image) {
         replace(result, note("Choose an image first."));
         return;
@@ -3792,7 +3867,7 @@
     const take = (f) => {
       if (!f) return;
       image = f;
-      ask();
+      ask2();
     };
     const file = el("input", { type: "file", accept: "image/*", id: "drop-file", class: "visually-hidden", on: { change: () => take(file.files[0]) } });
     const zone = el(
@@ -3813,7 +3888,7 @@
       over(false)(e);
       take(e.dataTransfer.files[0]);
     });
-    const q = question("own", ask, el("button", { type: "submit" }, "Ask"));
+    const q = question("own", ask2, el("button", { type: "submit" }, "Ask"));
     const holder = el("div", {});
     box.append(section("An image of yours", { class: "live", what: "waterfall" }, holder));
     need(holder, "drop", () => [q.form, zone, result]);
@@ -4191,7 +4266,7 @@
     current = page;
     document.title = `${page.title} · ${state.overview?.title || "clipnh"}`;
     const h1 = el("h1", { tabindex: "-1" }, page.heading);
-    replace(main, el("div", { class: "page-head" }, h1, page.lead ? el("div", { class: "page-lead" }, page.lead) : null), page.nodes);
+    replace(main, el("div", { class: "page-head" }, h1, page.lead ? el("div", { class: "page-lead" }, page.lead) : null), howNote(), page.nodes);
     main.setAttribute("aria-busy", "false");
     main.dataset.path = route.path;
     markNavigation(route.kind);

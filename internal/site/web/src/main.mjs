@@ -6,6 +6,7 @@ import * as theme from "./theme.mjs";
 import * as keys from "./keys.mjs";
 import { start, state, part, ofHeads } from "./state.mjs";
 import { failure } from "./parts.mjs";
+import { howNote } from "./live/picture.mjs";
 import { overview } from "./pages/overview.mjs";
 import { searchPage } from "./pages/search.mjs";
 import { pairPage } from "./pages/pair.mjs";
@@ -64,7 +65,7 @@ async function show(first) {
   current = page;
   document.title = `${page.title} · ${state.overview?.title || "clipnh"}`;
   const h1 = el("h1", { tabindex: "-1" }, page.heading);
-  replace(main, el("div", { class: "page-head" }, h1, page.lead ? el("div", { class: "page-lead" }, page.lead) : null), page.nodes);
+  replace(main, el("div", { class: "page-head" }, h1, page.lead ? el("div", { class: "page-lead" }, page.lead) : null), howNote(), page.nodes);
   main.setAttribute("aria-busy", "false");
   main.dataset.path = route.path;
   markNavigation(route.kind);

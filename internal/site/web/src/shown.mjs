@@ -1,6 +1,6 @@
 // What pages of an image have alike, whatever the report is of.
 
-import { el } from "./dom.mjs";
+import { el, replace } from "./dom.mjs";
 import { address } from "./router.mjs";
 import { state, images, imageNumber, imageLabel, imageGroup } from "./state.mjs";
 import { face } from "./thumbs.mjs";
@@ -12,12 +12,13 @@ export async function imageShown(rest) {
   const image = imageNumber(rest);
   if (image < 0) throw new Error(`${rest}: no image of this collection has this name`);
   const name = state.images.names[image];
-  const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
-  square.classList.add("large");
+  const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "), true);
+  const changed = el("div", {});
+  const said = () => replace(changed, el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one."));
+  if (state.changed.has(image)) said();
+  square.addEventListener("clipnh-drawn-changed", said);
   return {
-    image, name, square,
-    changed: state.changed.has(image)
-      ? el("p", { class: "note changed", role: "note" }, "This image changed since its scores were collected: it is drawn as it is now, and all numbers are those of the earlier one.") : null,
+    image, name, square, changed,
     label: imageLabel(image) ? ["label", imageLabel(image)] : null,
     group: imageGroup(image) ? ["group", imageGroup(image)] : null,
     move: (by) => {

@@ -4,22 +4,19 @@ import { el } from "./dom.mjs";
 import { state, imageLabel } from "./state.mjs";
 import { imageAddress, even } from "./parts.mjs";
 import { paintMap } from "./colours.mjs";
+import { picture, sharpen, markChanged } from "./live/picture.mjs";
 
-// face is the square of an image, without a link.
-export function face(image, alt) {
+// face is the square of an image, without a link; a large one is a sharper picture in the explorer.
+export function face(image, alt, large = false) {
   const { thumbs } = state.overview;
   const place = state.places.get(image);
-  const changed = state.changed.has(image);
-  const box = el("span", { class: "face", role: "img", "aria-label": changed ? `${alt}, changed since its scores were collected` : alt });
-  if (changed) {
-    box.classList.add("changed");
-    box.append(el("span", { class: "stale", title: "This image changed since its scores were collected: the numbers are those of the earlier one." }, "changed"));
-  }
+  const box = el("span", { class: large ? "face large" : "face", role: "img", "aria-label": alt });
+  if (state.changed.has(image)) markChanged(box);
   if (!thumbs || place === undefined) {
-    box.classList.add("lacking");
-    box.append("no thumbnail");
+    picture(box, image, large);
     return box;
   }
+  if (large) sharpen(box, image);
   const perSheet = thumbs.columns * thumbs.rows;
   const sheet = Math.floor(place / perSheet);
   const x = (place % perSheet) % thumbs.columns;

@@ -24,6 +24,12 @@ function query(values) {
   return text ? `?${text}` : "";
 }
 
+// refusal says why a file below api/ was not given, {error, kind}; null if it is given now.
+export async function refusal(path) {
+  const response = await fetch(`api/${path}`);
+  return response.ok ? null : response.json();
+}
+
 export async function get(path, values) {
   return answer(await fetch(`api/${path}${query(values)}`));
 }

@@ -52,8 +52,7 @@ function moved(x) {
   const logit = even(rows.filter((r) => first.has(r[0])).flatMap((r) => [r[1], r[2]]), 4);
   const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
   const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
-  const square = face(x.image, x.name);
-  if (maps.length === 0) square.classList.add("large");
+  const square = face(x.image, x.name, maps.length === 0);
   return el("div", {},
     el("div", { class: maps.length ? "columns three" : null }, square,
       maps.map((m, i) => el("div", {}, el("p", { class: "quiet" }, i ? "after" : "before", `: what each place adds to the logit of “${x.class}”`, what("places")), placesMap({ side: m.rows, parts: m.parts }, most)))),

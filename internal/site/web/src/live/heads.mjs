@@ -87,8 +87,7 @@ export function liveHead(box, head, first) {
 function one(a, image) {
   const [m] = a.explanation.head_maps.maps;
   const most = Math.max(...m.places.map(Math.abs)) || 1;
-  const square = face(image, `what each place of ${a.name} adds through ${m.head}`);
-  square.classList.add("large");
+  const square = face(image, `what each place of ${a.name} adds through ${m.head}`, true);
   const [where, elsewhere] = nowhere(m);
   const part = evenSigned([m.part], 4);
   return el("div", { class: "columns two" },

@@ -39,7 +39,7 @@ export function liveImage(box, image, r, ix) {
   button("Segment by these", () => segment()), chosen.label), result, segmented);
   const segment = () => need(segmented, "segment", () => {
     const inner = el("div", {}, "…");
-    waiting(inner, post("segment", { classes: classes.value.trim(), image }), (a) => segmentation(a, face(image, "the image")));
+    waiting(inner, post("segment", { classes: classes.value.trim(), image }), (a) => segmentation(a, face(image, "the image", true)));
     return inner;
   });
   const holder = el("div", {});
