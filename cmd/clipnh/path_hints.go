@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -92,6 +93,9 @@ func nearHints(cmd *cobra.Command, err error, path string) []string {
 		other := filepath.Join(dir, meant, rest)
 		_, err := os.Stat(other)
 		_, isManifest := strings.CutSuffix(meant, ".json")
+		if masked := digits.ReplaceAllString; masked(meant, "0") == masked(name, "0") {
+			continue // of what is numbered, the number was chosen
+		}
 		if err == nil && (!isManifest || strings.HasSuffix(name, ".json")) {
 			near = append(near, other)
 		}
@@ -101,6 +105,8 @@ func nearHints(cmd *cobra.Command, err error, path string) []string {
 	}
 	return []string{didYouMean(near)}
 }
+
+var digits = regexp.MustCompile(`[0-9]`)
 
 // isGiven reports whether a path is a value of a flag, after an @ too, or an argument.
 func isGiven(cmd *cobra.Command, path string) bool {
