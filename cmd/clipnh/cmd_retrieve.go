@@ -244,7 +244,14 @@ func (o *retrieveOptions) askedNeurons() ([]string, error) {
 		if neuronName.MatchString(word) {
 			continue
 		}
-		if _, err := neuronNumber(o.neurons, word, "whole numbers, such as 624,1300, or names, such as n624 or l9n624"); err != nil {
+		_, err := neuronNumber(o.neurons, word, "whole numbers, such as 624,1300, or names, such as n624 or l9n624")
+		switch {
+		case err == nil:
+		case pairName.MatchString(word):
+			return nil, hinted{err, "pairs are what --pairs takes"}
+		case headName.MatchString(word):
+			return nil, hinted{err, "heads are what --head-idxs takes"}
+		default:
 			return nil, err
 		}
 	}

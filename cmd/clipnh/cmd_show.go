@@ -59,7 +59,7 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 			"  --spans-path caches/spans.json",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624%s", quantity.Of(len(args), "unit"), ofTransformers)}
+				return usageError{fmt.Errorf("%s given: want one, such as h12n624, n624 or h12%s", quantity.Of(len(args), "unit"), ofTransformers)}
 			}
 			return nil
 		},
@@ -116,7 +116,7 @@ func (o *showOptions) validate() error {
 		return o.validateHead()
 	}
 	if !unitName.MatchString(s.Unit) {
-		return fmt.Errorf("unit %q: want %s", s.Unit, asNamed(s.Unit, "a pair, such as h12n624, or a neuron, such as n624"))
+		return fmt.Errorf("unit %q: want %s", s.Unit, asNamed(s.Unit, "a pair, such as h12n624, a neuron, such as n624, or a head, such as h12"))
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {

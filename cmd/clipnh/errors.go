@@ -162,7 +162,7 @@ func kindOfError(err error) (code int, kind string) {
 // that errors need not.
 func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	if cmd.HasParent() {
-		err = fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), err)
+		err = fmt.Errorf("%s: %w", nameOf(cmd), err)
 	}
 	f := failure{Message: err.Error(), Path: pathOf(err)}
 	f.Status, f.Kind = kindOfError(err)
@@ -175,7 +175,7 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		f.Message = strings.ReplaceAll(f.Message, context.Canceled.Error(), "interrupted")
 	}
 	err = withRecipe(err)
-	var hints []string
+	hints := nearHints(cmd, err, f.Path)
 	var h hinter
 	if errors.As(err, &h) {
 		hints = append(hints, h.Hint())
@@ -191,7 +191,7 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	if mismatch != nil && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway, where its shape fits")
 	}
-	if takes := unitsHint(cmd, err); takes != "" {
+	if takes := unitsHint(cmd, err, f.Path); takes != "" {
 		hints = append(hints, takes)
 	}
 	hints = append(append(hints, pathHints(cmd, err)...), more...)
@@ -208,6 +208,11 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		f.Hint = strings.Join(append(hints, againHint(cmd)), "\n")
 	}
 	return f
+}
+
+// nameOf is a command's name in messages, of "data list" both words.
+func nameOf(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 // onceEach puts the lines of a message into one, each once: several steps that end for one
@@ -246,7 +251,7 @@ func pathOf(err error) string {
 // namingFlag returns the message of err with the system call that failed because a file is
 // not there, such as stat, replaced by the flag whose value is that file, or @ and that file;
 // and of one that failed because a file is where a folder is wanted, or because a name is too long, by
-// what is wrong.
+// what is wrong. The path of an artefact that is not there has its flag before it.
 func namingFlag(cmd *cobra.Command, err error, message string) string {
 	var file *fs.PathError
 	if errors.As(err, &file) && errors.Is(file, syscall.ENOTDIR) {
@@ -256,18 +261,31 @@ func namingFlag(cmd *cobra.Command, err error, message string) string {
 		return strings.Replace(message, file.Error(), tooLong(cmd, file.Path), 1)
 	}
 	if file == nil || !errors.Is(file, fs.ErrNotExist) {
+		var of *artefact.Error
+		if !errors.As(err, &of) || !errors.Is(of, cache.ErrMissing) {
+			return message
+		}
+		if flags := flagsWith(cmd, of.Path); len(flags) == 1 && !strings.Contains(message, "--"+flags[0]+" ") && strings.HasPrefix(of.Error(), of.Path+": ") {
+			return strings.Replace(message, of.Error(), "--"+flags[0]+" "+of.Error(), 1)
+		}
 		return message
 	}
-	var flags []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if isSet(f) && slices.ContainsFunc(valuesOf(f), func(v string) bool { return strings.TrimPrefix(v, "@") == file.Path }) {
-			flags = append(flags, f.Name)
-		}
-	})
+	flags := flagsWith(cmd, file.Path)
 	if len(flags) != 1 {
 		return strings.Replace(message, file.Error(), strings.TrimPrefix(file.Error(), file.Op+" "), 1)
 	}
 	return strings.Replace(message, file.Error(), "--"+flags[0]+strings.TrimPrefix(file.Error(), file.Op), 1)
+}
+
+// flagsWith are the flags that have a path as a value, or @ and that path.
+func flagsWith(cmd *cobra.Command, path string) []string {
+	var flags []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if isSet(f) && slices.ContainsFunc(valuesOf(f), func(v string) bool { return strings.TrimPrefix(v, "@") == path }) {
+			flags = append(flags, f.Name)
+		}
+	})
+	return flags
 }
 
 // valuesOf are the values of a flag, which may take several.

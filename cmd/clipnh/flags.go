@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 )
@@ -73,7 +75,17 @@ func noArgs(cmd *cobra.Command, args []string) error {
 			return hinted{err, hint}
 		}
 	}
-	if flag := flagForFile(cmd.Flags(), args[0]); flag != "" {
+	flag := flagForFile(cmd.Flags(), args[0])
+	if flag == "" || flag == "model" {
+		if a, e := cache.Open(args[0]); e == nil && a.Manifest.Kind != artefact.KindCheckpoint {
+			text := fmt.Sprintf("%s holds %s, no checkpoint: %q checks it", args[0], a.Manifest.Kind, "clipnh verify "+args[0])
+			if artefact.IsCollection(a.Manifest) {
+				text += fmt.Sprintf(", %q says how much of it there is", "clipnh status "+args[0])
+			}
+			return hinted{err, text}
+		}
+	}
+	if flag != "" {
 		return hinted{err, fmt.Sprintf("files and folders are given with flags, such as --%s %s", flag, args[0])}
 	}
 	return err

@@ -71,11 +71,11 @@ var recipes = map[string]recipe{
 
 // readBy says which commands read what is no scores.
 var readBy = map[string]string{
-	artefact.KindHeads:         "; what heads add is read by compare, and by ablate, audit, textspan, show and report, in --scores, and seen by retrieve and explain, with --head-idxs and a model",
-	artefact.KindMLPs:          "; what MLPs add is read by ablate, audit and textspan, in --parts, beside heads",
-	artefact.KindClassParts:    "; what the class token adds is read by ablate, in --parts, beside heads",
-	artefact.KindTokens:        "; \"clipnh segment --method tokens\" labels pixels by tokens, from a model",
-	artefact.KindImageFeatures: "; image features are read by search, without --units, and by classify",
+	artefact.KindHeads:         "of heads textspan finds texts and show images, and compare finds which differ; ablate, audit and report read what they add too, in --scores; retrieve and explain take --head-idxs and a model",
+	artefact.KindMLPs:          "what MLPs add is read by ablate, audit and textspan, in --parts, beside heads",
+	artefact.KindClassParts:    "what the class token adds is read by ablate, in --parts, beside heads",
+	artefact.KindTokens:        "\"clipnh segment --method tokens\" labels pixels by tokens, from a model",
+	artefact.KindImageFeatures: "image features are read by search, without --units, and by classify",
 }
 
 // withRecipe adds a hint to an error about an artefact that is missing, damaged or of
@@ -116,7 +116,11 @@ func withRecipe(err error) error {
 		return hinted{err, "collect without --mean"}
 	case of.Want != "":
 		if r, known := recipes[of.Want]; known {
-			return hinted{err, fmt.Sprintf("give what \"clipnh %s\" wrote", r.command) + readBy[of.Kind]}
+			text := fmt.Sprintf("give what \"clipnh %s\" wrote", r.command)
+			if by, known := readBy[of.Kind]; known {
+				text += "\n" + by
+			}
+			return hinted{err, text}
 		}
 	}
 	return err

@@ -138,6 +138,7 @@ func TestFlagsOfOthers(t *testing.T) {
 		"classify --texts a,b":       `did you mean "--classes"?`,
 		"segment --texts a,b":        `did you mean "--classes"?`,
 		"collect --weights m.pt":     `did you mean "--model"?`,
+		"explore report --port 80":   `did you mean "--listen"?`,
 	} {
 		_, stderr := must(t, exitUsage, strings.Fields(line)...)
 		if !strings.Contains(stderr, "hint: "+want) {

@@ -40,7 +40,7 @@ func insteadHint(cmd *cobra.Command, fault error, path string) string {
 
 // unitsHint says which flag takes components that were given to the one of other units; empty where
 // the command has none.
-func unitsHint(cmd *cobra.Command, err error) string {
+func unitsHint(cmd *cobra.Command, err error, path string) string {
 	var other artefact.OtherUnits
 	if !errors.As(err, &other) {
 		return ""
@@ -50,7 +50,7 @@ func unitsHint(cmd *cobra.Command, err error) string {
 		given, takes, units = takes, given, "pairs"
 	}
 	f := cmd.Flags().Lookup(given)
-	if f == nil || f.Value.String() != other.Path() || cmd.Flags().Lookup(takes) == nil {
+	if f == nil || f.Value.String() != path || cmd.Flags().Lookup(takes) == nil {
 		return ""
 	}
 	return fmt.Sprintf("components of %s are what --%s takes", units, takes)

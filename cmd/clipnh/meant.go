@@ -33,6 +33,10 @@ var synonyms = map[string][]string{
 	"cpu":        {"threads"},
 	"overwrite":  {"restart"},
 	"resolution": {"max-pixels"},
+	"port":       {"listen"},
+	"host":       {"listen"},
+	"bind":       {"listen"},
+	"address":    {"listen"},
 }
 
 // outputNames are what others call the flag of what a command writes, which has the letter o.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -52,6 +55,64 @@ func pathHints(cmd *cobra.Command, err error) []string {
 	return nil
 }
 
+// mostNear bounds how many names of a folder are looked at for one that may have been meant.
+const mostNear = 10_000
+
+// maxNear is how many of them are named.
+const maxNear = 3
+
+// nearHints say which path a value may have meant where nothing is: one that differs by a slip of
+// the keyboard in the first name that its folder does not have.
+func nearHints(cmd *cobra.Command, err error, path string) []string {
+	if path == "" || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, cache.ErrMissing) || !isGiven(cmd, path) {
+		return nil
+	}
+	path = filepath.Clean(path)
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	dir, name, rest := filepath.Dir(path), filepath.Base(path), ""
+	for {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			return nil
+		}
+		dir, name, rest = filepath.Dir(dir), filepath.Base(dir), filepath.Join(name, rest)
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.Readdirnames(mostNear) // of more some are enough, and of a fault those before it
+	slices.Sort(names)
+	var near []string
+	for _, meant := range hint.Meant(name, names) {
+		other := filepath.Join(dir, meant, rest)
+		_, err := os.Stat(other)
+		_, isManifest := strings.CutSuffix(meant, ".json")
+		if masked := digits.ReplaceAllString; masked(meant, "0") == masked(name, "0") {
+			continue // of what is numbered, the number was chosen
+		}
+		if err == nil && (!isManifest || strings.HasSuffix(name, ".json")) {
+			near = append(near, other)
+		}
+	}
+	if len(near) == 0 || len(near) > maxNear {
+		return nil // of many, as shards have them, none is likelier than the others
+	}
+	return []string{didYouMean(near)}
+}
+
+var digits = regexp.MustCompile(`[0-9]`)
+
+// isGiven reports whether a path is a value of a flag, after an @ too, or an argument.
+func isGiven(cmd *cobra.Command, path string) bool {
+	return len(flagsWith(cmd, path)) > 0 || slices.Contains(cmd.Flags().Args(), path)
+}
+
 // isMissing reports whether err is of an artefact that is not there.
 func isMissing(err error) bool {
 	var of *artefact.Error
@@ -62,6 +123,7 @@ func isMissing(err error) bool {
 // what was done with the file: one that the command line names, or that is there, or an address. It is empty
 // where there is none.
 func pathIn(cmd *cobra.Command, message string) string {
+	message = strings.TrimPrefix(message, nameOf(cmd)+": ") // there may be a file of this name
 	for {
 		before, after, more := strings.Cut(message, ": ")
 		if !more {

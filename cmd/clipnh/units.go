@@ -44,7 +44,7 @@ func asNamed(name, text string) string {
 	case !layeredName.MatchString(name):
 		return text + ofTransformers
 	}
-	return strings.NewReplacer("h21n624", "l10h3n624", "h12n624", "l10h3n624", "h3n7", "l11h3n7", "n624", "l9n624").Replace(text)
+	return strings.NewReplacer("h21n624", "l10h3n624", "h12n624", "l10h3n624", "h3n7", "l11h3n7", "n624", "l9n624", "h12", "l10h3").Replace(text)
 }
 
 // ofTransformers is added to examples of units where nothing says of which model they are.

@@ -194,7 +194,7 @@ func inWords(kind string) string {
 	case KindTextSpans:
 		return "texts that span heads"
 	case KindSummary:
-		return "a summary, without features or scores of images"
+		return "a summary (no features or scores of images)"
 	}
 	return kind
 }

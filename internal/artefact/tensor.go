@@ -177,9 +177,6 @@ type OtherUnits struct {
 	Pairs bool // that it is of pairs
 }
 
-// Path is that of the file.
-func (e OtherUnits) Path() string { return e.path }
-
 func otherUnits(path, what string, pairs bool) error {
 	is, want := "neurons", "pairs"
 	if pairs {

@@ -166,8 +166,11 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, ctx context.Cont
 			return
 		}
 	}
-	s.fail(w, http.StatusBadRequest, "request", err.Error())
+	s.fail(w, http.StatusBadRequest, "request", asRequested.Replace(err.Error()))
 }
+
+// asRequested has errors of what was asked for name its parameters, which are no options here.
+var asRequested = strings.NewReplacer("{classes}", "classes", "{class}", "class", "{versus}", "versus", "{head-idxs}", "heads")
 
 func (s *Server) status(_ context.Context, _ http.ResponseWriter, r *http.Request, _ string) (any, error) {
 	if _, err := readParameters(r.URL.RawQuery, "token"); err != nil {

@@ -90,7 +90,7 @@ func (l Layers) FindHeads(name string, heads int) (first, count int, err error) 
 		}
 		want += fmt.Sprintf(", or a layer, l%d to l%d", l.First, l.First+layers-1)
 	}
-	return 0, 0, Unknown(name, want)
+	return 0, 0, l.Unknown(name, want)
 }
 
 // HeadsName labels what FindHeads finds.
@@ -145,10 +145,10 @@ func (u Layered) Find(names []string) ([]int, error) {
 	for i, name := range names {
 		var ok bool
 		if plain[i], ok = u.plain(name); !ok {
-			return nil, Unknown(name, u.labels())
+			return nil, u.Layers.Unknown(name, u.labels())
 		}
 		if _, err := u.Shape.Find(plain[i : i+1]); err != nil {
-			return nil, Unknown(name, u.labels())
+			return nil, u.Layers.Unknown(name, u.labels())
 		}
 	}
 	return u.Shape.Find(plain)
@@ -172,6 +172,24 @@ func (u Layered) plain(name string) (string, bool) {
 		return "", false
 	}
 	return fmt.Sprintf("h%d%s", (layer-u.Layers.First)*u.Layers.Heads+head, m[3]), true
+}
+
+var (
+	transformers = regexp.MustCompile(`^l\d+(h\d+)?(n\d+)?$`)
+	resNets      = regexp.MustCompile(`^(h\d+)?(n\d+)?$`)
+)
+
+// otherFamily says whose name this is, where it is one of a vision transformer, which begins with
+// a layer, and the layers are those of an attention pool, or the other way round.
+func (l Layers) otherFamily(name string) string {
+	name = strings.ToLower(name)
+	switch {
+	case l.Heads == 0 && transformers.MatchString(name):
+		return "a name in a vision transformer, and these units are of a ResNet: "
+	case l.Heads > 0 && name != "" && resNets.MatchString(name):
+		return "a name in a ResNet, and these units are of a vision transformer: "
+	}
+	return ""
 }
 
 // labels says what the units are called, from the first to the last.

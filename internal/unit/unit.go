@@ -87,13 +87,18 @@ func (s Shape) Find(names []string) ([]int, error) {
 // ErrUnknown is what the error of a name wraps that no unit has.
 var ErrUnknown = errors.New("unknown unit")
 
-// unknownError is the error of a name that no unit has.
-type unknownError struct{ name, want string }
+// unknownError is the error of a name that no unit has. other says whose name it is, where it is
+// one of a model of the other family.
+type unknownError struct{ name, other, want string }
 
 // Unknown is the error of a name that no unit has, with the units that there are.
-func Unknown(name, want string) error { return unknownError{name, want} }
+func (l Layers) Unknown(name, want string) error {
+	return unknownError{name, l.otherFamily(name), want}
+}
 
-func (e unknownError) Error() string { return fmt.Sprintf("unit %q: want %s", e.name, e.want) }
+func (e unknownError) Error() string {
+	return fmt.Sprintf("unit %q: %swant %s", e.name, e.other, e.want)
+}
 
 // UnitName is the name that no unit has.
 func (e unknownError) UnitName() string { return e.name }
@@ -102,9 +107,9 @@ func (e unknownError) Is(target error) bool { return target == ErrUnknown }
 
 func (s Shape) parse(name string) ([]int, error) {
 	C := s.Neurons()
-	wrong := Unknown(name, fmt.Sprintf("a neuron, n0 to n%d", C-1))
+	wrong := Layers{}.Unknown(name, fmt.Sprintf("a neuron, n0 to n%d", C-1))
 	if s.IsPairs() {
-		wrong = Unknown(name, fmt.Sprintf("a pair, h0n0 to h%dn%d, or all pairs of a neuron, n0 to n%d", s[0]-1, C-1, C-1))
+		wrong = Layers{}.Unknown(name, fmt.Sprintf("a pair, h0n0 to h%dn%d, or all pairs of a neuron, n0 to n%d", s[0]-1, C-1, C-1))
 	}
 	m := pattern.FindStringSubmatch(strings.ToLower(name))
 	if m == nil || m[1] != "" && !s.IsPairs() {

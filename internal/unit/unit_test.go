@@ -46,6 +46,7 @@ func TestUnits(t *testing.T) {
 func TestLayered(t *testing.T) {
 	layers := Layers{First: 10, Heads: 12}
 	pairs, neurons := Layered{Shape{24, 3072}, layers}, Layered{Shape{3072}, layers}
+	plain := Layered{Shape: Shape{4, 256}}
 	for _, test := range []struct {
 		units Layered
 		unit  int
@@ -70,6 +71,20 @@ func TestLayered(t *testing.T) {
 	for _, name := range []string{"h3n624", "n624", "l9h0n0", "l10h12n0", "l12h0n0", "l10n5", "l10h0n3072", "l99999999999999999999h0n0", ""} {
 		if got, err := pairs.Find([]string{name}); err == nil || !strings.Contains(err.Error(), "l10h0n0 to l11h11n3071") {
 			t.Errorf("%q is found as %d, %v", name, got, err)
+		}
+	}
+	const ofResNet, ofTransformer = "a name in a ResNet, and these units are of a vision transformer: want", "a name in a vision transformer, and these units are of a ResNet: want"
+	for _, test := range []struct {
+		units Layered
+		name  string
+		other string
+	}{
+		{pairs, "H3n624", ofResNet}, {pairs, "n624", ofResNet}, {pairs, "h3", ofResNet}, {pairs, "l9h0n0", ""}, {pairs, "foo", ""}, {pairs, "", ""},
+		{plain, "L9n17", ofTransformer}, {plain, "l9h3", ofTransformer}, {plain, "l9h3n5", ofTransformer}, {plain, "l9", ofTransformer}, {plain, "h4n0", ""}, {plain, "lh", ""},
+	} {
+		_, err := test.units.Find([]string{test.name})
+		if err == nil || strings.Contains(err.Error(), "a name in") != (test.other != "") || !strings.Contains(err.Error(), test.other) {
+			t.Errorf("%q: %v, want %q", test.name, err, test.other)
 		}
 	}
 	if _, err := neurons.Find([]string{"l9n3072"}); err == nil || !strings.Contains(err.Error(), "a neuron, l9n0 to l9n3071") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,7 +28,7 @@ func (e *editor) layerOfNeurons() (*int, error) {
 			continue
 		case given:
 		case of >= layers:
-			return nil, unit.Unknown(name, e.editable())
+			return nil, e.unknown(name)
 		case layer != nil && of != *layer:
 			return nil, hint.With(usage.Errorf("neurons of layers %d and %d: their weights are edited one layer at a time", *layer, of), anotherLayer)
 		default:
@@ -45,7 +46,7 @@ func (e *editor) layerOfNeurons() (*int, error) {
 				return nil, inseparable(e.Model, other, "its neuron", fmt.Sprintf("such as l%dn%s", of-1, m[2]))
 			}
 		}
-		return nil, unit.Unknown(other, e.editable())
+		return nil, e.unknown(other)
 	}
 	e.last = named && *layer == layers-1
 	return layer, nil
@@ -65,10 +66,16 @@ func (o *Options) names() []string {
 	return names
 }
 
-// editable says which units of a vision transformer can be edited.
-func (e *editor) editable() string {
+// unknown is the error of a name that no unit has which can be edited in a vision transformer,
+// with the option that it was given to.
+func (e *editor) unknown(name string) error {
+	option := "{scale}"
+	if slices.Contains(e.Remove, name) {
+		option = "{remove}"
+	}
 	layers, heads := e.model.Config.Layered()
-	return fmt.Sprintf("a neuron, l0n0 to l%dn%d, or a head, l0h0 to l%dh%d", layers-1, e.model.Config.Neurons()-1, layers-1, heads-1)
+	err := unit.Layers{Heads: heads}.Unknown(name, fmt.Sprintf("a neuron, l0n0 to l%dn%d, or a head, l0h0 to l%dh%d", layers-1, e.model.Config.Neurons()-1, layers-1, heads-1))
+	return fmt.Errorf("%s: %w", option, err)
 }
 
 // inseparable is the error of a pair whose weights are those of all pairs of its neuron.

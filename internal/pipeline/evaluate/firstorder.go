@@ -9,7 +9,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
-	"github.com/clipnh/clipnh/internal/unit"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
@@ -233,7 +232,7 @@ func findHeads(f *artefact.FirstOrder, names []string, except bool) ([]int, erro
 		}
 		h, ok := layers.FindHead(name, total)
 		if !ok {
-			return nil, unit.Unknown(name, fmt.Sprintf("a head, %s to %s", layers.Head(0), layers.Head(total-1)))
+			return nil, layers.Unknown(name, fmt.Sprintf("a head, %s to %s", layers.Head(0), layers.Head(total-1)))
 		}
 		named[h] = true
 	}

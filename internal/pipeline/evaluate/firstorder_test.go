@@ -176,7 +176,7 @@ func TestAblateFirstOrderRefuses(t *testing.T) {
 		{"pairs too", heads, []string{mlps}, []string{AblateMLPs, AblatePairs}, nil, "want one command for each"},
 		{"no heads", heads, []string{mlps}, []string{AblateHeads}, nil, "needs the names of heads"},
 		{"no such head", heads, []string{mlps}, []string{AblateHeads}, []string{"l5h0"}, `unit "l5h0": want a head, l0h0 to l4h3`},
-		{"an attention pool's head", heads, []string{mlps}, []string{AblateHeads}, []string{"h3"}, `unit "h3": want a head, l0h0 to l4h3`},
+		{"an attention pool's head", heads, []string{mlps}, []string{AblateHeads}, []string{"h3"}, `unit "h3": a name in a ResNet, and these units are of a vision transformer: want a head, l0h0 to l4h3`},
 		{"a mode of pairs", heads, []string{mlps, class}, []string{AblatePairs}, nil, "want scores"},
 	} {
 		o := AblateOptions{

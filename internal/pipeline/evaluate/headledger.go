@@ -2,10 +2,11 @@ package evaluate
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -44,16 +45,17 @@ func (l *HeadLedger) open(ctx context.Context, o LedgerOptions, say ui.Reporter)
 	if err := l.openJudge(ctx, o, say); err != nil {
 		return err
 	}
-	if !l.of.Whole() {
-		l.judge, l.unjudged = nil, errors.New("accuracy needs the MLPs of the same images, with which heads sum to the features: make the report with {parts}")
-	}
 	O := l.of.OutDim
 	l.Means, l.Spread = make([]float64, l.of.Heads.Each()), make([]float64, l.of.Heads.Each()/O)
 	err := l.read(ctx, "read heads", say, func(b source.Batch) error {
+		heads := b.Parts.Heads[:b.Parts.Images*len(l.Means)]
+		if i := artefact.FirstNonFinite(heads); i >= 0 {
+			return fmt.Errorf("%s: a head adds %g, want a finite number", foreign.Name(b.Names[i/len(l.Means)]), heads[i])
+		}
 		l.team.For(len(l.Spread), func(lo, hi, _ int) {
-			for at := 0; at < b.Parts.Images*len(l.Means); at += len(l.Means) {
+			for at := 0; at < len(heads); at += len(l.Means) {
 				for h := lo; h < hi; h++ {
-					for i, x := range b.Parts.Heads[at+h*O:][:O] {
+					for i, x := range heads[at+h*O:][:O] {
 						l.Means[h*O+i] += float64(x)
 						l.Spread[h] += float64(x) * float64(x)
 					}
@@ -64,9 +66,6 @@ func (l *HeadLedger) open(ctx context.Context, o LedgerOptions, say ui.Reporter)
 	})
 	if err != nil {
 		return err
-	}
-	if !l.of.Whole() {
-		l.Features = nil
 	}
 	n := float64(len(l.Names))
 	for i := range l.Means {

@@ -57,7 +57,8 @@ type classesError struct{ error }
 
 func (e classesError) Unwrap() []error { return []error{e.error, ErrClasses} }
 
-// openJudge opens the classes, as far as there are any.
+// openJudge opens the classes, as far as there are any. Where the parts of src do not sum to the
+// features, none are kept, and there are no accuracies.
 func (l *Judged) openJudge(ctx context.Context, o LedgerOptions, say ui.Reporter) error {
 	src := l.src
 	if o.ClassesPath == "" {
@@ -74,6 +75,10 @@ func (l *Judged) openJudge(ctx context.Context, o LedgerOptions, say ui.Reporter
 			l.judge, l.unjudged = nil, errors.New("accuracy needs labels: give {data-path} and its {dataset}")
 		}
 	}
+	if !l.summed() {
+		l.judge, l.unjudged = nil, errors.New("accuracy needs the MLPs of the same images, with which heads sum to the features: make the report with {parts}")
+		return nil
+	}
 	kept := int64(src.Images) * 4 * int64(src.OutDim)
 	if l.judge != nil {
 		kept += int64(src.Images) * 4 * int64(l.judge.number+2*leadingClasses+1)
@@ -83,6 +88,9 @@ func (l *Judged) openJudge(ctx context.Context, o LedgerOptions, say ui.Reporter
 	}
 	return nil
 }
+
+// summed reports whether what is read sums to the features.
+func (l *Judged) summed() bool { return l.src.FirstOrder == nil || l.src.FirstOrder.Whole() }
 
 // openGroups takes up the groups of the images, which were read.
 func (l *Judged) openGroups(o LedgerOptions, say ui.Reporter) (err error) {
@@ -100,7 +108,9 @@ func (l *Judged) openGroups(o LedgerOptions, say ui.Reporter) (err error) {
 // read makes one pass over the collection, of whose batches add takes what else is kept.
 func (l *Judged) read(ctx context.Context, stage string, say ui.Reporter, add func(source.Batch) error) error {
 	src := l.src
-	l.Features = make([]float32, 0, src.Images*src.OutDim)
+	if l.summed() {
+		l.Features = make([]float32, 0, src.Images*src.OutDim)
+	}
 	if l.judge != nil {
 		l.logits = make([]float32, 0, src.Images*l.judge.number)
 	}
@@ -112,6 +122,10 @@ func (l *Judged) read(ctx context.Context, stage string, say ui.Reporter, add fu
 		l.Names = append(l.Names, b.Names...)
 		if err := add(b); err != nil {
 			return err
+		}
+		if !l.summed() {
+			progress.Add(int64(n))
+			return nil
 		}
 		l.Features = l.Features[:(done+n)*src.OutDim]
 		features := l.Features[done*src.OutDim:]

@@ -186,7 +186,7 @@ func (s *spanner) find(ctx context.Context, say ui.Reporter) error {
 	f := s.src.FirstOrder
 	H, O := f.LayerHeads, f.OutDim
 	progress := say.Progress()
-	progress.Start(int64(s.LastLayers)*int64(f.Images), ui.Images, "textspan")
+	progress.Start(int64(s.LastLayers)*int64(H), ui.Heads, "textspan")
 	defer progress.Done()
 	rows := make([]float32, min(spanImages, f.Images)*H*O)
 	options := textspan.Options{Texts: s.TextsPerHead, Rank: s.Rank, Rounding: textspan.Float32}
@@ -211,7 +211,7 @@ func (s *spanner) find(ctx context.Context, say ui.Reporter) error {
 					moments[h].Add(rows[h*O:], n, H*O)
 				}
 			})
-			progress.Add(int64(n))
+			progress.Add(int64(H*(lo+n)/f.Images - H*lo/f.Images)) // of the layer's heads, as of its images
 		}
 		spans, errs := make([]*textspan.Span, H), make([]error, H)
 		s.team.For(H, func(lo, hi, _ int) {

@@ -21,25 +21,68 @@ import (
 
 // reason is why an input is not there; empty if it is.
 func (l *common) reason(of Input) string {
+	if why := l.missing(of); why != nil {
+		return why.Error()
+	}
+	return ""
+}
+
+// missing is reason as an error; nil if the input is there.
+func (l *common) missing(of Input) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.why[of]
 }
 
-func (l *common) because(of Input, why string) {
+func (l *common) because(of Input, why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.why[of] = why
 }
 
-// off says why what needs some inputs does not work, by the first that is not there.
+// notGiven is why inputs are not there that nobody named, by the options that name them.
+type notGiven []string
+
+func (n notGiven) Error() string {
+	last := len(n) - 1
+	if last == 0 {
+		return "give " + n[0]
+	}
+	return "give " + strings.Join(n[:last], ", ") + " and " + n[last]
+}
+
+// off says why what needs some inputs does not work, by all that are not there.
 func (l *common) off(inputs ...Input) error {
+	var reasons []string
+	var options notGiven
+	add := func(list []string, text string) []string {
+		if slices.Contains(list, text) {
+			return list
+		}
+		return append(list, text)
+	}
 	for _, of := range inputs {
-		if why := l.reason(of); why != "" {
-			return because(ErrOff, errors.New(why))
+		why := l.missing(of)
+		var asked notGiven
+		switch {
+		case why == nil:
+		case errors.As(why, &asked):
+			for _, option := range asked {
+				options = add(options, option)
+			}
+		default:
+			reasons = add(reasons, why.Error())
 		}
 	}
-	return nil
+	switch {
+	case options == nil && reasons == nil:
+		return nil
+	case reasons == nil:
+		return because(ErrOff, options)
+	case options != nil:
+		reasons = append(reasons, options.Error())
+	}
+	return because(ErrOff, errors.New(strings.Join(reasons, "; ")))
 }
 
 // need waits until some inputs are there: scores are read, and packed says that the tower

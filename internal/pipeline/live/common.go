@@ -1,7 +1,6 @@
 package live
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ type common struct {
 	team par.Team
 
 	mu  sync.Mutex
-	why map[Input]string // inputs that are not there, and why
+	why map[Input]error // inputs that are not there, and why
 
 	model    *model.Model
 	encoder  *model.Encoder
@@ -50,7 +49,7 @@ type common struct {
 
 func newCommon(o Options, kind string, say ui.Reporter) *common {
 	return &common{
-		o: o, kind: kind, say: say, team: par.NewTeam(o.Threads), why: map[Input]string{}, tower: newGate(waitTower), sums: newGate(waitScores),
+		o: o, kind: kind, say: say, team: par.NewTeam(o.Threads), why: map[Input]error{}, tower: newGate(waitTower), sums: newGate(waitScores),
 		texts: recent[string, embedded]{most: keptTexts}, passes: recent[int, *explain.Pass]{most: keptPasses},
 		drawing: newWideGate(min(par.NewTeam(o.Threads).Size(), mostDrawn), waitThumbs),
 		thumbs:  recent[thumbKey, []byte]{most: keptThumbs, size: func(thumb []byte) int { return len(thumb) }},
@@ -60,24 +59,20 @@ func newCommon(o Options, kind string, say ui.Reporter) *common {
 
 // An opening is an input that is opened.
 type opening struct {
-	of   Input
-	path string
-	ask  string // what is said where there is no path
-	open func(context.Context) error
+	of     Input
+	path   string
+	option string // that names it
+	open   func(context.Context) error
 }
 
 // inputs are those of all families, in order; the model is opened by openModel.
 func (l *common) inputs(openModel func(context.Context) error) []opening {
-	askVocab := "give {vocab}"
-	if l.o.ModelPath == "" {
-		askVocab = "give {model} and {vocab}"
-	}
 	return []opening{
-		{Scores, l.o.ScoresPath, "give {scores}", l.openCollection},
-		{Classes, l.o.ClassesPath, "give {imagenet-zeroshot-path}", func(context.Context) error { return nil }},
-		{Model, l.o.ModelPath, "give {model}", openModel},
-		{Vocab, l.o.Vocab, askVocab, l.openVocab},
-		{Images, l.o.Data.Path, "give {data-path} and its {dataset}", l.openImages},
+		{Scores, l.o.ScoresPath, "{scores}", l.openCollection},
+		{Classes, l.o.ClassesPath, "{imagenet-zeroshot-path}", func(context.Context) error { return nil }},
+		{Model, l.o.ModelPath, "{model}", openModel},
+		{Vocab, l.o.Vocab, "{vocab}", l.openVocab},
+		{Images, l.o.Data.Path, "{data-path} with its {dataset}", l.openImages},
 	}
 }
 
@@ -86,7 +81,11 @@ func (l *common) inputs(openModel func(context.Context) error) []opening {
 func (l *common) openAll(ctx context.Context, inputs []opening) error {
 	for _, step := range inputs {
 		if step.path == "" {
-			l.because(step.of, cmp.Or(l.o.Why[step.of], step.ask))
+			var why error = notGiven{step.option}
+			if told := l.o.Why[step.of]; told != "" {
+				why = errors.New(told)
+			}
+			l.because(step.of, why)
 			continue
 		}
 		err := step.open(ctx)
@@ -96,7 +95,7 @@ func (l *common) openAll(ctx context.Context, inputs []opening) error {
 		if l.o.Given[step.of] || ctx.Err() != nil {
 			return err
 		}
-		l.because(step.of, err.Error())
+		l.because(step.of, err)
 		if !errors.Is(err, ErrOff) {
 			l.say.Warn("%s: not used: %v", step.of, err)
 		}
@@ -245,7 +244,7 @@ func (l *common) close() {
 // fail switches off what needs an input, before the channel that says that it is there is
 // closed. It returns the error of one that was asked for, and warns of others.
 func (l *common) fail(ctx context.Context, of Input, err error) error {
-	l.because(of, err.Error())
+	l.because(of, err)
 	if l.o.Given[of] {
 		return err
 	}

@@ -102,6 +102,9 @@ func TestOff(t *testing.T) {
 	}{
 		{"nothing", Scores, func(o *Options) { *o = Options{Threads: 1} }, "text image drop toggle segment scores", "give {model}"},
 		{"no model", Model, func(o *Options) { o.ModelPath = "" }, "text image drop segment", "give {model}"},
+		{"no model and no vocabulary", Model, func(o *Options) { o.ModelPath, o.Vocab, o.PCsPath = "", "", "" }, "text image drop segment", "give {model}, {vocab} and {pcs-path}\n"},
+		{"no model for a vocabulary", Model, func(o *Options) { o.ModelPath, o.PCsPath = "", "" }, "text image drop segment", "give {model} and {pcs-path}\n"},
+		{"another model and no vocabulary", Model, func(o *Options) { o.ModelPath, o.Vocab = testutil.Golden("model/tiny_jit.pt"), "" }, "text image drop segment", "; give {vocab}\n"},
 		{"no vocabulary", Vocab, func(o *Options) { o.Vocab = "" }, "text segment", "give {vocab}"},
 		{"no scores", Scores, func(o *Options) { o.ScoresPath = "" }, "image toggle scores", "give {scores}"},
 		{"no images", Images, func(o *Options) { o.Data.Path = "" }, "image", "give {data-path}"},

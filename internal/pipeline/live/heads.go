@@ -31,7 +31,7 @@ type Heads struct {
 func OpenHeads(ctx context.Context, o Options, say ui.Reporter) (*Heads, error) {
 	h := &Heads{common: newCommon(o, artefact.KindHeads, say), answers: recent[string, *HeadsText]{most: keptAnswers}}
 	if why := o.Why[MLPs]; why != "" {
-		h.because(MLPs, why)
+		h.because(MLPs, errors.New(why))
 	}
 	if err := h.openAll(ctx, h.inputs(h.openModel)); err != nil {
 		h.Close()

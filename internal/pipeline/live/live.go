@@ -30,7 +30,7 @@ type Live struct {
 func Open(ctx context.Context, o Options, say ui.Reporter) (*Live, error) {
 	l := &Live{common: newCommon(o, artefact.KindScores, say)}
 	inputs := l.inputs(l.openModel)
-	inputs = slices.Insert(inputs, len(inputs)-1, opening{Components, o.PCsPath, "give {pcs-path}", l.openComponents})
+	inputs = slices.Insert(inputs, len(inputs)-1, opening{Components, o.PCsPath, "{pcs-path}", l.openComponents})
 	if err := l.openAll(ctx, inputs); err != nil {
 		l.Close()
 		return nil, err

@@ -29,7 +29,7 @@ func findUnits(names []string, src *source.Source, team par.Team, say ui.Reporte
 		head, neuron, ok := parse(name, src.Units())
 		if !ok {
 			pairs, neurons := src.Units(), src.NeuronUnits()
-			return nil, unit.Unknown(name, fmt.Sprintf("a pair, %s to %s, a neuron, %s to %s, or a head, %s to %s",
+			return nil, pairs.Layers.Unknown(name, fmt.Sprintf("a pair, %s to %s, a neuron, %s to %s, or a head, %s to %s",
 				pairs.Name(0), pairs.Name(pairs.Count()-1), neurons.Name(0), neurons.Name(src.Neurons-1), pairs.Layers.Head(0), pairs.Layers.Head(src.Heads-1)))
 		}
 		u := ranked{name: strings.ToLower(name)}

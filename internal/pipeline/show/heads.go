@@ -13,7 +13,6 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // HeadOptions says which head to show, and what of it.
@@ -81,7 +80,7 @@ func (o HeadOptions) run(ctx context.Context, src *source.Source, say ui.Reporte
 	count := f.Layers * f.LayerHeads
 	head, ok := layers.FindHead(o.Head, count)
 	if !ok {
-		return nil, fmt.Errorf("%s: %w", o.HeadsPath, unit.Unknown(o.Head, fmt.Sprintf("a head, %s to %s", layers.Head(0), layers.Head(count-1))))
+		return nil, fmt.Errorf("%s: %w", o.HeadsPath, layers.Unknown(o.Head, fmt.Sprintf("a head, %s to %s", layers.Head(0), layers.Head(count-1))))
 	}
 	var texts [][]artefact.HeadText
 	if o.SpansPath != "" {
