@@ -152,7 +152,7 @@ func TestExplore(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	for name, part := range map[string]live.Ability{"text": status.Text, "image": status.Image, "drop": status.Drop, "toggle": status.Toggle, "segment": status.Segment} {
+	for name, part := range map[string]live.Ability{"text": status.Text, "image": status.Image, "drop": status.Drop, "toggle": status.Toggle, "segment": status.Segment, "thumbs": status.Thumbs} {
 		if !part.On {
 			t.Errorf("%s is off: %s", name, part.Reason)
 		}

@@ -87,23 +87,22 @@ func (l *HeadLedger) Heads() (of *artefact.FirstOrder, count int) { return l.of,
 // headBlock is how many images' parts are in memory at a time.
 const headBlock = 64
 
-// blocks reads what some heads, count of them from first on, add to all images, [n,count,O] at a
-// time.
-func (l *HeadLedger) blocks(ctx context.Context, first, count int, do func(image, n int, rows []float32) error) error {
+// blocks reads what a head adds to all images, [n,O] at a time.
+func (l *HeadLedger) blocks(ctx context.Context, head int, do func(image, n int, rows []float32) error) error {
 	O, B := l.of.OutDim, len(l.Names)
-	rows := make([]float32, min(headBlock, B)*count*O)
+	rows := make([]float32, min(headBlock, B)*O)
 	for lo := 0; lo < B; lo += headBlock {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		n := min(headBlock, B-lo)
 		l.mu.Lock()
-		err := l.of.Heads.Read(rows[:n*count*O], lo, n, first*O, (first+count)*O)
+		err := l.of.Heads.Read(rows[:n*O], lo, n, head*O, (head+1)*O)
 		l.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		if err := do(lo, n, rows[:n*count*O]); err != nil {
+		if err := do(lo, n, rows[:n*O]); err != nil {
 			return err
 		}
 	}
@@ -181,7 +180,7 @@ func (l *HeadLedger) Without(ctx context.Context, off []int, zero bool) (*Evalua
 		features[i] = float64(x)
 	}
 	for _, h := range off {
-		err := l.blocks(ctx, h, 1, func(image, n int, rows []float32) error {
+		err := l.blocks(ctx, h, func(image, n int, rows []float32) error {
 			for i := range n {
 				l.remove(features[(image+i)*O:][:O], rows[i*O:(i+1)*O], h, zero)
 			}
