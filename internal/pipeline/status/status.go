@@ -69,19 +69,6 @@ type Part struct {
 	skipped int
 }
 
-// A Layer is how far the collection of one of several layers of neurons is.
-type Layer struct {
-	Path     string `json:"path"`
-	Whole    bool   `json:"whole"`    // it is there, and complete
-	State    string `json:"state"`    // of a run without shards that is not finished: running, stopped or begun; or missing or damaged; empty otherwise
-	Shards   int    `json:"shards"`   // in all; 0 where there are none
-	Done     int    `json:"done"`     // of these
-	Images   *int   `json:"images"`   // of all shards; null where none says it
-	Finished int    `json:"finished"` // of these
-	Skipped  int    `json:"skipped"`
-	Error    string `json:"error"` // of a damaged one
-}
-
 // Result is how far a collection is.
 type Result struct {
 	Path     string         `json:"path"`
