@@ -54,7 +54,10 @@ type Shard struct {
 	Failed   string   `json:"failed"`      // the last error of the command that makes one that is neither done nor running; empty where none is known
 
 	kind string // of an unfinished one
+	err  error  // of which Error is the text
 }
+
+func (s *Shard) damaged(err error) { s.State, s.Error, s.err = Damaged, err.Error(), err }
 
 // A Part is of several shards in a row, which were merged to be merged again.
 type Part struct {
@@ -274,7 +277,7 @@ func (o Options) look(s *Shard) *origin.Shard {
 		return nil
 	}
 	if err != nil {
-		s.State, s.Error = Damaged, err.Error()
+		s.damaged(err)
 		return nil
 	}
 	s.kind = artefact.WholeKind(u.Plan.Kind)
@@ -309,7 +312,7 @@ func (s *Shard) summary(a *cache.Artefact) *origin.Shard {
 		skipped, err = artefact.SkippedOf(a)
 	}
 	if err != nil {
-		s.State, s.Error = Damaged, err.Error()
+		s.damaged(err)
 		return nil
 	}
 	n := hi - lo
@@ -326,7 +329,7 @@ func (o Options) sums(s *Shard, of *origin.Shard) *origin.Shard {
 		return of
 	}
 	if err != nil {
-		s.State, s.Error = Damaged, err.Error()
+		s.damaged(err)
 		return nil
 	}
 	s.kind = artefact.WholeKind(u.Kind)
