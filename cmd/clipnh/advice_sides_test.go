@@ -46,6 +46,17 @@ func TestAdviceSides(t *testing.T) {
 		want []string
 	}{
 		{"edit --model OTHER --remove h0n1 --scores scores --save-path x.pt", exitStale, []string{"scores: made with other weights", "hint: this run uses the weights of --model " + other}},
+		{"edit --model OTHER --remove h0n999 --scores scores --save-path x.pt", exitStale, []string{"scores: made with other weights"}},
+		{"edit --model MODEL --remove h0n999 --save-path x.pt", exitUsage, []string{`--remove: unit "h0n999": want a pair`}},
+		{"edit --model MODEL --remove h0n1 --save-path x.pt", exitUsage, []string{"--by mean needs --means-path or --scores"}},
+		{"report --model OTHER --scores scores --dataset imagenet_val --data-path DATA --out report", exitStale,
+			[]string{"report: scores: made with other weights than this run uses\n", "hint: scores was written ", "hint: this run uses the weights of --model " + other, "--force takes no other"}},
+		{"retrieve --model OTHER --scores scores --dataset imagenet_val --data-path DATA --neur-idxs 1 --save-dir shown", exitStale,
+			[]string{"retrieve: scores: made with other weights than this run uses\n", "hint: scores was written ", "hint: this run uses the weights of --model " + other, "--force takes no other"}},
+		{"classify --model OTHER --scores scores --vocab VOCAB --classes dog,cat", exitStale,
+			[]string{"classify: scores: made with other weights than this run uses\n", "hint: this run uses the weights of --model " + other, "hint: --force uses it anyway"}},
+		{"shift --model OTHER --scores scores --vocab VOCAB --concepts dog --pcs-path pc0.npy --save-path x.json", exitStale,
+			[]string{"shift: scores: made with other weights than this run uses\n", "hint: this run uses the weights of --model " + other, "hint: --force uses it anyway"}},
 		{"describe h0n1 --pcs-path foreign_pc0.npy WORDS", exitStale, []string{"words.npy: made with other weights", "hint: this run uses the weights of --pcs-path foreign_pc0.npy"}},
 		{"show h0n1 --scores scores --pcs-path foreign_pc0.npy WORDS", exitStale,
 			[]string{"foreign_pc0.npy: made with other weights", "hint: this run uses the weights of --scores scores, --text-descs-embeddings-path words.npy"}},

@@ -129,7 +129,7 @@ func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 	return opts.print(result, result, []merge.Merged{result.Merged}, g)
 }
 
-// print prints what was merged: as JSON, document; with what result has besides.
+// print prints what was merged: as JSON, document. result has the tables of segment and shift.
 func (o *mergeOptions) print(document any, result *merge.Result, all []merge.Merged, g *globalOptions) error {
 	for _, r := range all {
 		if r.Complete {

@@ -258,7 +258,14 @@ func namingFlag(cmd *cobra.Command, err error, message string) string {
 		return strings.Replace(message, file.Error(), noFolder(cmd, file.Path), 1)
 	}
 	if file != nil && errors.Is(file, syscall.ENAMETOOLONG) {
-		return strings.Replace(message, file.Error(), tooLong(cmd, file.Path), 1)
+		before, after, _ := strings.Cut(message, file.Error())
+		// What the error was wrapped with may name the file again, or one beside it.
+		outer := strings.TrimSuffix(before, ": ")
+		at := strings.LastIndex(outer, ": ") + len(": ")
+		if again := outer[at:]; at > 1 && again != "" && strings.HasPrefix(file.Path, again[:min(len(again), mostShown)]) {
+			before = before[:at]
+		}
+		return before + tooLong(cmd, file.Path) + after
 	}
 	if file == nil || !errors.Is(file, fs.ErrNotExist) {
 		var of *artefact.Error

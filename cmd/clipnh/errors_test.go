@@ -90,3 +90,29 @@ func TestOnceEach(t *testing.T) {
 		}
 	}
 }
+
+// TestLongNames: a name that the system does not take is told with its length, and with the flag
+// that has it.
+func TestLongNames(t *testing.T) {
+	t.Chdir(t.TempDir())
+	long, near := strings.Repeat("a", 300), strings.Repeat("b", 247)
+	model := []string{"--model", testutil.Golden("model/tiny_sd_fp32.pt"), "--dataset", "images", "--data-path", testutil.Golden("dataset")}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{append([]string{"collect", "--save-path", long}, model...), "collect: --save-path " + long[:60] + "...: a name of 300 bytes, want at most 255\n"},
+		{append([]string{"collect", "--mean", "--save-path", near + ".npy"}, model...), "collect: --save-path " + near[:60] + "...: one of its files would have a name of "},
+		{[]string{"svd", "--scores", long, "--out-save-path", "x.npy"}, "svd: --scores " + long[:60] + "...: a name of 300 bytes"},
+		{[]string{"status", long}, "status: " + long[:60] + "...: a name of 308 bytes"},
+		{[]string{"info", "--model", strings.Repeat("a/", 2500)}, "...: a path of 5000 bytes, which is longer than the system takes"},
+	} {
+		code, _, said := clipnh(test.args...)
+		if code != exitFailed || !strings.Contains(said, test.want) || strings.Count(said, "error: ") != 1 {
+			t.Errorf("%s: status %d:\n%s\nwant %q", test.args[0], code, said, test.want)
+		}
+	}
+	if left := filesBelow(t, "."); len(left) > 0 {
+		t.Errorf("%d files are left", len(left))
+	}
+}

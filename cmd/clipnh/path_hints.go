@@ -196,8 +196,12 @@ func takesPath(f *pflag.Flag) bool {
 	return name == "FILE" || name == "PATH" || name == "DIR"
 }
 
-// mostName bounds the name of a file or folder, in bytes, on the usual file systems.
-const mostName = 255
+// mostName bounds the name of a file or folder, in bytes, on the usual file systems; mostShown is how
+// much of a path is shown that is too long.
+const (
+	mostName  = 255
+	mostShown = 60
+)
 
 // tooLong says what is wrong with a path that the system does not take, and names the flag of the
 // command line whose value it is, or is beside.
@@ -218,15 +222,15 @@ func tooLong(cmd *cobra.Command, path string) string {
 		return n
 	}
 	has, given := longest(path), longest(shown)
-	const most = 60
-	if len(shown) > most {
-		shown = strings.ToValidUTF8(shown[:most], "") + "..."
+	if len(shown) > mostShown {
+		shown = strings.ToValidUTF8(shown[:mostShown], "") + "..."
 	}
+	text := fmt.Sprintf("a name of %d bytes, want at most %d", has, mostName)
 	switch {
 	case has <= mostName:
-		return fmt.Sprintf("%s%s: a path of %d bytes, which is longer than the system takes", flag, shown, len(path))
+		text = fmt.Sprintf("a path of %d bytes, which is longer than the system takes", len(path))
 	case given <= mostName:
-		return fmt.Sprintf("%s%s: one of its files would have a name of %d bytes, want at most %d", flag, shown, has, mostName)
+		text = fmt.Sprintf("one of its files would have a name of %d bytes, want at most %d", has, mostName)
 	}
-	return fmt.Sprintf("%s%s: a name of %d bytes, want at most %d", flag, shown, has, mostName)
+	return flag + shown + ": " + text
 }

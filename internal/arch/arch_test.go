@@ -95,7 +95,7 @@ var allowed = map[string][]string{
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/quantity", "internal/remote", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},
-	"internal/pipeline/status": {"internal/artefact", "internal/cache", "internal/hint", "internal/origin", "internal/pipeline/shard"},
+	"internal/pipeline/status": {"internal/artefact", "internal/cache", "internal/hint", "internal/origin", "internal/pipeline/shard", "internal/quantity"},
 	"internal/pipeline/show": {
 		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/pipeline/source", "internal/trend", "internal/ui", "internal/unit",
 	},
@@ -121,7 +121,7 @@ var allowed = map[string][]string{
 		"internal/quantity", "internal/ui",
 	},
 	"internal/pipeline/live": {
-		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat", "internal/hint", "internal/imageprep",
+		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat", "internal/imageprep",
 		"internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model", "internal/pipeline/segment", "internal/pipeline/source", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/explore": {

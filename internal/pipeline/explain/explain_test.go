@@ -3,7 +3,9 @@ package explain
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -324,7 +326,10 @@ func TestMistakes(t *testing.T) {
 		}
 		return []string{name}
 	})
-	image := filepath.Join(testutil.Golden("dataset"), pipelinetest.GoldenNames(t)[0])
+	image, bad := filepath.Join(testutil.Golden("dataset"), pipelinetest.GoldenNames(t)[0]), filepath.Join(t.TempDir(), "bad.png")
+	if err := os.WriteFile(bad, []byte("no image"), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		change func(o *Options)
 		want   string
@@ -334,6 +339,7 @@ func TestMistakes(t *testing.T) {
 		"a class against itself":         {func(o *Options) { o.Class, o.Versus = "class 1", "class 1" }, `{class} and {versus} are both "class 1"`},
 		"an image that is not there":     {func(o *Options) { o.Paths = []string{image, "missing.png"} }, "missing.png: no such file"},
 		"no attention pool":              {func(o *Options) { o.Model = noPool }, "attnpool"},
+		"an image that cannot be read":   {func(o *Options) { o.Paths = []string{bad} }, "none of the images could be read"},
 		"embeddings of other texts":      {func(o *Options) { o.Classes = o.Classes[:3] }, "10 rows, want 3, one for each class in their order"},
 		"means of another shape":         {func(o *Options) { o.MeansPath = testutil.Golden("means_n.npy") }, "shape 256x32, want 4x256x32, means of the model's pairs"},
 	} {
@@ -348,8 +354,8 @@ func TestMistakes(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %s", err, test.want)
 			}
-			if files, _ := filepath.Glob(filepath.Join(o.SaveDir, "*")); len(files) > 0 {
-				t.Errorf("wrote %v", files)
+			if _, err := os.Stat(o.SaveDir); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %v, want it not made", o.SaveDir, err)
 			}
 		})
 	}

@@ -111,7 +111,7 @@ func TestOff(t *testing.T) {
 		{"no classes", Classes, func(o *Options) { o.ClassesPath = "" }, "", "give {imagenet-zeroshot-path}"},
 		{"no components", Components, func(o *Options) { o.PCsPath = "" }, "segment", "give {pcs-path}"},
 		{"another model", Model, func(o *Options) { o.ModelPath = testutil.Golden("model/tiny_jit.pt") }, "text image drop segment", "this run uses"},
-		{"another report's model", Model, func(o *Options) { o.Weights = origin.Origin{Weights: "abc", Tensors: "def"} }, "text image drop segment", "the report was made with"},
+		{"another report's model", Model, func(o *Options) { o.Weights = origin.Origin{Weights: strings.Repeat("a", 64)} }, "text image drop segment", "the report: made with other weights than this run uses ("},
 		{"another vocabulary", Vocab, func(o *Options) { o.Vocab = asset(demo.Templates) }, "text segment", "templates.txt"},
 		{"other images", Images, func(o *Options) { o.Data = dataset.Options{Kind: dataset.Images, Path: testutil.Golden("dataset")} }, "image", "this run uses"},
 		{"other classes", Classes, func(o *Options) { o.ClassesPath = testutil.Golden("text/words.npy") }, "", "words.npy"},

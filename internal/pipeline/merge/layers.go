@@ -165,7 +165,7 @@ func (o Options) withoutShards() (*Result, error) {
 	return o.complete(a, 0)
 }
 
-// complete is the result of what is there already, of so many shards.
+// complete is the result of what is there already, merged of a number of shards.
 func (o Options) complete(a *cache.Artefact, shards int) (*Result, error) {
 	m := a.Manifest
 	r := &Result{Merged: Merged{Path: o.SavePath, Kind: m.Kind, Shape: m.Shape, Shards: shards, Images: m.Shape[0], Skipped: []source.Skipped{}, Complete: true}}

@@ -235,7 +235,7 @@ func (m *Model) OVOf(o origin.Origin) (*decomp.OV, error) {
 // read with other details. Scores of another program do not say.
 func (m *Model) WantOf(scoresPath string, of origin.Origin) error {
 	if err := cache.OtherWeights(scoresPath, of, m.Origin(), false); err != nil {
-		return err
+		return hint.With(err, "maps are of the model that scores were made with, and {force} takes no other: give that one, or leave out {model}")
 	}
 	return m.WantDetailsOf(scoresPath, of)
 }

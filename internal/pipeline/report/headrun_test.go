@@ -186,7 +186,7 @@ func TestReportOfHeadsRefuses(t *testing.T) {
 		"{text-descs-embeddings-path} has no effect on heads":  func(o *Options) { o.SpansPath = "" },
 		"text \"text 7\" of l4h3 is not among those of":        func(o *Options) { o.Words = slices.Clone(o.Words); o.Words[7] = "another" },
 		"{model} is for maps of images: want {data-path} too":  func(o *Options) { o.Data.Path = "" },
-		"made with other weights than those of":                func(o *Options) { o.Model = pipelinetest.TinyModel() },
+		"made with other weights than this run uses":           func(o *Options) { o.Model = pipelinetest.TinyModel() },
 		"texts of heads, but " + golden.Parts[0] + " has none": func(o *Options) { o.ScoresPath, o.Parts = o.Parts[0], nil },
 		"embeddings of 40 texts, but":                          func(o *Options) { o.Words = o.Words[:11] },
 	} {

@@ -21,7 +21,7 @@ func (o Options) alone(r *Result, missing error) error {
 	case s.State == Missing, s.State == Begun && s.Images == nil: // such as a folder of photos
 		return o.nothing(s, missing)
 	case s.State == Damaged:
-		return errors.New(s.Error)
+		return s.err
 	case s.State == Done:
 		r.Next = "nothing is left to do of this shard: give the path without its number for all"
 		r.Whole = true

@@ -9,7 +9,21 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/quantity"
 )
+
+// A Layer is how far the collection of one of several layers of neurons is.
+type Layer struct {
+	Path     string `json:"path"`
+	Whole    bool   `json:"whole"`    // it is there, and complete
+	State    string `json:"state"`    // of a run without shards that is not finished: running, stopped or begun; or missing or damaged; empty otherwise
+	Shards   int    `json:"shards"`   // in all; 0 where there are none
+	Done     int    `json:"done"`     // of these
+	Images   *int   `json:"images"`   // of all shards; null where none says it
+	Finished int    `json:"finished"` // of these
+	Skipped  int    `json:"skipped"`
+	Error    string `json:"error"` // of a damaged one
+}
 
 // layers fills in how far the collections of several layers of neurons are within the folder of
 // one run. A shard of the run is one of each layer that is not complete, and is as far as that
@@ -76,7 +90,7 @@ func (o Options) layers(ctx context.Context, r *Result, within artefact.Layers) 
 func oneRun(path string, layers []*Result) error {
 	for _, one := range layers {
 		if a, b := len(layers[0].Shards), len(one.Shards); a != b {
-			err := fmt.Errorf("%s: its layers are of several runs: %s has %d shards beside it, %s has %d", path, layers[0].Path, a, one.Path, b)
+			err := fmt.Errorf("%s: its layers are of several runs: %s has %s beside it, %s has %d", path, layers[0].Path, quantity.Of(a, "shard"), one.Path, b)
 			return hint.With(err, "give the path of a layer")
 		}
 	}

@@ -54,7 +54,10 @@ type Shard struct {
 	Failed   string   `json:"failed"`      // the last error of the command that makes one that is neither done nor running; empty where none is known
 
 	kind string // of an unfinished one
+	err  error  // of which Error is the text
 }
+
+func (s *Shard) damaged(err error) { s.State, s.Error, s.err = Damaged, err.Error(), err }
 
 // A Part is of several shards in a row, which were merged to be merged again.
 type Part struct {
@@ -67,19 +70,6 @@ type Part struct {
 	of      *origin.Shard  // of a part that is done
 	all     cache.Chunking // of the images of all shards
 	skipped int
-}
-
-// A Layer is how far the collection of one of several layers of neurons is.
-type Layer struct {
-	Path     string `json:"path"`
-	Whole    bool   `json:"whole"`    // it is there, and complete
-	State    string `json:"state"`    // of a run without shards that is not finished: running, stopped or begun; or missing or damaged; empty otherwise
-	Shards   int    `json:"shards"`   // in all; 0 where there are none
-	Done     int    `json:"done"`     // of these
-	Images   *int   `json:"images"`   // of all shards; null where none says it
-	Finished int    `json:"finished"` // of these
-	Skipped  int    `json:"skipped"`
-	Error    string `json:"error"` // of a damaged one
 }
 
 // Result is how far a collection is.
@@ -287,7 +277,7 @@ func (o Options) look(s *Shard) *origin.Shard {
 		return nil
 	}
 	if err != nil {
-		s.State, s.Error = Damaged, err.Error()
+		s.damaged(err)
 		return nil
 	}
 	s.kind = artefact.WholeKind(u.Plan.Kind)
@@ -322,7 +312,7 @@ func (s *Shard) summary(a *cache.Artefact) *origin.Shard {
 		skipped, err = artefact.SkippedOf(a)
 	}
 	if err != nil {
-		s.State, s.Error = Damaged, err.Error()
+		s.damaged(err)
 		return nil
 	}
 	n := hi - lo
@@ -339,7 +329,7 @@ func (o Options) sums(s *Shard, of *origin.Shard) *origin.Shard {
 		return of
 	}
 	if err != nil {
-		s.State, s.Error = Damaged, err.Error()
+		s.damaged(err)
 		return nil
 	}
 	s.kind = artefact.WholeKind(u.Kind)
