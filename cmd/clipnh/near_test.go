@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // TestNearPaths holds that a path of which a name is mistyped is called by its flag, with what may
@@ -50,6 +52,15 @@ func TestNearPaths(t *testing.T) {
 		if !strings.Contains(stderr, test.says) || strings.Contains(hints, "did you mean") != (test.meant != "") || test.meant != "" && !strings.HasPrefix(hints, `did you mean "`+test.meant+`"?`) {
 			t.Errorf("%s: %s\nwant %q and %q", test.line, stderr, test.says, test.meant)
 		}
+	}
+}
+
+// TestStdinAsImage: - in place of an image is said to be no standard input.
+func TestStdinAsImage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, stderr := must(t, exitFailed, "classify", "-", "--model", testutil.Golden("model/tiny_jit.pt"), "--classes", "a,b", "--imagenet-zeroshot-path", testutil.Golden("text/classes.npy"))
+	if want := "error: classify: -: no such file or directory\nhint: standard input is not read here; a file that is called - is ./-\n"; !strings.Contains(stderr, want) {
+		t.Errorf("%s, want %s", stderr, want)
 	}
 }
 

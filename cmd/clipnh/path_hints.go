@@ -42,6 +42,8 @@ func pathHints(cmd *cobra.Command, err error) []string {
 	switch {
 	case within && member != "" && statErr == nil && info.Mode().IsRegular():
 		return []string{fmt.Sprintf("images within an archive are not taken one by one: give the archive, %s, or unpack this one", archived)}
+	case path == "-":
+		return []string{"standard input is not read here; a file that is called - is ./-"}
 	case strings.ContainsAny(filepath.Base(path), "*?"):
 		return []string{patternHint(path)}
 	case strings.HasPrefix(path, "~"):

@@ -99,14 +99,18 @@ type layerPairs struct {
 }
 
 func (l layered) pairs(neuronLayer *int) (pairKind, error) {
-	if neuronLayer == nil {
+	if neuronLayer == nil && l.sizes.Layers > 1 {
 		last := l.sizes.Layers - 2
 		return nil, hint.With(
 			usage.Errorf("the image tower is a vision transformer: want the layer whose neurons to look at, {neuron-layer} 0 to %d", last),
 			fmt.Sprintf("a layer at about three quarters of the depth is usual, such as 9 of the 12 of a ViT-B/32: here {neuron-layer} %d", min(l.sizes.Layers*3/4, last)),
 		)
 	}
-	return layerPairs{l.sizes, *neuronLayer}, l.sizes.checkNeuronLayer(*neuronLayer)
+	layer := 0
+	if neuronLayer != nil {
+		layer = *neuronLayer
+	}
+	return layerPairs{l.sizes, layer}, l.sizes.checkNeuronLayer(layer)
 }
 
 func (k layerPairs) heads() int                            { return (k.sizes.Layers - k.layer - 1) * k.sizes.Heads }

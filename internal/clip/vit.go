@@ -104,9 +104,15 @@ func (m *measure) vit(c *Config) {
 	c.OutDim = m.size("visual.proj", 2, 1)
 }
 
+// errOneLayer is the error of a vision transformer that has no pairs, whatever the layer.
+var errOneLayer = usage.Errorf("the image tower is a vision transformer of one layer, which has no pairs: no later head reads what its neurons write")
+
 // checkNeuronLayer returns an error unless there are later layers, whose heads read what
 // the layer's neurons write.
 func (v ViT) checkNeuronLayer(layer int) error {
+	if v.Layers < 2 {
+		return errOneLayer
+	}
 	if layer >= 0 && layer < v.Layers-1 {
 		return nil
 	}

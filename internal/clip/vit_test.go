@@ -334,6 +334,12 @@ func TestLayerPairs(t *testing.T) {
 			t.Errorf("sum of all pairs: %v", err)
 		}
 	}
+	if err := (ViT{Layers: 1}).checkNeuronLayer(0); testutil.Line(err, "of one layer, which has no pairs") != nil {
+		t.Errorf("one layer: %v", err)
+	}
+	if _, err := (layered{sizes: ViT{Layers: 1}}).pairs(nil); testutil.Line(err, "of one layer, which has no pairs") != nil {
+		t.Errorf("no layer of one: %v", err)
+	}
 	if _, err := openViT(t, "vit_sd16.pt", GELU).LayerPairs(4); testutil.Line(err, "{neuron-layer} 4: want a layer before the last of 5, 0 to 3") != nil {
 		t.Errorf("pairs of the last layer: %v", err)
 	}

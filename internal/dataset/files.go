@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/remote"
@@ -40,7 +41,7 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 			}
 		}
 		for _, s := range d.Skipped {
-			s.Name = inFolder(folder, s.Name)
+			s.Name = nameIn(folder, s.Name)
 			all.Skipped = append(all.Skipped, s)
 		}
 		all.Passed.Files += d.Passed.Files
@@ -123,4 +124,13 @@ func inFolder(folder, name string) string {
 		return folder + name
 	}
 	return folder + "/" + name
+}
+
+// nameIn is inFolder of what was skipped, whose name is quoted if it is not a line: the whole is
+// then quoted, not the end of it.
+func nameIn(folder, name string) string {
+	if whole, err := strconv.Unquote(name); err == nil && printable(whole) == name {
+		return printable(inFolder(folder, whole))
+	}
+	return inFolder(folder, name)
 }

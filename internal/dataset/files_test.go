@@ -63,3 +63,14 @@ func TestFiles(t *testing.T) {
 		t.Errorf("a missing file: %v", err)
 	}
 }
+
+// TestSkippedFiles: the path of a file that is skipped is quoted as a whole, if its name is no line.
+func TestSkippedFiles(t *testing.T) {
+	for name, want := range map[string]string{
+		"a.jpg": "in/it/a.jpg", `"a\xff.jpg"`: `"in/it/a\xff.jpg"`, `"a.jpg"`: `in/it/"a.jpg"`, `"a`: `in/it/"a`,
+	} {
+		if got := nameIn("in/it", name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}

@@ -91,6 +91,8 @@ func TestHeads(t *testing.T) {
 		{get, "/api/live", nil, "", 200, `"segment":{"on":false,"reason":"of pairs only`},
 		{get, "/api/image/3?classes=a,b&maps=2&list=1", nil, "", 200, `"head":"l`},
 		{get, "/api/image/3?classes=a,b&off=l3h1", nil, "", 400, "api/toggle"},
+		{get, "/api/image/3?classes=a,b&class=c", nil, "", 400, `class \"c\": not among the 2 classes`},
+		{get, "/api/image/3?classes=a,b&class=a&versus=a", nil, "", 400, `class and versus are both`},
 		{get, "/api/text?q=a+dog", nil, "", 200, `"deviation"`},
 		{post, "/api/drop?classes=a,b&heads=l4h0", nil, string(photo), 200, `"head":"l4h0"`},
 		{get, "/api/thumb/0", nil, "", 200, "\xff\xd8"}, {get, "/api/thumb/1", nil, "", 404, "image 1: want 0 to 0"},

@@ -106,7 +106,7 @@ func (h *Heads) Image(ctx context.Context, image int, q Question) (*HeadsExplain
 	if err := q.checkHeads(); err != nil {
 		return nil, err
 	}
-	if err := h.need(ctx, true, Model, Images, Scores); err != nil {
+	if err := h.need(ctx, true, Model, explained, Images, Scores); err != nil {
 		return nil, err
 	}
 	if err := h.checkImage(image); err != nil {
@@ -132,7 +132,7 @@ func (h *Heads) Drop(ctx context.Context, name string, data []byte, unitName str
 	if unitName != "" {
 		return nil, errors.New("unit: of pairs; heads names heads")
 	}
-	if err := h.need(ctx, true, Model); err != nil {
+	if err := h.need(ctx, true, Model, explained); err != nil {
 		return nil, err
 	}
 	leave, err := h.tower.enter(ctx)

@@ -55,17 +55,28 @@ func (h *Heads) openModel(ctx context.Context) error {
 func (h *Heads) Load(ctx context.Context) error {
 	failed := h.loadParts(ctx)
 	close(h.read)
-	o := explain.Options{}
-	if h.model != nil {
-		// Heads of all layers are read whatever the pairs are: of the last layer with pairs they are fewest.
-		if layers, _ := h.model.Config.Layered(); layers > 0 {
-			last := layers - 2
-			o.NeuronLayer = &last
-		}
-	}
-	failed = errors.Join(failed, h.openSession(ctx, o))
+	failed = errors.Join(failed, h.openTower(ctx))
 	close(h.packed)
 	return failed
+}
+
+// openTower opens the session. Heads of all layers are read whatever the pairs are: of the last layer
+// with pairs they are fewest. A tower of one layer has no pairs, and none is opened.
+func (h *Heads) openTower(ctx context.Context) error {
+	if h.model == nil {
+		return nil
+	}
+	var o explain.Options
+	switch layers, _ := h.model.Config.Layered(); layers {
+	case 0:
+	case 1:
+		h.because(explained, errors.New("a vision transformer of one layer is not explained: no later head reads what its neurons write"))
+		return nil
+	default:
+		last := layers - 2
+		o.NeuronLayer = &last
+	}
+	return h.openSession(ctx, o)
 }
 
 func (h *Heads) loadParts(ctx context.Context) error {
@@ -96,8 +107,8 @@ var errOfPairs = because(ErrOff, errors.New("of pairs only: this report is of he
 func (h *Heads) Status() Status {
 	s := Status{
 		Text:    h.able(true, false, Model, Vocab, Scores),
-		Image:   h.able(true, true, Model, Images, Scores),
-		Drop:    h.able(false, true, Model),
+		Image:   h.able(true, true, Model, explained, Images, Scores),
+		Drop:    h.able(false, true, Model, explained),
 		Toggle:  h.able(true, false, Scores),
 		Segment: Ability{Reason: errOfPairs.Error()},
 		Scores:  Ability{Reason: errOfPairs.Error()},

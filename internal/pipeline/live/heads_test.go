@@ -296,3 +296,36 @@ func TestHeadsOff(t *testing.T) {
 		t.Error("scores of pairs are taken for heads")
 	}
 }
+
+// TestHeadsOfOneLayer: a vision transformer of one layer has no pairs to open a tower for, which
+// takes no more than explanations of images away.
+func TestHeadsOfOneLayer(t *testing.T) {
+	o := headsOf(t, demo.ViTModel, false)
+	h, err := OpenHeads(t.Context(), o, pipelinetest.Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	h.model.Config.ViT.Layers = 1
+	if err := h.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const want = "a vision transformer of one layer is not explained"
+	if s := h.Status(); s.Image.On || s.Drop.On || !strings.HasPrefix(s.Image.Reason, want) || !strings.HasPrefix(s.Drop.Reason, want) || !s.Text.On || !s.Toggle.On {
+		t.Errorf("%+v", s)
+	}
+	if _, err := h.Image(t.Context(), 0, Question{}); !errors.Is(err, ErrOff) {
+		t.Errorf("an image: %v", err)
+	}
+}
+
+// TestHeadsAlone: heads that do not sum to the features, without MLPs, keep none.
+func TestHeadsAlone(t *testing.T) {
+	h := openedHeads(t, headsOf(t, demo.ViTModel, false))
+	if h.ledger.Features != nil || h.ledger.Unjudged() == nil || h.ledger.Labels != nil || len(h.ledger.Names) == 0 || h.ledger.Spread[0] <= 0 {
+		t.Errorf("%d features, %v, %d labels of %d", len(h.ledger.Features), h.ledger.Unjudged(), len(h.ledger.Labels), len(h.ledger.Names))
+	}
+	if names, _ := h.ledger.Classes(); len(names) == 0 {
+		t.Error("no classes")
+	}
+}

@@ -23,6 +23,8 @@ const (
 	Components Input = "components"
 	MLPs       Input = "mlps"
 	Classes    Input = "classes"
+
+	explained Input = "image tower" // of the model, if it can explain images
 )
 
 // Options say where the inputs are. Each may be empty.

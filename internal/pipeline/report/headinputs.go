@@ -51,8 +51,12 @@ func (o Options) refusePairs() error {
 	return nil
 }
 
-// refuseHeads returns an error where something is given that only heads have.
+// refuseHeads returns an error where something is given that only heads have. Scores that are not
+// there are none of either, which their reader says.
 func (o Options) refuseHeads() error {
+	if _, err := cache.Open(o.ScoresPath); errors.Is(err, cache.ErrMissing) {
+		return nil
+	}
 	switch {
 	case o.SpansPath != "":
 		return usage.Errorf("{spans-path} %s: texts of heads, but %s has none: want what collect {mode} heads wrote", o.SpansPath, o.ScoresPath)

@@ -605,7 +605,7 @@
     const { keys, live } = form();
     return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key2]) => keys ? keys.includes(key2) || state.live && live.includes(key2) : !lacking2.includes(key2)));
   }
-  function what(key2) {
+  function what(key2, after = "") {
     const entry = form().terms()[key2] || TERMS[key2];
     if (!entry) throw new Error(`no term ${key2}`);
     const [name, text] = entry;
@@ -631,7 +631,7 @@
         }
       }
     }, "?");
-    return el("span", { class: "what-box" }, mark2, body);
+    return el("span", { class: "what-box" }, after ? el("span", { class: "unbroken" }, mark2, after) : mark2, body);
   }
 
   // web/src/parts.mjs
@@ -1612,8 +1612,7 @@
             lead[1],
             what("head"),
             lead[2],
-            what("pair"),
-            "."
+            what("pair", ".")
           ),
           el("p", {}, `These pages show, for every pair, ${joined([
             `which of ${count(o.data.images, "image")} it responds to`,
@@ -1698,7 +1697,7 @@
     return section(
       "What the model gets right, and with how few pairs",
       {},
-      el("p", {}, "By the names of the classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy"), "."),
+      el("p", {}, "By the names of the classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy", ".")),
       curve.length ? curves("ablation", {
         x: "share of units kept, %",
         y: "accuracy, %",
@@ -2603,7 +2602,7 @@
     return {
       title: heading,
       heading,
-      nodes: [el("p", { class: "lead-line" }, `What the model gets right without some ${many}, and what it then says of an image`, what("ablation"), `. Switch ${many} off on their pages, or name them here.`), box]
+      nodes: [el("p", { class: "lead-line" }, `What the model gets right without some ${many}, and what it then says of an image`, what("ablation", "."), ` Switch ${many} off on their pages, or name them here.`), box]
     };
   }
   function controls(units) {
@@ -2801,9 +2800,8 @@
       "p",
       { class: "quiet" },
       "Below each: its score",
-      what("score"),
-      r.strongest.some((x) => x.adds) ? [". Marked “new”: images that are not among the neuron's strongest", what("adds")] : "",
-      "."
+      what("score", "."),
+      r.strongest.some((x) => x.adds) ? [" Marked “new”: images that are not among the neuron's strongest", what("adds", ".")] : ""
     ), tools, note2, figure("", {
       name: `images-${name}`,
       columns: ["kind", "image", "score", "new"],
@@ -2909,7 +2907,7 @@
         section(
           "The neuron's strongest images",
           { what: "neuron" },
-          el("p", { class: "quiet" }, "By the norm of what all heads together add", what("norm"), "."),
+          el("p", { class: "quiet" }, "By the norm of what all heads together add", what("norm", ".")),
           figure(
             "",
             { name: `images-${name}`, columns: ["image", "norm"], rows: r.strongest.map((x) => [state.images.names[x.image], x.value]) },
@@ -3759,8 +3757,8 @@
             "A network of the kind called CLIP",
             what("clip"),
             ` turns an image into a list of numbers that can be compared with texts. What the one shown here${name} says about an image is the sum of what its ${count(all2.length, "head")}`,
-            what("head"),
-            o.model.layer_heads ? ", its MLPs and the class token that enters the first layer add." : " add."
+            what("head", o.model.layer_heads ? "," : ""),
+            o.model.layer_heads ? " its MLPs and the class token that enters the first layer add." : " add."
           ),
           el("p", {}, `These pages show, for each head, to which of ${count(o.data.images, "image")} it adds most`, part("texts").present ? [", and the texts", what("texts"), " that span what it adds"] : "", "."),
           searchForm2(all2),
@@ -3933,7 +3931,7 @@
       title: q ? `“${q}”` : "Texts",
       heading: q ? `“${q}”` : "Texts",
       nodes: [
-        el("p", { class: "lead-line" }, "The heads whose additions to images differ most along a text", what("along"), ", and the images nearest to it."),
+        el("p", { class: "lead-line" }, "The heads whose additions to images differ most along a text", what("along", ","), " and the images nearest to it."),
         el("form", { class: "search-form", role: "search", "aria-label": "texts", on: { submit: (e) => {
           e.preventDefault();
           go(address(["t"], { q: input.value.trim() }));
@@ -4065,7 +4063,7 @@
       "In the order in which they were found. The bar is the variance",
       what("explained"),
       " that a text explains together with those before it.",
-      r.texts.some((t) => t.images.length) ? [" The images are those to which the head adds most along the text", what("along"), "."] : ""
+      r.texts.some((t) => t.images.length) ? [" The images are those to which the head adds most along the text", what("along", ".")] : ""
     ] : "In the order in which they were found.", {
       name: `texts-${name}`,
       columns: ["text", "explained", "image", "along"],

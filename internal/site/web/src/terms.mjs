@@ -48,8 +48,9 @@ export function terms() {
   return Object.fromEntries(Object.entries({ ...TERMS, ...form().terms() }).filter(([key]) => (keys ? keys.includes(key) || (state.live && live.includes(key)) : !lacking.includes(key))));
 }
 
-// what is a mark that opens the meaning of a term.
-export function what(key) {
+// what is a mark that opens the meaning of a term. after is what stands right behind it, such as a full
+// stop, which no line begins with.
+export function what(key, after = "") {
   const entry = form().terms()[key] || TERMS[key];
   if (!entry) throw new Error(`no term ${key}`);
   const [name, text] = entry;
@@ -70,5 +71,5 @@ export function what(key) {
       },
     },
   }, "?");
-  return el("span", { class: "what-box" }, mark, body);
+  return el("span", { class: "what-box" }, after ? el("span", { class: "unbroken" }, mark, after) : mark, body);
 }

@@ -61,7 +61,7 @@ function texts(r, name) {
   }
   const known = r.texts.some((t) => t.explained !== null);
   return section("Its texts", { what: "texts" }, figure(known ? ["In the order in which they were found. The bar is the variance", what("explained"), " that a text explains together with those before it.",
-    r.texts.some((t) => t.images.length) ? [" The images are those to which the head adds most along the text", what("along"), "."] : ""] : "In the order in which they were found.", {
+    r.texts.some((t) => t.images.length) ? [" The images are those to which the head adds most along the text", what("along", ".")] : ""] : "In the order in which they were found.", {
     name: `texts-${name}`, columns: ["text", "explained", "image", "along"], rows: r.texts.flatMap((t) => (t.images.length ? t.images : [null]).map((x) => [t.text, t.explained, x ? state.images.names[x.image] : null, x ? x.value : null])),
   }, el("ol", { class: "phrases" }, r.texts.map((t, i) => el("li", {},
     el("span", { class: "phrase" }, el("b", {}, t.text)),

@@ -136,7 +136,7 @@ export async function headsText({ query }) {
     title: q ? `“${q}”` : "Texts",
     heading: q ? `“${q}”` : "Texts",
     nodes: [
-      el("p", { class: "lead-line" }, "The heads whose additions to images differ most along a text", what("along"), ", and the images nearest to it."),
+      el("p", { class: "lead-line" }, "The heads whose additions to images differ most along a text", what("along", ","), " and the images nearest to it."),
       el("form", { class: "search-form", role: "search", "aria-label": "texts", on: { submit: (e) => {
         e.preventDefault();
         go(address(["t"], { q: input.value.trim() }));

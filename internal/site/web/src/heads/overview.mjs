@@ -23,8 +23,8 @@ export async function headsOverview() {
     heading: o.title,
     nodes: [
       el("div", { class: "lead" },
-        el("p", {}, "A network of the kind called CLIP", what("clip"), ` turns an image into a list of numbers that can be compared with texts. What the one shown here${name} says about an image is the sum of what its ${count(all.length, "head")}`, what("head"),
-          o.model.layer_heads ? ", its MLPs and the class token that enters the first layer add." : " add."),
+        el("p", {}, "A network of the kind called CLIP", what("clip"), ` turns an image into a list of numbers that can be compared with texts. What the one shown here${name} says about an image is the sum of what its ${count(all.length, "head")}`, what("head", o.model.layer_heads ? "," : ""),
+          o.model.layer_heads ? " its MLPs and the class token that enters the first layer add." : " add."),
         el("p", {}, `These pages show, for each head, to which of ${count(o.data.images, "image")} it adds most`, part("texts").present ? [", and the texts", what("texts"), " that span what it adds"] : "", "."),
         searchForm(all),
         state.live ? note("These pages answer now: which heads an image has its class from, on its page and for one of yours on that of ", el("a", { href: "#/i" }, "the images"), "; which heads tell images apart by ", el("a", { href: "#/t" }, "any text"), "; and what the model says without ",

@@ -54,7 +54,7 @@ export async function togglePage({ query }) {
   return {
     title: heading,
     heading,
-    nodes: [el("p", { class: "lead-line" }, `What the model gets right without some ${many}, and what it then says of an image`, what("ablation"), `. Switch ${many} off on their pages, or name them here.`), box],
+    nodes: [el("p", { class: "lead-line" }, `What the model gets right without some ${many}, and what it then says of an image`, what("ablation", "."), ` Switch ${many} off on their pages, or name them here.`), box],
   };
 }
 

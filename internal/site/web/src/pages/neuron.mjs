@@ -32,7 +32,7 @@ export async function neuronPage({ rest }) {
         ["largest norm", format(r.norm.largest)],
         ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"],
       ]),
-      section("The neuron's strongest images", { what: "neuron" }, el("p", { class: "quiet" }, "By the norm of what all heads together add", what("norm"), "."),
+      section("The neuron's strongest images", { what: "neuron" }, el("p", { class: "quiet" }, "By the norm of what all heads together add", what("norm", ".")),
         figure("", { name: `images-${name}`, columns: ["image", "norm"], rows: r.strongest.map((x) => [state.images.names[x.image], x.value]) },
           wall(r.strongest, `strongest images of ${name}`, { twelve: true }))),
       section("As each head reads it", { what: "pair" },

@@ -43,7 +43,7 @@ export async function overview() {
     nodes: [
       el("div", { class: "lead" },
         el("p", {}, "A network of the kind called CLIP", what("clip"), " turns an image into a list of numbers that can be compared with texts. ",
-          lead[0], what("neuron"), lead[1], what("head"), lead[2], what("pair"), "."),
+          lead[0], what("neuron"), lead[1], what("head"), lead[2], what("pair", ".")),
         el("p", {}, `These pages show, for every pair, ${joined([`which of ${count(o.data.images, "image")} it responds to`,
           part("words").present ? "words for what it stands for" : "", o.data.classes.length ? "what the model loses without it" : ""])}.`),
         searchForm(pairs)),
@@ -105,7 +105,7 @@ function accuracy(o) {
   const a = o.accuracy;
   const curve = [...o.ablation].sort((x, y) => x.share - y.share);
   return section("What the model gets right, and with how few pairs", {},
-    el("p", {}, "By the names of the classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy"), "."),
+    el("p", {}, "By the names of the classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy", ".")),
     curve.length ? curves("ablation", {
       x: "share of units kept, %", y: "accuracy, %", xs: curve.map((c) => 100 * c.share),
       lines: [

@@ -113,8 +113,8 @@ function strongest(source, r, head, neuron, name) {
     ? [el("span", { class: "segmented", role: "group", "aria-label": "what to show over images" }, views.map(([view, text]) => button(text, () => show(view), { "data-view": view, "aria-pressed": String(view === "image") }))),
       what("activation"), what("attention"), what("product")] : null);
   show("image");
-  return section("Its strongest images", {}, el("p", { class: "quiet" }, "Below each: its score", what("score"),
-    r.strongest.some((x) => x.adds) ? [". Marked “new”: images that are not among the neuron's strongest", what("adds")] : "", "."), tools, note, figure("", {
+  return section("Its strongest images", {}, el("p", { class: "quiet" }, "Below each: its score", what("score", "."),
+    r.strongest.some((x) => x.adds) ? [" Marked “new”: images that are not among the neuron's strongest", what("adds", ".")] : ""), tools, note, figure("", {
     name: `images-${name}`, columns: ["kind", "image", "score", "new"], rows: [["strongest", r.strongest], ...r.quantiles.map((q) => [`${100 * q.share} %`, q.items]), ["weakest", r.weakest]]
       .flatMap(([kind, items]) => items.map((x) => [kind, state.images.names[x.image], x.value, x.adds ?? ""])),
   }, holder));
