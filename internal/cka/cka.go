@@ -56,35 +56,82 @@ type Sums struct {
 	a, b   Layout
 	images int
 
-	first, last int // parts of a
-	of          []span
-	squares     []float64 // Σ x y, of each pair
-	totals      [2][]float64
-	lengths     [2][]float64 // x and y of some images, [parts,n]
-	scratch     [][]float32  // of each worker
+	first   int // part of a
+	of      []span
+	within  []int     // of a part of a from first on, its span
+	store   []float64 // memory for the products of All
+	squares []float64 // Σ x y, of each pair
+	totals  [2][]float64
+	lengths [2][]float64 // x and y of some images, [parts,n]
+	scratch [][]float32  // of each worker
 }
 
-// span is what a part of a has sums with: count parts of b from first on.
+// span is some parts of a, one after the other, and those of b that they have sums with.
 type span struct {
-	first, count int
-	pair         int       // the first one
-	products     []float64 // XᵀY, [p,q of all]
+	a, b     run
+	pair     int       // the first one
+	products []float64 // XᵀY, [p of all,q of all]
 }
+
+// run is some parts, one after the other.
+type run struct{ first, count int }
+
+func (l Layout) of(r run) (start, width int) {
+	start = l.starts[r.first]
+	return start, l.starts[r.first+r.count] - start
+}
+
+// spanWidth is how many columns of a, about, are multiplied with those of b at a time, which are packed
+// for each.
+const spanWidth = 256
 
 // Each returns the sums of each part of a with that of the same number of b.
 func Each(a, b Layout) *Sums {
 	if a.Parts() != b.Parts() {
 		panic("cka: parts do not match")
 	}
-	return newSums(a, b, 0, a.Parts(), func(i int) (int, int) { return i, 1 })
+	s := newSums(a, b, 0)
+	for i := range a.Parts() {
+		_, p := a.Of(i)
+		_, q := b.Of(i)
+		s.add(run{i, 1}, run{i, 1}, make([]float64, p*q))
+	}
+	return s
 }
 
 // All returns the sums of parts first to last of a, last left out, with all of b.
 func All(a, b Layout, first, last int) *Sums {
-	if first < 0 || last > a.Parts() || first > last {
+	s := newSums(a, b, first)
+	s.Turn(first, last)
+	return s
+}
+
+// Turn makes the sums of All those of other parts of a, and of no images yet, in the memory that they
+// have as far as it suffices.
+func (s *Sums) Turn(first, last int) {
+	if first < 0 || last > s.a.Parts() || first > last {
 		panic("cka: no such parts")
 	}
-	return newSums(a, b, first, last, func(int) (int, int) { return 0, b.Parts() })
+	s.first, s.images = first, 0
+	s.of, s.within, s.squares = s.of[:0], s.within[:0], s.squares[:0]
+	clear(s.totals[0])
+	clear(s.totals[1])
+	_, width := s.a.of(run{first, last - first})
+	if need := width * s.b.Width(); len(s.store) < need {
+		s.store = make([]float64, need)
+	} else {
+		clear(s.store)
+	}
+	for i := first; i < last; {
+		r := run{i, 0}
+		for width := 0; i < last && width < spanWidth; i++ {
+			r.count++
+			_, width = s.a.of(r)
+		}
+		start, width := s.a.of(r)
+		from := (start - s.a.starts[first]) * s.b.Width()
+		s.add(r, run{0, s.b.Parts()}, s.store[from:from+width*s.b.Width()])
+	}
 }
 
 // Bytes is how much memory the sums of part i of a with all of b take.
@@ -93,17 +140,16 @@ func Bytes(a, b Layout, i int) int {
 	return 8 * (width*b.Width() + b.Parts())
 }
 
-func newSums(a, b Layout, first, last int, with func(i int) (first, count int)) *Sums {
-	s := &Sums{a: a, b: b, first: first, last: last, totals: [2][]float64{make([]float64, a.Parts()), make([]float64, b.Parts())}}
-	pairs := 0
-	for i := first; i < last; i++ {
-		from, count := with(i)
-		_, width := a.Of(i)
-		s.of = append(s.of, span{first: from, count: count, pair: pairs, products: make([]float64, width*(b.starts[from+count]-b.starts[from]))})
-		pairs += count
+func newSums(a, b Layout, first int) *Sums {
+	return &Sums{a: a, b: b, first: first, totals: [2][]float64{make([]float64, a.Parts()), make([]float64, b.Parts())}}
+}
+
+func (s *Sums) add(a, b run, products []float64) {
+	for range a.count {
+		s.within = append(s.within, len(s.of))
 	}
-	s.squares = make([]float64, pairs)
-	return s
+	s.of = append(s.of, span{a: a, b: b, pair: len(s.squares), products: products})
+	s.squares = append(s.squares, make([]float64, a.count*b.count)...)
 }
 
 // Add adds the outputs for n images, x and y, rows of the layouts. Both must have a mean of zero
@@ -121,9 +167,8 @@ func (s *Sums) Add(x, y []float32, n int, team par.Team) {
 	}
 	team.Each(len(s.of), func(i, worker int) {
 		of := s.of[i]
-		start, p := s.a.Of(s.first + i)
-		from := s.b.starts[of.first]
-		q := s.b.starts[of.first+of.count] - from
+		start, p := s.a.of(of.a)
+		from, q := s.b.of(of.b)
 		if p*q > 0 {
 			if len(s.scratch[worker]) < p*q {
 				s.scratch[worker] = make([]float32, p*q)
@@ -132,13 +177,15 @@ func (s *Sums) Add(x, y []float32, n int, team par.Team) {
 			kernel.Sgemm(1, kernel.Strided(x[start:], n, p, s.a.Width()).T(), kernel.Strided(y[from:], n, q, s.b.Width()), 0, kernel.Dense(product, p, q), par.Team{})
 			double.Add(of.products, product)
 		}
-		own := s.lengths[0][(s.first+i)*n:][:n]
-		for j := range of.count {
-			sum := 0.0
-			for b, l := range s.lengths[1][(of.first+j)*n:][:n] {
-				sum += own[b] * l
+		for k := range of.a.count {
+			own := s.lengths[0][(of.a.first+k)*n:][:n]
+			for j := range of.b.count {
+				sum := 0.0
+				for b, l := range s.lengths[1][(of.b.first+j)*n:][:n] {
+					sum += own[b] * l
+				}
+				s.squares[of.pair+k*of.b.count+j] += sum
 			}
-			s.squares[of.pair+j] += sum
 		}
 	})
 }
@@ -170,25 +217,25 @@ func squared(row []float32) float64 {
 
 // HSIC is the estimate of part i of a and part j of b, which the sums must have.
 func (s *Sums) HSIC(i, j int) float64 {
-	of := s.of[i-s.first]
+	of := s.of[s.within[i-s.first]]
 	if s.images < LeastImages {
 		panic("cka: too few images")
 	}
-	if j < of.first || j >= of.first+of.count {
+	if j < of.b.first || j >= of.b.first+of.b.count {
 		panic("cka: no sums of these parts")
 	}
-	_, p := s.a.Of(i)
-	from := s.b.starts[of.first]
-	row := s.b.starts[of.first+of.count] - from
+	top, p := s.a.Of(i)
 	start, q := s.b.Of(j)
+	first, _ := s.a.of(of.a)
+	from, width := s.b.of(of.b)
 	product := 0.0
 	for k := range p {
-		for _, v := range of.products[k*row+start-from:][:q] {
+		for _, v := range of.products[(top-first+k)*width+start-from:][:q] {
 			product += v * v
 		}
 	}
-	N := float64(s.images)
-	return (product - N/(N-2)*s.squares[of.pair+j-of.first] + s.totals[0][i]*s.totals[1][j]/((N-1)*(N-2))) / (N * (N - 3))
+	N, square := float64(s.images), s.squares[of.pair+(i-of.a.first)*of.b.count+j-of.b.first]
+	return (product - N/(N-2)*square + s.totals[0][i]*s.totals[1][j]/((N-1)*(N-2))) / (N * (N - 3))
 }
 
 // Of is the alignment of two parts by HSIC of both and of each with itself. Of parts that do not

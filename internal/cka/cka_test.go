@@ -114,7 +114,10 @@ func TestHSIC(t *testing.T) {
 			check("all", some, i, j)
 		}
 	}
-	other := All(a, b, 1, 3)
+	other := All(a, b, 0, 4) // which is turned to other parts
+	other.Add(cx, cy, n, par.NewTeam(2))
+	check("all at once", other, 3, 2)
+	other.Turn(1, 3)
 	for lo := 0; lo < n; lo += 16 {
 		k := min(16, n-lo)
 		other.Add(cx[lo*a.Width():(lo+k)*a.Width()], cy[lo*b.Width():(lo+k)*b.Width()], k, par.NewTeam(5))

@@ -56,6 +56,7 @@ type headComparison struct {
 	say         ui.Reporter
 	shared      [][2]int // rows of images that both have
 	scratch     [4][]float32
+	sums        *cka.Sums // of some heads with all there
 }
 
 func (c *headComparison) run(ctx context.Context) (*report.MovedHeads, error) {

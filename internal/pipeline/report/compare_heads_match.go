@@ -92,7 +92,12 @@ func (c *headComparison) allWithAll(ctx context.Context, order []int, here, ther
 			bytes += cka.Bytes(a, b, last)
 			last++
 		}
-		both := cka.All(a, b, first, last)
+		if c.sums == nil {
+			c.sums = cka.All(a, b, first, last)
+		} else {
+			c.sums.Turn(first, last)
+		}
+		both := c.sums
 		if err := c.each(ctx, order, func(x, y []float32, n int) { both.Add(x, y, n, c.team) }); err != nil {
 			return nil, err
 		}

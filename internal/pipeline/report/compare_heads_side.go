@@ -24,7 +24,7 @@ type headSide struct {
 	parts  *artefact.FirstOrder
 	names  []string // nil: not known
 	sums   []artefact.ImageSum
-	bases  [][]float64     // of the spans of heads, orthonormal [r,O]
+	bases  [][]float32     // of the spans of heads, orthonormal [r,O]
 	maps   []kernel.Matrix // what makes coordinates of stored numbers, [S,r]
 	layout cka.Layout      // of rows of coordinates
 	first  []float32       // stored numbers of the first image, subtracted from those of all
@@ -101,7 +101,7 @@ func (s *headSide) measure(ctx context.Context, isShared []bool, team par.Team, 
 // or of its outputs for some images.
 func (s *headSide) findSpans(ctx context.Context, team par.Team) error {
 	f := s.parts
-	s.bases, s.maps = make([][]float64, s.heads()), make([]kernel.Matrix, s.heads())
+	s.bases, s.maps = make([][]float32, s.heads()), make([]kernel.Matrix, s.heads())
 	factors, factored := f.Heads.Factors()
 	H, O := f.LayerHeads, f.OutDim
 	K := min(sampleImages, f.Images)
@@ -168,7 +168,11 @@ func (s *headSide) span(head int, basis []float64, rows []float32) {
 			}
 		}
 	}
-	s.bases[head], s.maps[head] = basis, kernel.Dense(m, S, r)
+	s.bases[head] = make([]float32, len(basis))
+	for i, x := range basis {
+		s.bases[head][i] = float32(x)
+	}
+	s.maps[head] = kernel.Dense(m, S, r)
 }
 
 // keepAll makes the span of a head, which is not kept as factors, that of all dimensions.
@@ -279,7 +283,7 @@ func (s *headSide) finish(sums, squares []float64, count int) {
 			x := sums[start+k] / B
 			square += x * x
 			for o, v := range s.bases[h][k*O : (k+1)*O] {
-				mean[o] += (x + s.origin[start+k]) * v
+				mean[o] += (x + s.origin[start+k]) * float64(v)
 			}
 		}
 		s.deviation[h] = math.Sqrt(max(squares[h]/B-square, 0))

@@ -32,6 +32,10 @@ func TestCompare(t *testing.T) {
 	if m.By != report.ByPair || m.Shared != 40 || len(m.Died)+len(m.Appeared) > 0 || len(m.Moved)+m.Differ > 0 || m.Same != m.HereAlive {
 		t.Errorf("with itself: %s, %d shared, %d moved, %d died, %d appeared", m.By, m.Shared, len(m.Moved), len(m.Died), len(m.Appeared))
 	}
+	m, err := Compare(context.Background(), CompareOptions{Here: base.ScoresPath, There: base.ScoresPath, List: 1000, Threads: 2, Match: true}, pipelinetest.Silent())
+	if err != nil || m.By != report.ByScores || m.Same != m.HereAlive || m.Differ > 0 {
+		t.Errorf("matched with itself: %+v, %v", m, err)
+	}
 	scores, means, ov := columnsOf(t, base)
 	names := make([]string, 40)
 	for i := range names {
