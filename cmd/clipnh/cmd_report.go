@@ -182,6 +182,7 @@ func runReport(ctx context.Context, opts reportOptions, g *globalOptions) error 
 	if err != nil {
 		return err
 	}
+	g.sayAside("data-path") // whose images the pages then lack
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {

@@ -117,7 +117,7 @@ func withRecipe(err error) error {
 	case of.Want != "":
 		if r, known := recipes[of.Want]; known {
 			text := fmt.Sprintf("give what \"clipnh %s\" wrote", r.command)
-			if by, known := readBy[of.Kind]; known {
+			if by, known := readBy[of.Kind]; known && of.Want != "mean "+of.Kind {
 				text += "\n" + by
 			}
 			return hinted{err, text}

@@ -95,4 +95,26 @@ func TestArtefactsForCheckpoints(t *testing.T) {
 			t.Errorf("%s, want %s", stderr, want)
 		}
 	}
+	if _, stderr := must(t, exitMissing, "status", dir); !strings.HasSuffix(stderr, "\nhint: give a collection in it: "+scores+"\n") {
+		t.Errorf("status of a folder of collections: %s", stderr)
+	}
+}
+
+// TestReportAside: where the project's images stand aside, which a report then lacks, report says so.
+func TestReportAside(t *testing.T) {
+	t.Chdir(t.TempDir())
+	must(t, exitDone, append([]string{"collect", "--dataset", "images", "--mode", "heads", "--save-path", "heads", "--quiet"}, goldenModel()...)...)
+	if err := os.WriteFile("clipnh.yaml", []byte("scores: others\ndata-path: "+testutil.Golden("dataset")+"\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	const want = "note: clipnh.yaml:2 has data-path, which is not used: "
+	if _, stderr := must(t, exitDone, "report", "--scores", "heads", "--out", "report"); strings.Count(stderr, want) != 1 {
+		t.Errorf("%s, want %s", stderr, want)
+	}
+	if _, stderr := must(t, exitDone, "report", "--scores", "heads", "--out", "report", "--verbose"); strings.Count(stderr, want) != 1 {
+		t.Errorf("verbose: %s, want %s once", stderr, want)
+	}
+	if _, stderr := must(t, exitDone, "report", "--scores", "heads", "--data-path", testutil.Golden("dataset"), "--dataset", "images", "--out", "report"); strings.Contains(stderr, want) {
+		t.Errorf("given: %s", stderr)
+	}
 }

@@ -61,6 +61,16 @@ func (g *globalOptions) sayPresets(cmd *cobra.Command) {
 	}
 }
 
+// sayAside notes a value of a flag that stands aside, where its lack shows in the result and
+// --verbose has not said it.
+func (g *globalOptions) sayAside(flag string) {
+	for _, p := range g.presets {
+		if p.unused != "" && p.flag == flag && !g.verbose {
+			g.printer.Note("%s has %s, which is not used: %s", p.from, p.flag, p.unused)
+		}
+	}
+}
+
 // presetHints are hints about an error of cmd that is about a value which was not given,
 // or about the lack of one that stood aside.
 func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {

@@ -111,7 +111,7 @@ func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error
 	}
 	source.WarnWhereUnlike(ref, now, o.Reference, o.Scores, say)
 	if ref.Hash() == now.Hash() {
-		say.Note("{reference} %s and {scores} %s are the same collection: nothing can differ", o.Reference, o.Scores)
+		say.Note("%s and %s are the same collection: nothing can differ", o.Reference, o.Scores)
 	}
 	return nil
 }

@@ -3,6 +3,9 @@ package status
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -48,5 +51,28 @@ func (o Options) nothing(s Shard, missing error) error {
 		where = "in it"
 	}
 	err := fmt.Errorf("%s: %w: no run has written anything %s, nor shards beside it, such as %s", o.Path, cache.ErrMissing, where, shard.Shard{Number: 1, Of: 16}.Path(o.Path))
+	if within := collections(o.Path); within != nil {
+		return hint.With(err, "give a collection in it: "+strings.Join(within, ", "))
+	}
 	return hint.With(err, "give the path that the run writes to; if it was killed before it wrote anything, run the same command again")
+}
+
+// collections are those in a folder, the first few of them.
+func collections(dir string) (paths []string) {
+	const most = 5
+	entries, _ := os.ReadDir(dir) // what cannot be read has none
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if !e.IsDir() {
+			continue
+		}
+		if a, err := cache.Open(path); err != nil || !artefact.IsCollection(a.Manifest) {
+			continue
+		}
+		if len(paths) == most {
+			return append(paths, "...")
+		}
+		paths = append(paths, path)
+	}
+	return paths
 }
