@@ -57,6 +57,8 @@ func TestAdviceSides(t *testing.T) {
 			[]string{"classify: scores: made with other weights than this run uses\n", "hint: this run uses the weights of --model " + other, "hint: --force uses it anyway"}},
 		{"shift --model OTHER --scores scores --vocab VOCAB --concepts dog --pcs-path pc0.npy --save-path x.json", exitStale,
 			[]string{"shift: scores: made with other weights than this run uses\n", "hint: this run uses the weights of --model " + other, "hint: --force uses it anyway"}},
+		{"audit --scores scores --model MODEL --vocab VOCAB --classes dog,cat --pcs-path pc0_n.npy WORDS --out audited", exitStale,
+			[]string{"pc0_n.npy: it holds principal components of neurons", "hint: --pcs-path takes what \"clipnh svd\" writes: with --mode nh those of pairs"}},
 		{"describe h0n1 --pcs-path foreign_pc0.npy WORDS", exitStale, []string{"words.npy: made with other weights", "hint: this run uses the weights of --pcs-path foreign_pc0.npy"}},
 		{"show h0n1 --scores scores --pcs-path foreign_pc0.npy WORDS", exitStale,
 			[]string{"foreign_pc0.npy: made with other weights", "hint: this run uses the weights of --scores scores, --text-descs-embeddings-path words.npy"}},

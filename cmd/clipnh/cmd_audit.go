@@ -15,7 +15,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/audit"
-	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -105,6 +104,7 @@ type auditOptions struct {
 	classes, concepts, templates textList
 	useTemplates                 bool
 	list                         int
+	otherData                    string // a data path that stands aside for the scores
 }
 
 func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
@@ -213,6 +213,7 @@ func (o *auditOptions) validate() error {
 func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 	s := o.stage
 	s.Options, s.Threads, s.Store, s.CommandLines = o.images(g), g.workers(), g.files, o.editLines
+	o.otherData = g.standingAside("data-path")
 	s.Named = o.given.named(s.Components)
 	var err error
 	if s.Texts.Classes, err = parseNames(&o.classes, g); err != nil {
@@ -268,13 +269,7 @@ func (o *auditOptions) editLine(r audit.Removed, model, units, save, step string
 			flag, means = "--means-path", means+".npy"
 			collect = append(collect, "--mode", "heads")
 		}
-		collect = append(append(collect, of...), "--dataset", o.from.Data.Kind, "--data-path", cmp.Or(remote.Shown(o.from.Data.Path), "PATH"))
-		if key := o.from.Data.LabelKey; key != "" {
-			collect = append(collect, "--label-key", key)
-		}
-		if o.from.Stride > 1 {
-			collect = append(collect, "--sample-stride", fmt.Sprint(o.from.Stride))
-		}
+		collect = append(append(collect, of...), o.imageFlagsOf(r.Of)...)
 		lines = append(lines, ui.ShellLine(append(collect, "--save-path", means)))
 	}
 	return append(lines, ui.ShellLine(append(edit, flag, means, "--save-path", save)))

@@ -191,7 +191,10 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	if mismatch != nil && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway, where its shape fits")
 	}
-	if takes := unitsHint(cmd, err, f.Path); takes != "" {
+	if errors.Is(err, syscall.ENOSPC) {
+		hints = append(hints, "make room on that disk, and run the same command again: files that are there are whole")
+	}
+	if takes := unitsHint(cmd, err); takes != "" {
 		hints = append(hints, takes)
 	}
 	hints = append(append(hints, pathHints(cmd, err)...), more...)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -114,5 +115,14 @@ func TestLongNames(t *testing.T) {
 	}
 	if left := filesBelow(t, "."); len(left) > 0 {
 		t.Errorf("%d files are left", len(left))
+	}
+}
+
+// TestFullDiskHint: what to do about a full disk is said once, however the error was wrapped.
+func TestFullDiskHint(t *testing.T) {
+	full := &fs.PathError{Op: "write", Path: "out/a.png", Err: syscall.ENOSPC}
+	f := newFailure(newRootCommand(new(globalOptions)), errors.Join(fmt.Errorf("sheet: %w", full), full))
+	if f.Path != "out/a.png" || strings.Count(f.Hint, "make room") != 1 || !strings.HasPrefix(f.Message, "sheet: write out/a.png: no space left on device") {
+		t.Errorf("%+v", f)
 	}
 }

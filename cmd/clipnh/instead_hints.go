@@ -38,9 +38,9 @@ func insteadHint(cmd *cobra.Command, fault error, path string) string {
 	return ""
 }
 
-// unitsHint says which flag takes components that were given to the one of other units; empty where
-// the command has none.
-func unitsHint(cmd *cobra.Command, err error, path string) string {
+// unitsHint says which flag takes components that were given to the one of other units, or how those
+// that are wanted are made.
+func unitsHint(cmd *cobra.Command, err error) string {
 	var other artefact.OtherUnits
 	if !errors.As(err, &other) {
 		return ""
@@ -50,8 +50,11 @@ func unitsHint(cmd *cobra.Command, err error, path string) string {
 		given, takes, units = takes, given, "pairs"
 	}
 	f := cmd.Flags().Lookup(given)
-	if f == nil || f.Value.String() != path || cmd.Flags().Lookup(takes) == nil {
+	if f == nil || f.Value.String() != other.Path() {
 		return ""
+	}
+	if cmd.Flags().Lookup(takes) == nil {
+		return fmt.Sprintf("--%s takes what \"clipnh svd\" writes: with --mode nh those of pairs, with --mode n those of neurons", given)
 	}
 	return fmt.Sprintf("components of %s are what --%s takes", units, takes)
 }

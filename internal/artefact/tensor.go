@@ -177,6 +177,9 @@ type OtherUnits struct {
 	Pairs bool // that it is of pairs
 }
 
+// Path is that of the file.
+func (e OtherUnits) Path() string { return e.path }
+
 func otherUnits(path, what string, pairs bool) error {
 	is, want := "neurons", "pairs"
 	if pairs {

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/origin"
@@ -41,5 +42,33 @@ func TestSameWeights(t *testing.T) {
 				t.Errorf("SameWeights is %v", !tt.same)
 			}
 		})
+	}
+}
+
+// TestOtherWeights: the weights of a run are compared by their tensors where both sides know them,
+// and the error is that of a fact which is not so.
+func TestOtherWeights(t *testing.T) {
+	hash := func(digit string) string { return strings.Repeat(digit, 64) }
+	file := func(digit, tensors string) origin.Origin {
+		return origin.Origin{Weights: hash(digit), Tensors: strings.Repeat(tensors, 64)}
+	}
+	for name, same := range map[string][2]origin.Origin{
+		"the same file":        {file("a", "b"), file("a", "b")},
+		"another format":       {file("a", "b"), file("c", "b")},
+		"one knows no tensors": {file("a", ""), file("a", "b")},
+		"not known":            {{}, file("a", "b")},
+	} {
+		if err := OtherWeights("scores", same[0], same[1], true); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, other := range map[string][2]origin.Origin{
+		"other tensors": {file("a", "b"), file("a", "c")},
+		"another file":  {file("a", ""), file("c", "b")},
+	} {
+		err := OtherWeights("scores", other[0], other[1], true)
+		if err == nil || !errors.Is(err, ErrStale) || err.Error() != "scores: made with other weights than this run uses" || !err.Asked || err.Hint() == "" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

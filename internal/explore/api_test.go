@@ -247,8 +247,8 @@ func TestInputs(t *testing.T) {
 	if err != nil || o.ScoresPath != scores || o.ClassesPath != testutil.Golden("text/zeroshot.npy") || o.PCsPath != "" || len(o.Why) != 0 || len(o.GroupOf) != len(r.images.Names) {
 		t.Errorf("%+v, %v", o, err)
 	}
-	if _, err := r.Inputs(Paths{Classes: other}, live.Options{}, warn); !errors.Is(err, cache.ErrStale) || !strings.HasPrefix(err.Error(), other) {
-		t.Errorf("other classes: %v", err)
+	if _, err := r.Inputs(Paths{Classes: other}, live.Options{}, warn); !errors.Is(err, cache.ErrStale) || !strings.HasPrefix(err.Error(), other) || !strings.HasSuffix(err.Error(), "made from another one, "+testutil.Golden("text/zeroshot.npy")) {
+		t.Errorf("other classes: %v, want both sides", err)
 	}
 	if o, err := r.Inputs(Paths{Classes: other, Force: true}, live.Options{}, warn); err != nil || o.ClassesPath != other || warned != 1 {
 		t.Errorf("other classes, forced: %s, %v, %d warnings", o.ClassesPath, err, warned)

@@ -211,6 +211,9 @@ func (l *common) openLedger(ctx context.Context, open func(evaluate.LedgerOption
 	var err, failed error
 	l.judged, err = open(o)
 	if errors.Is(err, evaluate.ErrClasses) {
+		if errors.Is(err, cache.ErrStale) { // the other side is that of no flag
+			err = fmt.Errorf("%w (%s)", err, l.o.ScoresPath)
+		}
 		failed = l.fail(ctx, Classes, err)
 		o.ClassesPath, o.Data = "", dataset.Options{}
 		l.judged, err = open(o)

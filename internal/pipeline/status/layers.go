@@ -81,7 +81,10 @@ func (o Options) layers(ctx context.Context, r *Result, within artefact.Layers) 
 	if r.Whole && len(r.Shards) == 0 {
 		r.Next = "nothing is left to do"
 	} else if r.Next == "" && len(open) == 0 {
-		r.Next = "run the command that makes it again, with {restart} where a layer is damaged"
+		r.Next = "run the command that makes it again"
+		if len(damaged) > 0 {
+			r.Next = fmt.Sprintf("\"clipnh verify %s\" says how what is damaged is repaired", r.Path)
+		}
 	}
 	return true, nil
 }
