@@ -85,7 +85,7 @@ func TestAdviceSides(t *testing.T) {
 		{"watch --reference scores --scores scores --concepts dog --model MODEL --vocab VOCAB --pcs-path pc0.npy --save-path notes.json", exitFailed, []string{"is not a result of watch"}},
 		{"watch --reference scores --scores scores --concepts dog --model MODEL --vocab VOCAB --pcs-path pc0.npy --plot dangling.png", exitFailed, []string{"dangling.png: already exists: it is a link to nothing"}},
 		{"sparse --pcs-path pc0.npy WORDS --num-components 5000 --decomposition-save-path x.npz", exitUsage, []string{"--num-components 5000: words.npy has 300 words"}},
-		{"svd --scores nothing --out-save-path x.npy", exitMissing, []string{"svd: nothing: missing"}},
+		{"svd --scores nothing --out-save-path x.npy", exitMissing, []string{"svd: --scores nothing: missing"}},
 		{"embed --model MODEL --vocab VOCAB --lines blank.txt --embeddings-save-path x.npy --json", exitFailed, []string{`"path":"blank.txt"`}},
 	} {
 		code, out, said := clipnh(strings.Fields(spelled.Replace(test.line))...)

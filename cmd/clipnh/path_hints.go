@@ -57,10 +57,7 @@ func pathHints(cmd *cobra.Command, err error) []string {
 	return nil
 }
 
-// mostNear bounds how many names of a folder are looked at for one that may have been meant.
-const mostNear = 10_000
-
-// maxNear is how many of them are named.
+// maxNear is how many paths are named that may have been meant.
 const maxNear = 3
 
 // nearHints say which path a value may have meant where nothing is: one that differs by a slip of
@@ -83,13 +80,11 @@ func nearHints(cmd *cobra.Command, err error, path string) []string {
 		}
 		dir, name, rest = filepath.Dir(dir), filepath.Base(dir), filepath.Join(name, rest)
 	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil
+	entries, _ := os.ReadDir(dir) // sorted; of a fault those before it
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
 	}
-	defer f.Close()
-	names, _ := f.Readdirnames(mostNear) // of more some are enough, and of a fault those before it
-	slices.Sort(names)
 	var near []string
 	for _, meant := range hint.Meant(name, names) {
 		other := filepath.Join(dir, meant, rest)

@@ -66,17 +66,17 @@ func TestNeuronsRefused(t *testing.T) {
 	for want, change := range map[string]func(*Options){
 		"neurons of layers 1 and 2: their weights are edited one layer at a time": func(o *Options) { o.Remove = []string{"l1n5", "l2n7"} },
 		"neurons of layers 4 and 3": func(o *Options) { o.Remove, o.Scale = []string{"l4n5"}, []Scaled{{"l3n1", 2}} },
-		`unit "l5n0": want a neuron, l0n0 to l4n127, or a head, l0h0 to l4h3`:                func(o *Options) { o.Remove = []string{"l5n0"} },
-		`unit "n5": want a neuron, l0n0 to l4n127`:                                           func(o *Options) { o.Remove = []string{"n5"} },
-		`unit "l2n128": want a neuron, l2n0 to l2n127`:                                       func(o *Options) { o.Remove = []string{"l2n128"} },
-		`unit "l4n128": want a neuron, l4n0 to l4n127`:                                       func(o *Options) { o.Remove = []string{"l4n5", "l4n128"} },
-		"pair l3h1n5 has no weights of its own: all pairs of its neuron":                     func(o *Options) { o.Remove = []string{"l3h1n5"} },
-		"neurons of layer 4, the last, by mean":                                              func(o *Options) { o.By, o.MeansPath = ByMean, "means.npy" },
-		"neurons of layer 4, the last, and units that {remove-mask}":                         func(o *Options) { o.MaskPath = "mask.npy" },
-		"neuron l4n5 has two factors: 0 by {remove} l4n5":                                    func(o *Options) { o.Scale = []Scaled{{"l4n5", 2}} },
-		"the image tower is a vision transformer: want the layer whose neurons to look at":   func(o *Options) { o.Remove, o.MaskPath = nil, "mask.npy" },
-		"head l2h1 has two factors: 0 and 0.5":                                               func(o *Options) { o.Remove, o.Scale = []string{"l2"}, []Scaled{{"l2h1", 0.5}} },
-		`unit "l5": want a head, l0h0 to l4h3, or a layer, l0 to l4, together with no other`: func(o *Options) { o.Remove = []string{"l5"} },
+		`unit "l5n0": want a neuron, l0n0 to l4n127, or a head, l0h0 to l4h3`:                                       func(o *Options) { o.Remove = []string{"l5n0"} },
+		`unit "n5": a name in a ResNet, and these units are of a vision transformer: want a neuron, l0n0 to l4n127`: func(o *Options) { o.Remove = []string{"n5"} },
+		`unit "l2n128": want a neuron, l2n0 to l2n127`:                                                              func(o *Options) { o.Remove = []string{"l2n128"} },
+		`unit "l4n128": want a neuron, l4n0 to l4n127`:                                                              func(o *Options) { o.Remove = []string{"l4n5", "l4n128"} },
+		"pair l3h1n5 has no weights of its own: all pairs of its neuron":                                            func(o *Options) { o.Remove = []string{"l3h1n5"} },
+		"neurons of layer 4, the last, by mean":                                                                     func(o *Options) { o.By, o.MeansPath = ByMean, "means.npy" },
+		"neurons of layer 4, the last, and units that {remove-mask}":                                                func(o *Options) { o.MaskPath = "mask.npy" },
+		"neuron l4n5 has two factors: 0 by {remove} l4n5":                                                           func(o *Options) { o.Scale = []Scaled{{"l4n5", 2}} },
+		"the image tower is a vision transformer: want the layer whose neurons to look at":                          func(o *Options) { o.Remove, o.MaskPath = nil, "mask.npy" },
+		"head l2h1 has two factors: 0 and 0.5":                                                                      func(o *Options) { o.Remove, o.Scale = []string{"l2"}, []Scaled{{"l2h1", 0.5}} },
+		`unit "l5": want a head, l0h0 to l4h3, or a layer, l0 to l4, together with no other`:                        func(o *Options) { o.Remove = []string{"l5"} },
 	} {
 		o := headOptions(t, "vit_sd32.pt", "edited.pt", []string{"l4n5"})
 		change(&o)

@@ -277,7 +277,7 @@ func TestInseparable(t *testing.T) {
 			o.Remove, o.By = []string{"l2n5"}, ByMean
 			o.MeansPath = saveNPY(t, []int{8, vitNeurons, vitDims}, make([]float32, 8*vitNeurons*vitDims))
 		}, "want 128x37, mean activations of the neurons"},
-		"no layer's label":      {func(o *Options) { o.Remove = []string{"n5"} }, `unit "n5": want a neuron, l2n0 to l2n127`},
+		"no layer's label":      {func(o *Options) { o.Remove = []string{"n5"} }, `unit "n5": a name in a ResNet, and these units are of a vision transformer: want a neuron, l2n0 to l2n127`},
 		"another layer's label": {func(o *Options) { o.Remove = []string{"l1n5"} }, `unit "l1n5": want a neuron, l2n0 to l2n127`},
 	} {
 		layer := vitLayer

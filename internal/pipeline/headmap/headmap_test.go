@@ -189,9 +189,9 @@ func TestSameBytes(t *testing.T) {
 // TestRefused names what is no head, and a model that has none.
 func TestRefused(t *testing.T) {
 	for want, change := range map[string]func(*Options){
-		`unit "l5h0": want a head, l0h0 to l4h3, or a layer, l0 to l4`: func(o *Options) { o.Heads = []string{"l5h0"} },
-		`unit "l2n7": want a head`:                                     func(o *Options) { o.Heads = []string{"l2n7"} },
-		`unit "h2": want a head`:                                       func(o *Options) { o.Heads = []string{"h2"} },
+		`unit "l5h0": want a head, l0h0 to l4h3, or a layer, l0 to l4`:                            func(o *Options) { o.Heads = []string{"l5h0"} },
+		`unit "l2n7": want a head`:                                                                func(o *Options) { o.Heads = []string{"l2n7"} },
+		`unit "h2": a name in a ResNet, and these units are of a vision transformer: want a head`: func(o *Options) { o.Heads = []string{"h2"} },
 		"want a vision transformer (ViT): places are the tokens": func(o *Options) {
 			o.Model, o.Details = testutil.Golden("model/tiny_sd_fp32.pt"), model.Details{}
 		},
