@@ -121,7 +121,7 @@ var allowed = map[string][]string{
 		"internal/quantity", "internal/ui",
 	},
 	"internal/pipeline/live": {
-		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat", "internal/imageprep",
+		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat", "internal/hint", "internal/imageprep",
 		"internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model", "internal/pipeline/segment", "internal/pipeline/source", "internal/quantity", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/explore": {
