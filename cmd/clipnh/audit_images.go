@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -24,7 +25,14 @@ func (o *auditOptions) imageFlagsOf(of origin.Origin) []string {
 		}
 		return append(flags, readAs(i)...)
 	}
-	return []string{"--dataset", o.from.Data.Kind, "--data-path", path}
+	flags := []string{"--dataset", o.from.Data.Kind, "--data-path", path}
+	if key := o.from.Data.LabelKey; key != "" {
+		flags = append(flags, "--label-key", key)
+	}
+	if o.from.Stride > 1 {
+		flags = append(flags, "--sample-stride", strconv.Itoa(o.from.Stride))
+	}
+	return flags
 }
 
 // standingAside is the path that a flag has in the project file or the environment, where that is
