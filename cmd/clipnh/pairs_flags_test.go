@@ -99,7 +99,6 @@ var apart = []string{
 	"report --scores x --spans-path x --pcs-path x --out x",
 	"report --scores x --spans-path x --neuron-pcs-path x --out x",
 	"report --scores x --spans-path x --imagenet-zeroshot-path x --out x",
-	"report --scores x --spans-path x --with x --out x",
 	"show h0n0 --scores x --codes x --text-descs-embeddings-path x --text-descs-list-path x",
 	"show h0n0 --scores x --codes x --pcs-path x --text-descs-list-path x",
 	"show h0n0 --scores x --codes x --neuron-pcs-path x --text-descs-list-path x",

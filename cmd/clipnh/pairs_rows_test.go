@@ -244,11 +244,13 @@ var pairings = []pairing{
 		"model": "scores checkpoint pc0.npy pc0_n.npy words.npy classes.npy", "block": "line scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
 		"texts": "words.npy words.txt; line classes.npy", "order": "words.npy words.txt; line classes.npy", "kind": "line pc0.npy pc0_n.npy classes.npy"},
 		map[string]string{"stride": "scores pc0.npy pc0_n.npy reference", "model": "reference", "block": "reference", "precision": "reference"}},
-	{"report of heads", "report --scores {heads} --model {checkpoint} --spans-path {spans.txt}" + descs + dataFlags + " --out OUT", map[string]string{
+	{"report of heads", "report --scores {heads} --model {checkpoint} --spans-path {spans.txt}" + descs + dataFlags + " --with {heads_reference} --out OUT", map[string]string{
 		"model": "heads checkpoint words.npy spans.txt", "texts": "words.npy words.txt spans.txt", "order": "words.npy words.txt", "precision": "heads spans.txt"},
-		map[string]string{"stride": "heads spans.txt", "order": "spans.txt"}},
+		map[string]string{"stride": "heads spans.txt heads_reference", "order": "spans.txt", "model": "heads_reference", "precision": "heads_reference"}},
 	{"compare", "compare {scores} {reference}", nil,
 		map[string]string{"model": "scores reference", "block": "scores reference", "precision": "scores reference", "stride": "scores reference"}},
+	{"compare heads", "compare {heads} {heads_reference}", nil,
+		map[string]string{"model": "heads heads_reference", "precision": "heads heads_reference", "stride": "heads heads_reference"}},
 
 	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
 		"model": "checkpoint pc0.npy classes.npy pairs.npy", "block": "line pc0.npy", "precision": "line pc0.npy",

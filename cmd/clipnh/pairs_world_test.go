@@ -26,6 +26,8 @@ func (w world) at(name string) string {
 		return w.model
 	case "reference", "collection": // of shift --watch, and of components
 		name = "scores"
+	case "heads_reference": // of report --with, and of compare
+		name = "heads"
 	case "pairs.npy": // of texts that choose pairs
 		name = "classes.npy"
 	}
