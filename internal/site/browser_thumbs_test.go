@@ -46,7 +46,7 @@ func TestThumbnails(t *testing.T) {
 	b = newBrowser(t, address)
 	b.open(address, "h/l3h1")
 	b.until(lacking + " > 8")
-	if got := value[string](b, note); !strings.Contains(got, "none is drawn: give --data-path and its --dataset") {
+	if got := value[string](b, note); !strings.Contains(got, "none is drawn: give --data-path with its --dataset") {
 		t.Errorf("without the images: %q", got)
 	}
 	b.looks("thumbnails-none")
